@@ -12,7 +12,7 @@ _PUBLIC = {
     "NotSeparable": "implicitbias.errors",
     "max_margin": "implicitbias.margins",
     "Separator": "implicitbias.margins",
-    "simulate": "implicitbias.simulation",
+    "simulate": "implicitbias.simulation.simulate",
     "Power": "implicitbias.simulation.schedules",
     "Adam": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",

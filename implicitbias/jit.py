@@ -1,0 +1,97 @@
+"""How every kernel of the package is compiled: one policy, in one place."""
+
+import functools
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numba
+from numba import njit
+from numba.core import types
+from numba.extending import intrinsic
+
+# Everything that lets LLVM vectorise a reduction, and nothing that lets it assume away NaN, infinity or the order of
+# magnitude of a number: `nnan` and `ninf` would delete the tests that notice a diverged run.
+FASTMATH = {"reassoc", "contract", "nsz", "arcp", "afn"}
+
+# error_model="numpy": division by zero gives inf or nan instead of raising; a possible exception blocks SIMD.
+_OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True}
+
+
+def inlined(function):
+    """A helper copied into its caller before compilation; lets a driver take the step function as an argument and
+    still be cached on disk as part of the optimizer's own kernel."""
+    return njit(inline="always", **_OPTIONS)(function)
+
+
+def helper(function):
+    """A function that other kernels call; LLVM decides about inlining."""
+    return njit(**_OPTIONS)(function)
+
+
+def kernel(function):
+    """An entry point called from Python, cached on disk between processes."""
+    # Numba's own invalidation sees only the file of the kernel, not the helpers inlined from other files, so the
+    # folder is named by everything that goes into the machine code. The setting is read while decorating; restoring
+    # it leaves the caching of the user's own functions alone.
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_cache_folder())
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _cache_folder() -> Path:
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(os.environ["NUMBA_CACHE_DIR"])
+    base = _user_cache() / "implicitbias" / f"{source_hash()}-numba{numba.__version__}"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        if os.access(base, os.W_OK):
+            return base
+    except OSError:
+        pass
+    return Path(tempfile.gettempdir()) / f"implicitbias-{os.getuid() if hasattr(os, 'getuid') else 'user'}" / base.name
+
+
+@functools.cache
+def source_hash() -> str:
+    """Hash of the package's sources: which code made a result."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        digest.update(source.relative_to(package).as_posix().encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _user_cache() -> Path:
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"])
+    if sys.platform == "win32" and os.environ.get("LOCALAPPDATA"):
+        return Path(os.environ["LOCALAPPDATA"])
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path.home() / ".cache"
+
+
+@intrinsic
+def float_of_bits(typingctx, bits):
+    """The float64 with this int64 bit pattern."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(types.float64))
+
+    return types.float64(types.int64), codegen
+
+
+@intrinsic
+def bits_of_float(typingctx, x):
+    """The int64 bit pattern of this float64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], context.get_value_type(types.int64))
+
+    return types.int64(types.float64), codegen

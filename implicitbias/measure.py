@@ -1,0 +1,107 @@
+"""What is recorded at every snapshot of a run.
+
+    step, epoch, sum_lr, lr     updates made, passes over the data, sum of the step sizes, the last step size
+    log_loss                    log of the mean loss, exact at any depth
+    min_margin                  min_i a_i.w
+    norm_l1, norm_l2, norm_linf
+    margin_<norm>               normalised margin min_margin / norm_<norm>
+    ratio_<norm>                margin_<norm> over its certified optimum gamma: 1 at a max-margin direction
+    cos_<ref>, angle_<ref>      cosine, and angle in degrees, of w to the reference direction
+    inc_cos_<ref>, inc_angle_<ref>
+                                the same for the increment w(t) - w(t/2), which forgets the transient that stays in w
+    relative_move               ||w(t) - w(t-1)|| / ||w(t)|| (l2): the effective step size, in units of direction
+    support                     least number of samples that hold 99% of the weight sum_i s_i
+
+NaN stands for what does not exist: the direction of w = 0, an increment before the first snapshot at t/2.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from implicitbias.losses import log_loss, log_weights
+from implicitbias.margins import max_margin
+from implicitbias.simulation.simulate import Run
+
+NORMS = ("l1", "l2", "linf")
+ORDERS_OF_NORM = {"l1": 1, "l2": 2, "linf": np.inf}
+MASS = 0.99
+REFERENCES = NORMS
+
+# Every column and its type, in order.
+MEASURES: dict[str, type] = {
+    "step": int,
+    **dict.fromkeys(("epoch", "sum_lr", "lr", "log_loss", "min_margin"), float),
+    **{f"{kind}_{norm}": float for kind in ("norm", "margin", "ratio") for norm in NORMS},
+    "relative_move": float,
+    **{f"{prefix}{kind}_{ref}": float for prefix in ("", "inc_") for ref in REFERENCES for kind in ("cos", "angle")},
+    "support": int,
+}
+
+
+def support_size(z: np.ndarray, loss: str, mass: float = MASS) -> np.ndarray:
+    """Least number of samples that hold `mass` of the weight, for margins z (..., n)."""
+    logs = log_weights(z, loss)
+    share = np.sort(np.exp(logs - logsumexp(logs, axis=-1, keepdims=True)), axis=-1)[..., ::-1]
+    return 1 + (np.cumsum(share, axis=-1) < mass).sum(axis=-1).clip(max=z.shape[-1] - 1)
+
+
+def cosine(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Cosine of each row of u (S, d) with the direction v (d,); NaN for zero rows."""
+    with np.errstate(invalid="ignore"):
+        return unit(u) @ unit(v)
+
+
+def angle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Angle in degrees of each row of u (S, d) with v (d,); accurate for small angles, where arccos is not."""
+    with np.errstate(invalid="ignore"):
+        a, b = unit(u), unit(v)
+        return np.degrees(2.0 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)))
+
+
+def unit(u: np.ndarray) -> np.ndarray:
+    """u over its l2 norm, along the last axis; NaN for zero."""
+    return u / np.linalg.norm(u, axis=-1, keepdims=True)
+
+
+def references(problem) -> dict[str, np.ndarray]:
+    """The directions a run is compared with: the certified max-margin direction of every norm."""
+    return {norm: max_margin(problem, norm).direction for norm in NORMS}
+
+
+def measure(run: Run) -> pd.DataFrame:
+    """The measures of the module's text for one run: a DataFrame with one row a snapshot."""
+    w = run.weights
+    z = w @ run.problem.rows.T
+    lowest = z.min(axis=1)
+    columns = {
+        "step": run.steps,
+        "epoch": run.setting.epochs(run.steps, run.problem.n),
+        "sum_lr": run.sum_lr,
+        "lr": run.last_lr,
+        "log_loss": log_loss(z, run.setting.loss),
+        "min_margin": lowest,
+    }
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for norm, order in ORDERS_OF_NORM.items():
+            columns[f"norm_{norm}"] = np.linalg.norm(w, order, axis=1)
+        for norm in NORMS:
+            columns[f"margin_{norm}"] = lowest / columns[f"norm_{norm}"]
+        for norm in NORMS:
+            columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / max_margin(run.problem, norm).margin
+        columns["relative_move"] = run.last_move / columns["norm_l2"]
+    increment = w - _half_way(run)
+    for prefix, moved in (("", w), ("inc_", increment)):
+        for name, direction in references(run.problem).items():
+            columns[f"{prefix}cos_{name}"] = cosine(moved, direction)
+            columns[f"{prefix}angle_{name}"] = angle(moved, direction)
+    columns["support"] = support_size(z, run.setting.loss)
+    return pd.DataFrame(columns)[list(MEASURES)]
+
+
+def _half_way(run: Run) -> np.ndarray:
+    """(S, d) the iterate at half the step count of each snapshot: a snapshot itself, up to the rounding of steps."""
+    half = run.steps / 2.0
+    position = np.searchsorted(run.steps, half - 0.5)
+    exists = np.abs(run.steps[position] - half) <= 0.5
+    return np.where(exists[:, None], run.weights[position], np.nan)

@@ -1,0 +1,11 @@
+"""The optimizers, one file each. A new one is a new file and its class in the list below."""
+
+from implicitbias.optimizers.adam import Adam
+from implicitbias.optimizers.base import Optimizer
+from implicitbias.optimizers.ngd import NGD
+from implicitbias.optimizers.sgd import SGD
+from implicitbias.optimizers.signum import Signum
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {kind.name: kind for kind in (Adam, SGD, Signum, NGD)}
+
+__all__ = ["NGD", "OPTIMIZERS", "SGD", "Adam", "Optimizer", "Signum"]

@@ -1,0 +1,66 @@
+"""What every optimizer of the package is: hyper-parameters, a step kernel, and what the driver must know of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from typing import ClassVar
+
+from implicitbias.errors import InputError
+
+
+def decay(default: float):
+    """A hyper-parameter in [0, 1)."""
+    return field(default=default, metadata={"valid": lambda x: 0 <= x < 1, "range": "in [0, 1)"})
+
+
+def nonnegative(default: float):
+    """A hyper-parameter >= 0."""
+    return field(default=default, metadata={"valid": lambda x: 0 <= x < float("inf"), "range": ">= 0 and finite"})
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Hyper-parameters of one optimizer; subclasses are frozen dataclasses of floats and bools.
+
+    Errors: ``InputError`` listing every hyper-parameter of the wrong type or out of range.
+    """
+
+    name: ClassVar[str]
+    mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH or COORDINATE, see simulation/driver.py
+    degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
+    advance: ClassVar[Callable]  # the compiled driver with this optimizer's step in it
+
+    def __post_init__(self):
+        mistakes = []
+        for item in fields(self):
+            value = getattr(self, item.name)
+            where = f"{item.name} of {type(self).__name__}"
+            if item.type in (bool, "bool"):
+                if not isinstance(value, bool):
+                    mistakes.append(f"{where} must be true or false, not {value!r}")
+                continue
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                mistakes.append(f"{where} must be a number, not {value!r}")
+            elif not item.metadata["valid"](value):
+                mistakes.append(f"{where} must be {item.metadata['range']}, but is {value!r}")
+            else:
+                object.__setattr__(self, item.name, float(value))
+        if mistakes:
+            raise InputError(mistakes)
+
+    def hyper(self) -> tuple[float, ...]:
+        """The hyper-parameters as the kernel reads them, in the order of the fields."""
+        return tuple(float(getattr(self, item.name)) for item in fields(self))
+
+    def decays(self) -> tuple[float, ...]:
+        """The factor by which each state array shrinks in a step without gradient."""
+        return ()
+
+    @property
+    def label(self) -> str:
+        """Short name for plots: the class and whatever is not at its default."""
+        shown = [
+            f"{item.name}={getattr(self, item.name):g}" if not isinstance(getattr(self, item.name), bool) else item.name
+            for item in fields(self)
+            if getattr(self, item.name) != item.default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})" if shown else type(self).__name__

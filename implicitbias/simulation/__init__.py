@@ -1,0 +1,1 @@
+"""Simulation: batch orders, step sizes, tail arithmetic, the block driver."""

@@ -1,0 +1,87 @@
+"""What the runs of a block share beside the data: checked, and with nothing left open."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias.errors import InputError, one_of
+from implicitbias.simulation.orders import ORDERS, REMAINDERS, default_remainder, steps_per_epoch
+from implicitbias.simulation.tail import LOSSES
+
+MOST_STEPS = 10**15  # a century of computing
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the runs of a block share beside the data, resolved: effective values, no defaults left open."""
+
+    batch: int
+    order: str
+    remainder: str
+    steps: int
+    until_log_loss: float | None
+    seed: int
+    loss: str
+    per_octave: int
+
+    def epochs(self, steps: np.ndarray, n: int) -> np.ndarray:
+        """Passes over the n rows after this many steps."""
+        return steps / _per_epoch(n, self.batch, self.order, self.remainder)
+
+
+def resolve(
+    n: int, *, batch, order, steps=None, epochs=None, until_log_loss=None, seed=0, loss="logistic", remainder=None,
+    per_octave=8,
+) -> Setting:  # fmt: skip
+    """The Setting of these arguments of `simulate` for n rows. Errors: ``InputError`` listing every mistake."""
+    mistakes = []
+    if order not in ORDERS:
+        mistakes.append(one_of(order, "order", ORDERS))
+    if loss not in LOSSES:
+        mistakes.append(one_of(loss, "loss", LOSSES))
+    batch = n if order == "full" else batch
+    if not _is_int(batch) or not 1 <= batch <= n:
+        mistakes.append(f"batch must be an integer from 1 to n = {n}, but is {batch!r}")
+    if remainder is not None and remainder not in REMAINDERS:
+        mistakes.append(one_of(remainder, "remainder", REMAINDERS))
+    elif remainder is None or order == "full":
+        remainder = default_remainder(order)
+    elif remainder == "drop" and order in ("cyclic", "shuffle_once") and not mistakes and n % batch:
+        mistakes.append(
+            f"remainder 'drop' with order {order!r} would never show {n % batch} of the {n} rows; "
+            "use 'keep', or a batch size that divides n"
+        )
+    if not _is_int(seed) or not 0 <= seed < 2**63:
+        mistakes.append(f"seed must be an integer from 0 to 2^63 - 1, but is {seed!r}")
+    if not _is_int(per_octave) or not 1 <= per_octave <= 1000:
+        mistakes.append(f"per_octave must be an integer from 1 to 1000, but is {per_octave!r}")
+    horizon = 0
+    if (steps is None) == (epochs is None):
+        mistakes.append("give the horizon as either steps or epochs")
+    elif steps is not None:
+        if _is_int(steps) and 1 <= steps <= MOST_STEPS:
+            horizon = int(steps)
+        else:
+            mistakes.append(f"steps must be an integer from 1 to {MOST_STEPS}, but is {steps!r}")
+    elif not (_is_number(epochs) and 0 < epochs <= MOST_STEPS / n):
+        mistakes.append(f"epochs must be a positive number up to {MOST_STEPS // n}, but is {epochs!r}")
+    elif not mistakes:
+        horizon = max(1, round(epochs * _per_epoch(n, batch, order, remainder)))
+    if until_log_loss is not None and not (_is_number(until_log_loss) and np.isfinite(until_log_loss)):
+        mistakes.append(f"until_log_loss must be a finite number, but is {until_log_loss!r}")
+    if mistakes:
+        raise InputError(mistakes)
+    until = None if until_log_loss is None else float(until_log_loss)
+    return Setting(int(batch), order, remainder, horizon, until, int(seed), loss, int(per_octave))
+
+
+def _per_epoch(n: int, batch: int, order: str, remainder: str) -> float:
+    return n / batch if order == "replacement" else float(steps_per_epoch(n, batch, remainder))
+
+
+def _is_int(x) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def _is_number(x) -> bool:
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)

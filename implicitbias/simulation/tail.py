@@ -1,0 +1,65 @@
+"""Numbers past the end of float64: a sample weight s is kept as f 2^q, with a float f near 1 and an integer q.
+
+On separable data the margins z grow for ever. The weight s = -l'(z) of a sample passes 1e-308 near z = 708, its square
+near z = 354, long before the direction of w has settled. With the exponent apart, nothing is lost at any margin.
+"""
+
+import math
+
+from implicitbias.jit import bits_of_float, float_of_bits, helper
+
+LOGISTIC, EXPONENTIAL = 0, 1
+LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
+
+LOG2_E = 1.0 / math.log(2.0)
+# log 2 in two parts: the first ends in 21 zero bits, so that q * LN2_HIGH is exact for |q| < 2^20.
+LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
+
+
+@helper
+def pow2(k):
+    """2.0^k for an integer k; 0 below the normal range (k < -1022), inf above it (k > 1023)."""
+    k = min(max(k, -1023), 1024)
+    return float_of_bits((k + 1023) << 52)
+
+
+@helper
+def exponent(x):
+    """The e with 2^e <= |x| < 2^(e+1); -1023 for zero and subnormal x."""
+    return ((bits_of_float(x) >> 52) & 0x7FF) - 1023
+
+
+@helper
+def split_exp(x):
+    """(f, q) with e^x = f 2^q and f in [0.7, 1.42): |r| <= log(2)/2 and its Taylor polynomial of degree 13, whose
+    remainder is below 5e-18."""
+    q = math.floor(x * LOG2_E + 0.5)
+    r = (x - q * LN2_HIGH) - q * LN2_LOW
+    f = 1.0 / 6227020800.0
+    f = f * r + 1.0 / 479001600.0
+    f = f * r + 1.0 / 39916800.0
+    f = f * r + 1.0 / 3628800.0
+    f = f * r + 1.0 / 362880.0
+    f = f * r + 1.0 / 40320.0
+    f = f * r + 1.0 / 5040.0
+    f = f * r + 1.0 / 720.0
+    f = f * r + 1.0 / 120.0
+    f = f * r + 1.0 / 24.0
+    f = f * r + 1.0 / 6.0
+    f = f * r + 0.5
+    f = f * r + 1.0
+    f = f * r + 1.0
+    return f, int(q)
+
+
+@helper
+def sample_weight(z, loss):
+    """(f, q) with s = -l'(z) = f 2^q: 1/(1 + e^z) for the logistic loss, e^-z for the exponential loss."""
+    if loss == EXPONENTIAL:
+        return split_exp(-z)
+    f, q = split_exp(-abs(z))
+    small = f * pow2(q)  # e^-|z|, 0 once it no longer matters beside 1
+    if z >= 0.0:
+        return f / (1.0 + small), q
+    return 1.0 / (1.0 + small), 0

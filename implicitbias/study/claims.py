@@ -1,0 +1,172 @@
+"""Verdicts: what the table of runs says about the claims of a study.
+
+A claim selects runs (`where`), looks at a measure at their end, and expects it at_least / at_most / equal within. `over`
+says whether every run must satisfy it ("each", the default: the worst one decides) or their mean. With `across`, runs that
+agree in all but that column form a group, and the measure is compared within the group:
+
+    measure = "direction"    least cosine between the final iterates of a group
+    any other                largest minus smallest value in a group
+
+A measure is a column of the table, or the difference "a - b" of two. The outcome is "undecided" when no run matches, or when
+a run that would decide is missing, failed or has no such measure; a claim never holds on nothing.
+"""
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from implicitbias.errors import InputError, one_of
+from implicitbias.store.schema import RUNS
+from implicitbias.study.spec import Claim, Study, axis
+
+_NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
+# What tells two runs apart, beside their results.
+_IDENTITY = RUNS.names[RUNS.names.index("data") : RUNS.names.index("status")]
+_PREFIX = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
+_DERIVED = ("label", "lr_eta", "steps")  # may follow the axis a group runs across
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of a claim: "holds", "fails" or "undecided"; the number of runs behind it; the deciding value."""
+
+    claim: Claim
+    outcome: str
+    runs: int
+    value: float
+    detail: str
+
+    @property
+    def expected(self) -> str:
+        return expectation(self.claim)
+
+
+def verdicts(study: Study, runs: pd.DataFrame) -> list[Verdict]:
+    """The verdict on every claim of a study.
+
+    Arguments
+        study  the study
+        runs   its table of runs, as from `load_runs`; rows may be missing
+
+    Errors: ``InputError`` for a claim that names an unknown measure or column.
+    """
+    check_claims(study)
+    return [_verdict(claim, runs) for claim in study.claim]
+
+
+def check_claims(study: Study) -> None:
+    """Raise ``InputError`` listing every unknown measure, filter or axis of the claims."""
+    mistakes = []
+    for position, claim in enumerate(study.claim):
+        where = f"claim.{position}"
+        for name in claim.measure.split(" - "):
+            if name not in _NUMERIC and not (name == "direction" and claim.across):
+                mistakes.append(f"{where}.measure: {one_of(name, 'measure', _NUMERIC)}")
+        for name in claim.where:
+            if name not in RUNS.names and not name.startswith(_PREFIX):
+                mistakes.append(f"{where}.where: {one_of(name, 'column', RUNS.names)}")
+        if claim.across is not None and claim.across not in _IDENTITY:
+            mistakes.append(f"{where}.across: {one_of(claim.across, 'column', _IDENTITY)}")
+    if mistakes:
+        raise InputError(mistakes)
+
+
+def expectation(claim: Claim) -> str:
+    """What the claim expects, in a line: "cos_l2 >= 0.999"."""
+    name = claim.measure
+    if claim.across:
+        name = (
+            f"cosine between runs across {claim.across}"
+            if name == "direction"
+            else f"range of {name} across {claim.across}"
+        )
+    if claim.over == "mean":
+        name = f"mean of {name}"
+    if claim.at_least is not None:
+        return f"{name} >= {claim.at_least:g}"
+    if claim.at_most is not None:
+        return f"{name} <= {claim.at_most:g}"
+    return f"{name} = {claim.equal:g} +- {claim.within:g}"
+
+
+def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
+    """The rows in which every named column has the value, or one of the values, given."""
+    keep = np.ones(len(runs), bool)
+    for name, wanted in where.items():
+        if name.startswith(_PREFIX):
+            column = runs["data_params"].map(lambda text, key=name.removeprefix(_PREFIX): json.loads(text).get(key))
+        else:
+            column = runs[name]
+        keep &= column.isin(axis(wanted)).to_numpy()
+    return runs[keep]
+
+
+def _verdict(claim: Claim, runs: pd.DataFrame) -> Verdict:
+    chosen = select(runs, claim.where)
+    if chosen.empty:
+        return Verdict(claim, "undecided", 0, math.nan, "no run matches the filter")
+    values = _across(claim, chosen) if claim.across else _values(claim.measure, chosen)
+    known = values[np.isfinite(values)]
+    if known.empty:
+        return Verdict(claim, "undecided", len(chosen), math.nan, f"none of the {len(chosen)} runs has the measure")
+    if claim.over == "mean":
+        value = float(known.mean())
+        spread = f", standard deviation {known.std(ddof=1):.2g}" if len(known) > 1 else ""
+        detail = f"mean over {len(known)} runs{spread}"
+        slack = _slack(claim, value)
+    else:
+        slacks = known.map(lambda value: _slack(claim, value))
+        worst = slacks.idxmin()
+        value, slack = float(known[worst]), slacks[worst]
+        detail = f"worst: {_name(chosen.loc[worst])}"
+    missing = len(values) - len(known)
+    if slack >= 0.0 and missing:
+        return Verdict(claim, "undecided", len(chosen), value, f"{missing} of {len(values)} lack the measure; {detail}")
+    return Verdict(claim, "holds" if slack >= 0.0 else "fails", len(chosen), value, detail)
+
+
+def _slack(claim: Claim, value: float) -> float:
+    """How far inside the expectation a value is; negative outside."""
+    if claim.at_least is not None:
+        return value - claim.at_least
+    if claim.at_most is not None:
+        return claim.at_most - value
+    return claim.within - abs(value - claim.equal)
+
+
+def _values(measure: str, runs: pd.DataFrame) -> pd.Series:
+    first, *second = measure.split(" - ")
+    values = runs[first].astype(float)
+    return values - runs[second[0]].astype(float) if second else values
+
+
+def _across(claim: Claim, runs: pd.DataFrame) -> pd.Series:
+    """One value for each group of runs that differ in the column `across` alone, indexed by a run of the group."""
+    free = {claim.across, *_DERIVED} if claim.across in ("batch", "lr_eta", "steps") else {claim.across, "label"}
+    keys = [name for name in _IDENTITY if name not in free]
+    found = {}
+    for _, group in runs.groupby(keys, dropna=False, sort=False):
+        if group[claim.across].nunique() < 2:
+            continue  # nothing to compare with
+        if claim.measure == "direction":
+            found[group.index[-1]] = _least_cosine(group["w"])
+        else:
+            values = _values(claim.measure, group)
+            found[group.index[-1]] = float(values.max() - values.min()) if values.notna().all() else math.nan
+    return pd.Series(found, dtype=float)
+
+
+def _least_cosine(weights: pd.Series) -> float:
+    if weights.isna().any():
+        return math.nan
+    w = np.array(weights.tolist())
+    w /= np.linalg.norm(w, axis=1, keepdims=True)
+    return float((w @ w.T).min())
+
+
+def _name(run: pd.Series) -> str:
+    seed = "" if pd.isna(run["data_seed"]) else f" seed {run['data_seed']:g}"
+    return f"{run['data']}{seed}, {run['label']}, {run['order']}, batch {run['batch']}, run {run['run_id']}"

@@ -1,0 +1,260 @@
+"""Running a study: tasks of blocks over worker processes, each result kept as soon as it is there."""
+
+import functools
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from implicitbias import __version__
+from implicitbias.errors import InputError, NotSeparable
+from implicitbias.jit import source_hash
+from implicitbias.margins import max_margin
+from implicitbias.measure import NORMS
+from implicitbias.optimizers import OPTIMIZERS
+from implicitbias.problem import Problem
+from implicitbias.simulation.simulate import Run, simulate
+from implicitbias.store import Store
+from implicitbias.store.schema import CURVES
+from implicitbias.study.claims import check_claims
+from implicitbias.study.expand import Data, RunSpec, blocks, expand, run_id
+from implicitbias.study.spec import Study, read_study
+
+# A task should outlast the 10 ms it costs to send it to a worker and keep its result, and be short enough for
+# an even load and a lively progress bar.
+TASK_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a call of `run_study` did: runs in the study, runs computed now, and where the seconds went.
+
+    `kernel` is time inside the compiled drivers and `measure` time spent on separators and measures, both summed over
+    workers; `compile` came before the first run; `wall` is the whole call.
+    """
+
+    folder: Path
+    total: int
+    computed: int
+    jobs: int
+    wall: float
+    compile: float
+    kernel: float
+    measure: float
+
+
+def run_study(
+    path,
+    out=None,
+    *,
+    jobs: int | None = None,
+    settings: list[str] = (),
+    progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
+) -> Summary:
+    """Run a study file and keep its results; runs already in the folder are not repeated.
+
+    Arguments
+        path      the study file
+        out       results folder; default results/ and the name of the study file
+        jobs      worker processes; default all cores
+        settings  overrides, such as ["grid.steps=1000"]
+        progress  called as progress(phase, done, total) with phase "compile" or "run"
+
+    Returns a Summary. The tables are then read with `load_runs(out)` and `load_curves(out)`.
+    Errors: ``InputError`` with every mistake of the study file, or if out belongs to another study.
+
+    The tables do not depend on the number of workers, nor on interruptions: identical inputs give identical bits, but
+    for the columns of provenance.
+    """
+    clock = time.perf_counter()
+    study, text = read_study(path, settings)
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+        raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
+    jobs = jobs or os.cpu_count() or 1
+    check_claims(study)
+    runs = expand(study)
+    identity = {"study": Path(path).stem, "settings": list(settings), "runs": len(runs), "digest": _digest(runs)}
+    store = Store.create(out or Path("results") / Path(path).stem, identity, text)
+    done = store.done()
+    missing = [run for run in runs if run.run_id not in done]
+    started = time.perf_counter()
+    kinds = sorted({run.optimizer.name for run in missing})
+    for position, kind in enumerate(kinds):
+        progress(f"compiling {kind}", position, len(kinds))
+        warm_up(kind)
+    compiled = time.perf_counter() - started
+    kernel = measured = 0.0
+    finished = 0
+    progress("running", 0, len(missing))
+    try:
+        for name, rows, curves in _results(tasks(missing), jobs):
+            store.add(name, rows, curves)
+            finished += len(rows)
+            kernel += sum(row["kernel_seconds"] or 0.0 for row in rows)
+            measured += sum(row["measure_seconds"] or 0.0 for row in rows)
+            progress("running", finished, len(missing))
+    finally:
+        store.compact([run.run_id for run in runs])
+    wall = time.perf_counter() - clock
+    return Summary(store.folder, len(runs), finished, jobs, wall, compiled, kernel, measured)
+
+
+def stored_study(folder) -> tuple[Study, Store]:
+    """The study a results folder was made from. Errors: ``InputError`` if it is none."""
+    store = Store.open(folder)
+    return read_study(store.folder / "study.toml", store.identity()["settings"])[0], store
+
+
+def _digest(runs: list[RunSpec]) -> str:
+    return run_id({"runs": [run.run_id for run in runs]})
+
+
+def warm_up(kind: str) -> None:
+    """Compile the kernel of an optimizer, or load it from the cache, before the workers need it."""
+    simulate(Problem([[1.0]]), OPTIMIZERS[kind](), steps=1)
+
+
+def tasks(runs: list[RunSpec]) -> list[list[list[RunSpec]]]:
+    """Blocks of runs gathered into tasks of about TASK_SECONDS, each on one data set; the longest first."""
+    by_data: dict[Data, list] = {}
+    for block in blocks(runs):
+        by_data.setdefault(block[0].data, []).append(block)
+    found = []
+    for group in by_data.values():
+        task, seconds = [], 0.0
+        for block in group:
+            task.append(block)
+            seconds += _estimate(block)
+            if seconds >= TASK_SECONDS:
+                found.append(task)
+                task, seconds = [], 0.0
+        if task:
+            found.append(task)
+    return sorted(found, key=lambda task: -sum(map(_estimate, task)))
+
+
+def estimate(runs: list[RunSpec]) -> float:
+    """Core seconds the runs will take, roughly."""
+    return sum(map(_estimate, blocks(runs)))
+
+
+def _estimate(block: list[RunSpec]) -> float:
+    """Seconds a block will take, to within a factor of two or three (measured on one core of 2025)."""
+    data, setting = block[0].data, block[0].setting
+    per_step = 1e-7 + 2.5e-9 * data.d + setting.batch * (1e-8 + 5e-10 * data.d)
+    return len(block) * (setting.steps * per_step + 0.005)
+
+
+def _results(found: list, jobs: int):
+    """(name, rows of runs, curves) of each task as it ends, in any order."""
+    if jobs == 1 or len(found) <= 1:
+        yield from map(execute, found)
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(execute)(task) for task in found)
+
+
+@functools.lru_cache(maxsize=4)
+def _problem(data: Data) -> Problem:
+    """The data of a task; the cache keeps its separators for the next task on the same data."""
+    return data.problem()
+
+
+def execute(task: list[list[RunSpec]]) -> tuple[str, list[dict], pa.Table]:
+    """Simulate and measure the blocks of a task. What goes wrong in a run becomes its status."""
+    from threadpoolctl import threadpool_limits
+
+    rows, curves = [], []
+    # One thread: the bits of a matrix product may depend on their number.
+    with threadpool_limits(1):
+        for block in task:
+            for spec, row, curve in _execute_block(block):
+                rows.append(_describe(spec) | row)
+                if curve is not None:
+                    curve.insert(0, "run_id", spec.run_id)
+                    curves.append(pa.Table.from_pandas(curve, schema=CURVES, preserve_index=False))
+    name = run_id({"task": [row["run_id"] for row in rows]})
+    return name, rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
+
+
+def _execute_block(block: list[RunSpec]):
+    setting = asdict(block[0].setting)
+    try:
+        clock = time.perf_counter()
+        problem = _problem(block[0].data)
+        certified = _certificates(problem)
+        seconds = time.perf_counter() - clock
+        runs = simulate(problem, [spec.optimizer for spec in block], lr=[spec.lr for spec in block], **setting)
+    except NotSeparable as error:
+        yield from ((spec, {"status": "not_separable", "message": str(error)}, None) for spec in block)
+        return
+    except Exception as error:  # a failure is data: the study goes on, and the table says what happened
+        message = f"{type(error).__name__}: {error}"
+        yield from ((spec, {"status": "error", "message": message}, None) for spec in block)
+        return
+    for spec, run in zip(block, runs, strict=True):
+        clock = time.perf_counter()
+        row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
+        row["measure_seconds"] = seconds / len(block) + time.perf_counter() - clock
+        yield spec, row, run.curve.copy()
+
+
+def _certificates(problem: Problem) -> dict:
+    found = {norm: max_margin(problem, norm) for norm in NORMS}
+    return {
+        **{f"gamma_{norm}": sep.margin for norm, sep in found.items()},
+        **{f"gap_{norm}": sep.gap for norm, sep in found.items()},
+        **{f"unique_{norm}": bool(sep.unique) for norm, sep in found.items()},
+    }
+
+
+def _final(run: Run) -> dict:
+    """The measures at the end of a run."""
+    if not len(run.steps):
+        return {}
+    w = run.weights[-1]
+    distances = {f"distance_{n}": float(max_margin(run.problem, n).distance(w)) for n in NORMS} if w.any() else {}
+    return {**run.curve.iloc[-1].to_dict(), **distances, "w": w.tolist()}
+
+
+def _describe(spec: RunSpec) -> dict:
+    """What a run is, as columns."""
+    data, params = spec.data, dict(spec.data.params)
+    return {
+        "run_id": spec.run_id,
+        "data": data.name,
+        "data_kind": data.kind,
+        "data_params": json.dumps(params),
+        "data_seed": params.get("seed"),
+        "data_digest": data.digest,
+        "n": data.n,
+        "d": data.d,
+        "optimizer": spec.optimizer_name,
+        "optimizer_kind": spec.optimizer.name,
+        "label": spec.optimizer.label,
+        **asdict(spec.optimizer),
+        **{f"lr_{key}": value for key, value in asdict(spec.lr).items()},
+        **asdict(spec.setting),
+        "version": __version__,
+        "source": source_hash(),
+        "libraries": _libraries(),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "message": None,
+    }
+
+
+@functools.cache
+def _libraries() -> str:
+    import numba
+    import scipy
+
+    names = {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (np, numba, scipy, pd, pa)}
+    return ", ".join(f"{name} {version}" for name, version in names.items())

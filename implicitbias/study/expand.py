@@ -1,0 +1,223 @@
+"""A study as the list of its runs, fully resolved, and the runs as blocks that advance together."""
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from implicitbias.errors import InputError, one_of
+from implicitbias.geometry import FAMILIES, make
+from implicitbias.optimizers import OPTIMIZERS, Optimizer
+from implicitbias.problem import Problem
+from implicitbias.simulation.schedules import Power, as_schedule
+from implicitbias.simulation.setting import Setting, resolve
+from implicitbias.study.spec import Grid, Study, axis
+
+BLOCK = 16  # runs advanced together: their states still fit a core's cache for d in the hundreds
+
+
+@dataclass(frozen=True)
+class Data:
+    """A named data set of a study: how to make it, and its shape."""
+
+    name: str
+    kind: str
+    params: tuple[tuple[str, object], ...]
+    digest: str
+    n: int
+    d: int
+
+    def problem(self) -> Problem:
+        return make(self.kind, **dict(self.params))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run of a study: everything that decides its result, and the names the study gives to its parts."""
+
+    data: Data
+    optimizer_name: str
+    optimizer: Optimizer
+    lr: Power
+    setting: Setting
+    run_id: str
+
+    @property
+    def block_key(self):
+        """Runs with equal keys share data and batch order, and are advanced together."""
+        return self.data, type(self.optimizer).name, self.setting
+
+
+def canonical(data: Data, optimizer: Optimizer, lr: Power, setting: Setting) -> dict:
+    """What a run is, without names: the same dictionary always gives the same result."""
+    return {
+        "data": data.digest,
+        "optimizer": type(optimizer).name,
+        "hyper": asdict(optimizer),
+        "lr": asdict(lr),
+        **asdict(setting),
+    }
+
+
+def run_id(specification: dict) -> str:
+    """Hash of the canonical specification."""
+    text = json.dumps(specification, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def expand(study: Study) -> list[RunSpec]:
+    """Every run of the study, in the order of the file, each once.
+
+    Errors: ``InputError`` with every mistake in data, optimizers and grids.
+    """
+    mistakes: list[str] = []
+    data = {name: _data(name, table, mistakes) for name, table in study.data.items()}
+    optimizers = {name: _optimizers(name, table, mistakes) for name, table in study.optimizer.items()}
+    _check_names(study, mistakes)
+    if mistakes:
+        raise InputError(mistakes)
+    runs: dict[str, RunSpec] = {}
+    for position, grid in enumerate(study.grid):
+        for spec in _grid_runs(f"grid.{position}", grid, data, optimizers, mistakes):
+            runs.setdefault(spec.run_id, spec)
+    if mistakes:
+        raise InputError(list(dict.fromkeys(mistakes)))
+    if not runs:
+        raise InputError("the study has an empty grid: no combination of its axes gives a run")
+    return list(runs.values())
+
+
+def blocks(runs: list[RunSpec]) -> list[list[RunSpec]]:
+    """The runs grouped into blocks of at most BLOCK that share data and batch order."""
+    groups: dict = {}
+    for run in runs:
+        groups.setdefault(run.block_key, []).append(run)
+    return [group[k : k + BLOCK] for group in groups.values() for k in range(0, len(group), BLOCK)]
+
+
+def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[str]) -> Iterator[dict]:
+    """Every combination of a table of axes: the product, but lists named together in `zips` advance together."""
+    axes = {name: axis(value) for name, value in table.items()}
+    tied = {name for group in zips for name in group}
+    for name in sorted(tied - set(axes)):
+        mistakes.append(f"{where}.zip: {one_of(name, 'axis', axes)}")
+    for group in zips:
+        lengths = {name: len(axes[name]) for name in group if name in axes}
+        if len(set(lengths.values())) > 1:
+            words = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            mistakes.append(f"{where}.zip: lists that advance together must be equally long, but {words}")
+    if mistakes:
+        return
+    factors = [[{name: value} for value in values] for name, values in axes.items() if name not in tied]
+    factors += [
+        [dict(zip(group, values)) for values in zip(*(axes[name] for name in group), strict=True)] for group in zips
+    ]
+    for parts in itertools.product(*factors):
+        merged = {name: value for part in parts for name, value in part.items()}
+        yield {name: merged[name] for name in axes}
+
+
+def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
+    table, where = dict(table), f"data.{name}"
+    kind, zips = table.pop("kind", name), table.pop("zip", [])
+    if kind not in FAMILIES:
+        mistakes.append(f"{where}.kind: {one_of(kind, 'data family', FAMILIES)}")
+        return []
+    if kind == "shifted_diagonal" and "diagonal" in table and not isinstance(table["diagonal"][0], list):
+        table["diagonal"] = [table["diagonal"]]
+    found, local = [], []
+    for params in combinations(table, zips, where, local):
+        try:
+            problem = make(kind, **params)
+        except InputError as error:
+            local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
+            continue
+        frozen = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
+        found.append(Data(name, kind, frozen, problem.digest, problem.n, problem.d))
+    mistakes.extend(dict.fromkeys(local))
+    return found
+
+
+def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:
+    table, where = dict(table), f"optimizer.{name}"
+    kind, zips = table.pop("kind", name), table.pop("zip", [])
+    if kind not in OPTIMIZERS:
+        mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', OPTIMIZERS)}")
+        return []
+    known = OPTIMIZERS[kind].__dataclass_fields__
+    unknown = [key for key in table if key not in known and key != "lr"]
+    mistakes.extend(f"{where}.{key}: {one_of(key, 'hyper-parameter', [*known, 'lr'])}" for key in unknown)
+    table = {key: value for key, value in table.items() if key not in unknown}
+    found, local = [], []
+    for params in combinations(table, zips, where, local):
+        lr = params.pop("lr", None)
+        try:
+            schedule = None if lr is None else _schedule(lr, f"{where}.lr", local)
+            found.append((name, OPTIMIZERS[kind](**params), schedule))
+        except InputError as error:
+            local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
+    mistakes.extend(dict.fromkeys(local))
+    return found
+
+
+def _schedule(value, where: str, mistakes: list[str]) -> Power | None:
+    """A step size of a study file: a number, or a table {eta, a, t0}."""
+    try:
+        if not isinstance(value, dict):
+            return as_schedule(value)
+        unknown = [key for key in value if key not in Power.__dataclass_fields__]
+        if unknown or "eta" not in value:
+            wrong = [one_of(key, "key", Power.__dataclass_fields__) for key in unknown]
+            raise InputError(wrong or "a step size table needs eta")
+        return Power(**value)
+    except InputError as error:
+        mistakes.extend(f"{where}: {mistake}" for mistake in error.mistakes)
+        return None
+
+
+def _check_names(study: Study, mistakes: list[str]) -> None:
+    for position, grid in enumerate(study.grid):
+        for field, known in (("data", study.data), ("optimizer", study.optimizer)):
+            chosen = getattr(grid, field)
+            for name in chosen if chosen is not None else ():
+                if name not in known:
+                    mistakes.append(f"grid.{position}.{field}: {one_of(name, field, known)}")
+
+
+def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpec]:
+    table = {name: value for name in Grid.model_fields if name != "zip" and (value := getattr(grid, name)) is not None}
+    table.setdefault("data", list(data))
+    table.setdefault("optimizer", list(optimizers))
+    empty = [name for name, values in table.items() if not values]
+    if empty:
+        mistakes.extend(f"{where}.{name} is an empty list, so the grid has no runs" for name in empty)
+        return
+    if "lr" in table:
+        table["lr"] = [_schedule(value, f"{where}.lr", mistakes) for value in table["lr"]]
+    for cell in combinations(table, grid.zip, where, mistakes):
+        for item in data[cell["data"]]:
+            for name, optimizer, own_lr in optimizers[cell["optimizer"]]:
+                lr = own_lr or cell.get("lr")
+                if lr is None:
+                    mistakes.append(
+                        f"{where}: no step size for optimizer {name!r}; give lr in the grid or with the optimizer"
+                    )
+                    continue
+                axes = {key: cell.get(key) for key in ("steps", "epochs", "until_log_loss", "seed", "loss", "order")}
+                batch = item.n if cell["batch"] == "n" else cell["batch"]
+                try:
+                    setting = resolve(
+                        item.n, batch=batch, remainder=cell.get("remainder"), per_octave=cell["per_octave"], **axes
+                    )
+                except InputError as error:
+                    mistakes.extend(f"{where} with data {item.name!r}: {mistake}" for mistake in error.mistakes)
+                    continue
+                identity = run_id(canonical(item, optimizer, lr, setting))
+                yield RunSpec(item, name, optimizer, lr, setting, identity)
+
+
+def study_files(folder: str | Path) -> list[Path]:
+    """The study files of a folder, by name."""
+    return sorted(Path(folder).glob("*.toml"))

@@ -1,0 +1,178 @@
+"""The study file: TOML in, a typed `Study` out, or one InputError with every mistake and where it is.
+
+    title, question          what the study asks
+    sources                  bibliography of the question
+    [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
+    [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
+    [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss, seed,
+                             loss, remainder, per_octave: the product of these axes, each a value or a list of values
+    [[claim]]                says, source, measure, where, and at_least / at_most / equal + within
+
+Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a table
+advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
+"""
+
+import copy
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from implicitbias.errors import InputError, one_of
+
+NAMED = {"data", "optimizer"}  # tables of free-form parameters, checked by the thing they configure
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Grid(_Strict):
+    """One product of axes; lists are axes."""
+
+    data: list[str] | None = None
+    optimizer: list[str] | None = None
+    batch: list[int | str] = [1]
+    order: list[str] = ["reshuffle"]
+    lr: list[Any] | None = None
+    steps: list[int] | None = None
+    epochs: list[int | float] | None = None
+    until_log_loss: list[int | float] | None = None
+    seed: list[int] = [0]
+    loss: list[str] = ["logistic"]
+    remainder: list[str] | None = None
+    per_octave: list[int] = [8]
+    zip: list[list[str]] = []
+
+    @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "until_log_loss", "seed", "loss",
+                     "remainder", "per_octave", mode="before")  # fmt: skip
+    @classmethod
+    def _axis(cls, value):
+        return axis(value)
+
+
+class Claim(_Strict):
+    """A sentence with its source, and what the tables must show for it to hold."""
+
+    says: str
+    source: str
+    measure: str
+    where: dict[str, Any] = {}
+    over: Literal["each", "mean"] = "each"
+    across: str | None = None
+    at_least: float | int | None = None
+    at_most: float | int | None = None
+    equal: float | int | None = None
+    within: float | int | None = None
+
+    @model_validator(mode="after")
+    def _one_expectation(self):
+        given = [name for name in ("at_least", "at_most", "equal") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("a claim needs exactly one of at_least, at_most, equal")
+        if (self.equal is None) != (self.within is None):
+            raise ValueError("equal and within go together")
+        return self
+
+
+class Study(_Strict):
+    """A validated study file."""
+
+    title: str
+    question: str = ""
+    sources: list[str] = []
+    data: dict[str, dict[str, Any]] = Field(min_length=1)
+    optimizer: dict[str, dict[str, Any]] = Field(min_length=1)
+    grid: list[Grid] = Field(min_length=1)
+    claim: list[Claim] = []
+
+
+def axis(value) -> list | Any:
+    """A parameter as the list of its values; anything that cannot be read as one passes through to be complained of."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict) and set(value) == {"from", "to"}:
+        low, high = value["from"], value["to"]
+        if isinstance(low, int) and isinstance(high, int):
+            return list(range(low, high + 1))
+    return [value]
+
+
+def read_study(path: str | Path, settings: list[str] = ()) -> tuple[Study, str]:
+    """Read and validate a study file; `settings` are "key=value" overrides. Returns the study and its TOML text.
+
+    Errors: ``InputError`` with every mistake: no such file, not TOML, unknown keys, wrong types.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"there is no study file {path}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"the study file {path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
+        ) from None
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from None
+    return parse_study(override(content, settings), path.name), text
+
+
+def override(content: dict, settings: list[str]) -> dict:
+    """Apply "key=value" settings such as "grid.steps=1000" or "data.gaussian.n=20"; in a list of tables, to each."""
+    content = copy.deepcopy(content)
+    mistakes = []
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        try:
+            parsed = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            parsed = value.strip()  # an unquoted word is a string
+        *tables, last = (part.strip() for part in key.split("."))
+        if not equals or not last:
+            mistakes.append(f"--set takes key=value, such as grid.steps=1000, not {setting!r}")
+            continue
+        places = [content]
+        for depth, table in enumerate(tables):
+            places = [place.get(table) for place in places]
+            places = [item for place in places for item in (place if isinstance(place, list) else [place])]
+            if not places or not all(isinstance(place, dict) for place in places):
+                mistakes.append(f"--set {setting}: the study has no table {'.'.join(tables[: depth + 1])!r}")
+                break
+        else:
+            for place in places:
+                place[last] = parsed
+    if mistakes:
+        raise InputError(mistakes)
+    return content
+
+
+def parse_study(content: dict, where: str = "study") -> Study:
+    """A Study from parsed TOML. Errors: ``InputError`` with every mistake and its place."""
+    try:
+        return Study.model_validate(content)
+    except ValidationError as error:
+        sentences = [f"{where}: {_sentence(item)}" for item in error.errors()]
+        raise InputError(list(dict.fromkeys(sentences))) from None
+
+
+_TABLES = {"grid": Grid, "claim": Claim}
+
+
+def _sentence(item: dict) -> str:
+    """One pydantic error as a sentence that names the place and the right thing."""
+    # pydantic adds the member of a union to the place ("grid.0.batch.1.int"); the file has no such key
+    place = [str(part) for part in item["loc"] if part not in ("int", "str", "float")]
+    path = ".".join(place)
+    if item["type"] == "extra_forbidden":
+        model = _TABLES.get(place[0], Study) if len(place) > 1 else Study
+        return f"{path}: {one_of(place[-1], 'key', model.model_fields)}"
+    if item["type"] == "missing":
+        return f"{path} is missing"
+    if item["type"] == "too_short":
+        return f"{path} is empty; a study needs at least one {place[-1]}"
+    message = item["msg"].removeprefix("Value error, ")
+    message = message.replace("Input should be", "must be")
+    return f"{path} {message}, not {item['input']!r}" if message.startswith("must") else f"{path}: {message}"
