@@ -60,7 +60,7 @@ def run(study: StudyFile, out: Out = None, jobs: Jobs = None, set_: Settings = N
     stored, store = stored_study(folder)
     runs = store.table("runs").to_pandas()
     terminal.print_results(runs)
-    terminal.print_verdicts(verdicts(stored, runs))
+    terminal.print_verdicts(verdicts(stored, runs, store.table("curves").to_pandas()))
     terminal.print_summary(summary, runs)
     print(f"report: {page}")
 
@@ -88,7 +88,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
         stored, store = stored_study(place)
     else:
         stored, store = read_study(place)[0], Store.open(out or _default_out(place))
-    found = verdicts(stored, store.table("runs").to_pandas())
+    found = verdicts(stored, store.table("runs").to_pandas(), store.table("curves").to_pandas())
     terminal.print_verdicts(found)
     if any(verdict.outcome == "fails" for verdict in found):
         raise typer.Exit(1)

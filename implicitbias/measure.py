@@ -7,7 +7,7 @@
     margin_<norm>               normalised margin min_margin / norm_<norm>
     ratio_<norm>                margin_<norm> over its certified optimum gamma: 1 at a max-margin direction
     cos_<ref>, angle_<ref>      cosine, and angle in degrees, of w to the reference direction
-    inc_cos_<ref>, inc_angle_<ref>
+    inc_ratio_<norm>, inc_cos_<ref>, inc_angle_<ref>
                                 the same for the increment w(t) - w(t/2), which forgets the transient that stays in w
     relative_move               ||w(t) - w(t-1)|| / ||w(t)|| (l2): the effective step size, in units of direction
     support                     least number of samples that hold 99% of the weight sum_i s_i
@@ -33,6 +33,7 @@ MEASURES: dict[str, type] = {
     "step": int,
     **dict.fromkeys(("epoch", "sum_lr", "lr", "log_loss", "min_margin"), float),
     **{f"{kind}_{norm}": float for kind in ("norm", "margin", "ratio") for norm in NORMS},
+    **{f"inc_ratio_{norm}": float for norm in NORMS},
     "relative_move": float,
     **{f"{prefix}{kind}_{ref}": float for prefix in ("", "inc_") for ref in REFERENCES for kind in ("cos", "angle")},
     "support": int,
@@ -74,6 +75,8 @@ def measure(run: Run) -> pd.DataFrame:
     w = run.weights
     z = w @ run.problem.rows.T
     lowest = z.min(axis=1)
+    increment = w - half_way(run)
+    moved = (increment @ run.problem.rows.T).min(axis=1)
     columns = {
         "step": run.steps,
         "epoch": run.setting.epochs(run.steps, run.problem.n),
@@ -87,19 +90,20 @@ def measure(run: Run) -> pd.DataFrame:
             columns[f"norm_{norm}"] = np.linalg.norm(w, order, axis=1)
         for norm in NORMS:
             columns[f"margin_{norm}"] = lowest / columns[f"norm_{norm}"]
-        for norm in NORMS:
-            columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / max_margin(run.problem, norm).margin
+        for norm, order in ORDERS_OF_NORM.items():
+            best = max_margin(run.problem, norm).margin
+            columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / best
+            columns[f"inc_ratio_{norm}"] = moved / np.linalg.norm(increment, order, axis=1) / best
         columns["relative_move"] = run.last_move / columns["norm_l2"]
-    increment = w - _half_way(run)
-    for prefix, moved in (("", w), ("inc_", increment)):
+    for prefix, vectors in (("", w), ("inc_", increment)):
         for name, direction in references(run.problem).items():
-            columns[f"{prefix}cos_{name}"] = cosine(moved, direction)
-            columns[f"{prefix}angle_{name}"] = angle(moved, direction)
+            columns[f"{prefix}cos_{name}"] = cosine(vectors, direction)
+            columns[f"{prefix}angle_{name}"] = angle(vectors, direction)
     columns["support"] = support_size(z, run.setting.loss)
     return pd.DataFrame(columns)[list(MEASURES)]
 
 
-def _half_way(run: Run) -> np.ndarray:
+def half_way(run: Run) -> np.ndarray:
     """(S, d) the iterate at half the step count of each snapshot: a snapshot itself, up to the rounding of steps."""
     half = run.steps / 2.0
     position = np.searchsorted(run.steps, half - 0.5)

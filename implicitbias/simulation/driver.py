@@ -41,6 +41,8 @@ DECAY = 64
 # every state (UNIFORM + DRIFT + DECAY < 511, the half of the exponent range), and may underflow.
 LEAST, LARGEST, SETTLED = 0, 1, 2
 
+LIGHTEST = -(2**62)
+
 
 @helper
 def set_scale(state, degrees, expo, inverse, j, new, forget):
@@ -120,18 +122,22 @@ def mean_gradient(rows, index, start, size, f, q, unit, g):
 @helper
 def mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g):
     """As `mean_gradient`, with coordinate j in units of 2^own[j]: its heaviest sample in this batch."""
+    own[:] = LIGHTEST
+    for k in range(size):
+        row = rows[index[start + k]]
+        for j in range(g.shape[0]):
+            own[j] = max(own[j], q[k] if row[j] != 0.0 else LIGHTEST)
+    floor = LIGHTEST
     for j in range(g.shape[0]):
-        heaviest = np.int64(-(2**62))
-        for k in range(size):
-            if rows[index[start + k], j] != 0.0:
-                heaviest = max(heaviest, q[k])
-        total = 0.0
-        for k in range(size):
-            entry = rows[index[start + k], j]
-            if entry != 0.0:  # a heavier sample that does not touch j would give inf * 0
-                total -= f[k] * pow2(q[k] - heaviest) * entry
-        g[j] = total / size
-        own[j] = heaviest
+        floor = own[j] if floor == LIGHTEST or LIGHTEST < own[j] < floor else floor
+    g[:] = 0.0
+    for k in range(size):
+        if q[k] < floor - 1022:  # nothing beside the heaviest sample of any coordinate
+            continue
+        row = rows[index[start + k]]
+        for j in range(g.shape[0]):
+            # a heavier sample that does not touch j would give inf * 0
+            g[j] -= f[k] * pow2(min(q[k] - own[j], 0)) * row[j] / size
 
 
 @inlined

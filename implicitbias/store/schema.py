@@ -56,6 +56,7 @@ RUNS = pa.schema(
         *_MEASURES,
         *(pa.field(f"distance_{norm}", pa.float64()) for norm in NORMS),  # of w / N(w) to the optimal face
         pa.field("w", pa.list_(pa.float64())),
+        pa.field("increment", pa.list_(pa.float64())),  # w(t) - w(t/2)
         # what it was measured against: the certified optimum, its gap, whether its maximiser is unique
         *(pa.field(f"gamma_{norm}", pa.float64()) for norm in NORMS),
         *(pa.field(f"gap_{norm}", pa.float64()) for norm in NORMS),

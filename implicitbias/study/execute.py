@@ -17,7 +17,7 @@ from implicitbias import __version__
 from implicitbias.errors import InputError, NotSeparable
 from implicitbias.jit import source_hash
 from implicitbias.margins import max_margin
-from implicitbias.measure import NORMS
+from implicitbias.measure import NORMS, half_way
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.problem import Problem
 from implicitbias.simulation.simulate import Run, simulate
@@ -116,8 +116,9 @@ def _digest(runs: list[RunSpec]) -> str:
     return run_id({"runs": [run.run_id for run in runs]})
 
 
+@functools.cache
 def warm_up(kind: str) -> None:
-    """Compile the kernel of an optimizer, or load it from the cache, before the workers need it."""
+    """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
     simulate(Problem([[1.0]]), OPTIMIZERS[kind](), steps=1)
 
 
@@ -188,6 +189,7 @@ def execute(task: list[list[RunSpec]]) -> tuple[str, list[dict], pa.Table]:
 def _execute_block(block: list[RunSpec]):
     setting = asdict(block[0].setting)
     try:
+        warm_up(block[0].optimizer.name)
         clock = time.perf_counter()
         problem = _problem(block[0].data)
         certified = _certificates(problem)
@@ -222,7 +224,7 @@ def _final(run: Run) -> dict:
         return {}
     w = run.weights[-1]
     distances = {f"distance_{n}": float(max_margin(run.problem, n).distance(w)) for n in NORMS} if w.any() else {}
-    return {**run.curve.iloc[-1].to_dict(), **distances, "w": w.tolist()}
+    return {**run.curve.iloc[-1].to_dict(), **distances, "w": w.tolist(), "increment": (w - half_way(run)[-1]).tolist()}
 
 
 def _describe(spec: RunSpec) -> dict:

@@ -61,6 +61,7 @@ class Claim(_Strict):
     where: dict[str, Any] = {}
     over: Literal["each", "mean"] = "each"
     across: str | None = None
+    limit: bool = False
     at_least: float | int | None = None
     at_most: float | int | None = None
     equal: float | int | None = None

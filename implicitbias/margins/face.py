@@ -1,0 +1,110 @@
+"""The optimal face of a margin problem whose maximiser need not be unique: its width, and the nearest point on it."""
+
+import numpy as np
+from scipy.optimize import linprog
+
+from implicitbias.margins.euclidean import least_distance
+from implicitbias.margins.norms import dual_value
+from implicitbias.margins.unit_rows import UnitRows
+
+# Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
+# of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
+# the inequalities that imply it stay.
+ZERO = 1e-9
+# Singular values below this part of the largest are round-off of an equation that depends on the others.
+RANK = 1e-11
+# Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
+# corner of two of them may be a hundred times further out.
+POINT = 1e-7
+
+
+class Face:
+    """The face {w : N(w) <= 1, min_i a_i.w >= margin}, written as w = direction + basis z with G z >= -slack.
+
+    Every optimal w meets with equality each row that has dual weight, and attains w.y = N(w) N*(y) for y = A'c.
+    That fixes w_j = sign(y_j) where y_j != 0 (linf), w_j = 0 where |y_j| < max|y| (l1), and w_j itself where
+    diag_j > 0 (mahalanobis). ``basis`` spans the null space of these equations; what they leave over is bounded
+    by the other rows and the norm's own inequalities. z = 0 is feasible by construction.
+
+    Arguments
+        rows       (n, d) the rows a_i
+        norm       "l1", "linf" or ("mahalanobis", diag)
+        direction  (d,) an optimal direction with N(direction) = 1
+        dual       (n,) optimal weights in the simplex
+
+    >>> face = Face(np.array([[2.0, 1.0], [2.0, -1.0]]), "linf", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    >>> face.is_point, face.nearest(np.array([0.7, 0.2]))
+    (True, array([1., 0.]))
+    """
+
+    def __init__(self, rows, norm, direction, dual):
+        unit = UnitRows(rows)
+        self.direction = direction
+        y = rows.T @ dual
+        weight = dual / unit.h  # the weight of the unit row
+        tight = weight > ZERO * weight.max()
+        if norm == "linf":
+            free = np.abs(y) <= ZERO * np.abs(y).max()
+        elif norm == "l1":
+            free = np.abs(y) >= (1 - ZERO) * dual_value("l1", y)
+        else:
+            free = np.array(norm[1]) == 0
+        equations = unit.b[tight][:, free]
+        # Rows: b_i.w - h_i t has slack >= 0, with t the margin in units of the shortest row.
+        products = unit.b @ direction
+        level = (rows @ direction).min() / unit.scale
+        normals, slack = [unit.b[~tight][:, free]], [(products - unit.h * level)[~tight]]
+        if norm == "linf":
+            normals += [np.eye(free.sum()), -np.eye(free.sum())]
+            slack += [1 + direction[free], 1 - direction[free]]
+        elif norm == "l1":
+            signs = np.sign(y[free])
+            equations = np.vstack([equations, signs])
+            normals.append(np.diag(signs))
+            slack.append(signs * direction[free])
+        self.free = free
+        self.basis = _null_space(equations)
+        normals = np.vstack(normals) @ self.basis
+        size = np.linalg.norm(normals, axis=1)
+        moves = size > RANK  # the others are constant on the face
+        self.normals = normals[moves] / size[moves, None]
+        self.slack = np.maximum(np.concatenate(slack)[moves], 0.0) / size[moves]
+
+    @property
+    def is_point(self) -> bool:
+        """Whether the face is a single point: no basis, or no width along three random directions (seed 0)."""
+        k = self.basis.shape[1]
+        if k == 0:
+            return True
+        # A face may be unbounded where the norm is blind (zeros in diag); a box of 1 is enough to see its width.
+        for cost in np.random.default_rng(0).normal(size=(3, k)) / np.sqrt(k):
+            ends = []
+            for sign in (1.0, -1.0):
+                result = linprog(
+                    sign * cost,
+                    A_ub=-self.normals,
+                    b_ub=self.slack,
+                    bounds=(-1, 1),
+                    options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+                )
+                ends.append(sign * result.fun if result.status == 0 else sign * -np.inf)
+            if ends[1] - ends[0] > POINT * np.linalg.norm(self.direction):
+                return False
+        return True
+
+    def nearest(self, u: np.ndarray) -> np.ndarray:
+        """The point of the face nearest to u (d,) in l2: a least-distance problem in z."""
+        w = self.direction.copy()
+        if self.basis.shape[1]:
+            z = self.basis.T @ (u - w)[self.free]
+            move, _ = least_distance(self.normals, -self.slack - self.normals @ z)
+            w[self.free] += self.basis @ (z + move)
+        return w
+
+
+def _null_space(equations):
+    if not equations.size:
+        return np.eye(equations.shape[1])
+    _, singular, vt = np.linalg.svd(equations)
+    rank = int((singular > RANK * singular[0]).sum()) if singular.size else 0
+    return vt[rank:].T

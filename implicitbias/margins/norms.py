@@ -1,0 +1,110 @@
+"""The norms a margin can be measured in: their canonical names, values and dual values."""
+
+from collections.abc import Sequence
+from numbers import Real
+
+import numpy as np
+
+from implicitbias.errors import InputError, one_of
+
+_NAMED = ("l1", "l2", "linf")
+_WITH_PARAMETER = ("lp", "mahalanobis")
+
+
+def canonical(norm, d: int):
+    """The hashable name of a norm: "l1", "l2", "linf", ("lp", p) or ("mahalanobis", (diag_1, ..., diag_d)).
+
+    Arguments
+        norm  a name, or a pair (name, parameter) as a tuple or list
+        d     number of coordinates, which the length of diag must match
+
+    Returns the canonical form; ("lp", p) with p = 1, 2, inf becomes the named norm.
+
+    Errors: ``InputError`` with every mistake of the parameter.
+
+    >>> canonical(["lp", 3], d=2), canonical(("lp", 2), d=2), canonical(("mahalanobis", [1, 4]), d=2)
+    (('lp', 3.0), 'l2', ('mahalanobis', (1.0, 4.0)))
+    """
+    if isinstance(norm, str):
+        if norm in _NAMED:
+            return norm
+        if norm in _WITH_PARAMETER:
+            raise InputError(f'norm {norm!r} needs its parameter: write ("lp", p) or ("mahalanobis", diag)')
+        raise InputError(one_of(norm, "norm", _NAMED + _WITH_PARAMETER))
+    if not isinstance(norm, Sequence) or len(norm) != 2 or not isinstance(norm[0], str):
+        raise InputError(f'a norm is a name or a pair such as ("lp", 3), but got {norm!r}')
+    name, parameter = norm
+    if name == "lp":
+        return _canonical_lp(parameter)
+    if name == "mahalanobis":
+        return name, _canonical_diag(parameter, d)
+    if name in _NAMED:
+        raise InputError(f"norm {name!r} takes no parameter, but got {parameter!r}")
+    raise InputError(one_of(name, "norm", _NAMED + _WITH_PARAMETER))
+
+
+def _canonical_lp(p):
+    if isinstance(p, bool) or not isinstance(p, Real) or not p >= 1:
+        raise InputError(f'the p of ("lp", p) must be a number >= 1, but is {p!r}')
+    return {1.0: "l1", 2.0: "l2", np.inf: "linf"}.get(float(p), ("lp", float(p)))
+
+
+def _canonical_diag(diag, d):
+    try:
+        diag = np.asarray(diag, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"the diag of mahalanobis must be {d} numbers >= 0") from None
+    mistakes = []
+    if diag.shape != (d,):
+        mistakes.append(f"the diag of mahalanobis must have shape ({d},), but has shape {diag.shape}")
+    if not np.isfinite(diag).all():
+        mistakes.append("the diag of mahalanobis must be finite, but has NaN or infinite entries")
+    if (diag < 0).any():
+        mistakes.append(f"the diag of mahalanobis must be >= 0, but its smallest entry is {np.nanmin(diag):g}")
+    if mistakes:
+        raise InputError(mistakes)
+    return tuple(diag.tolist())
+
+
+def norm_value(norm, w: np.ndarray) -> float:
+    """N(w) for a canonical norm; scaled by the largest entry, so it neither overflows nor underflows.
+
+    >>> norm_value(("lp", 3.0), np.array([1e200, 1e200])) / 1e200
+    1.2599210498948732
+    """
+    if norm == "l1":
+        return float(np.abs(w).sum())
+    if norm == "linf":
+        return float(np.abs(w).max())
+    if norm == "l2":
+        return _p_norm(w, 2.0)
+    name, parameter = norm
+    if name == "lp":
+        return _p_norm(w, parameter)
+    return _p_norm(np.sqrt(parameter) * w, 2.0)
+
+
+def dual_value(norm, y: np.ndarray) -> float:
+    """N*(y) = max { y.w : N(w) <= 1 }; for mahalanobis over the coordinates with diag > 0 only.
+
+    >>> dual_value("linf", np.array([3.0, -4.0])), dual_value(("mahalanobis", (4.0, 0.0)), np.array([6.0, 0.0]))
+    (7.0, 3.0)
+    """
+    if norm == "l1":
+        return norm_value("linf", y)
+    if norm == "linf":
+        return norm_value("l1", y)
+    if norm == "l2":
+        return _p_norm(y, 2.0)
+    name, parameter = norm
+    if name == "lp":
+        return _p_norm(y, parameter / (parameter - 1.0))
+    costly = np.array(parameter) > 0
+    return _p_norm(y[costly] / np.sqrt(np.array(parameter)[costly]), 2.0)
+
+
+def _p_norm(w, p):
+    largest = float(np.abs(w).max(initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    return largest * float(((np.abs(w) / largest) ** p).sum() ** (1.0 / p))

@@ -1,0 +1,121 @@
+"""The l_p max-margin direction, 1 < p < inf: Newton's method whose every step is a least-distance problem."""
+
+import numpy as np
+
+from implicitbias.margins.euclidean import least_distance
+from implicitbias.margins.norms import norm_value
+from implicitbias.margins.separator import Separator, dual_bound, primal
+from implicitbias.margins.unit_rows import UnitRows
+
+TIGHT = 1e-13  # relative gap at which Newton's method has nothing left to gain but round-off
+LOOSE = 3e-3  # relative gap at which an intermediate p is a good start: full Newton steps work from there
+# Curvatures below this part of the largest are lifted to it: a coordinate at 0 has none (p > 2, or y_j = 0 for p < 2),
+# and the step must still be defined. The square root of it, 1e-7, is how far the scaled columns may spread.
+FLOOR = 1e-14
+# Where a coordinate must grow from almost nothing, its curvature is far too small for the step and the line search
+# shortens it by as much as FLOOR says.
+SHORTEST = 1e-15
+
+
+def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
+    """Pairs (w, c) for  max { min_i a_i.w : ||w||_p <= 1 } = min { ||A'c||_q : c in the simplex }, 1/p + 1/q = 1.
+
+    With unit rows this is  min { sum_j |w_j|^p / p : B w >= t h }  and its dual
+    max { t h.alpha - sum_j |(B'alpha)_j|^q / q : alpha >= 0 }, tied by sign(w)|w|^(p-1) = B'alpha. Newton's method
+    runs on the smooth one of the two, the primal for p > 2 and the dual for p < 2: a quadratic model over all
+    constraints is a least-distance problem, so the active rows are found along with the step. A line search between
+    two feasible points makes it descend. Starting at the l2 direction, p (for p < 2, q) moves away from 2 in factors
+    of at most sqrt(2), each stage starting from the one before.
+
+    Source: Burrus, Barreto, Selesnick, IEEE Trans. Signal Process. 42 (1994) 2926-2936 (moving p); Adil, Peng,
+    Sachdeva, arXiv 1910.12571 (the damped steps).
+    """
+    p = norm[1]
+    high = max(p, p / (p - 1))  # the exponent of the smooth side
+    stages = np.geomspace(2.0, high, int(np.ceil(2.0 * np.log2(high / 2.0))) + 1)[1:]
+    best = [(l2.direction, l2.dual)]
+    for stage in stages:
+        last = stage == stages[-1]
+        exponent = p if last else (stage if p > 2 else stage / (stage - 1))
+        best = _newton(unit, ("lp", float(exponent)), l2._rows, *best[-1], TIGHT if last else LOOSE)
+    return best
+
+
+def _newton(unit, norm, rows, w, c, target, steps=100, patience=6):
+    """[(best w, best c)] after Newton steps at one p until the relative gap is below target or stops falling."""
+    p = norm[1]
+    w, margin = primal(rows, norm, w)
+    bound, stale = dual_bound(rows, norm, c, w), 0
+    alpha, x = c / unit.h, w
+    step = _primal_step if p > 2 else _dual_step
+    for _ in range(steps):
+        if bound / margin - 1 < target or stale == patience:
+            break
+        # Scaled so that ||w||_p = ||B'alpha||_q = 1 at the optimum.
+        level = unit.h * (margin if p > 2 else bound) / unit.scale
+        if unit.h.min() < 1e-3:  # very short levels need room for the round-off of a product
+            level = level + unit.slack * np.linalg.norm(w)
+        x, alpha, guesses = step(unit.b, level, p, x, alpha)
+        stale += 1
+        for guess in guesses:
+            guess, its_margin = primal(rows, norm, guess)
+            if its_margin > margin:
+                w, margin, stale = guess, its_margin, 0
+        weights = unit.weights(alpha)
+        its_bound = dual_bound(rows, norm, weights, w)
+        if its_bound < bound:
+            c, bound, stale = weights, its_bound, 0
+    return [(w, c)]
+
+
+def _primal_step(b, level, p, x, _):
+    """One step of min { f(x) = sum |x|^p / p : b x >= level }: (new x, multipliers, [candidates for w])."""
+    x = x * (level / np.maximum(b @ x, 1e-300)).max()  # the shortest feasible multiple of x
+    curvature = (p - 1) * np.abs(x) ** (p - 2)
+    root = np.sqrt(np.maximum(curvature, FLOOR * curvature.max()))
+    # f(x) + f'(x).s + s.D s/2 = |D^(1/2) (x + s - centre)|^2 / 2 + constant.
+    centre = x - _signed_power(x, p - 1) / root**2
+    move, alpha = _scaled_least_distance(b / root, level - b @ centre)
+    change = centre + move / root - x
+    length = _line_search(lambda s: (np.abs(x + s * change) ** p).sum())
+    x = x + length * change
+    return x, alpha, [x]
+
+
+def _dual_step(b, level, p, _, alpha):
+    """One step of max { level.alpha - sum |b'alpha|^q / q : alpha >= 0 }: (None, new alpha, [candidates for w])."""
+    q = p / (p - 1)
+    y = b.T @ alpha
+    size = norm_value(("lp", q), y)
+    alpha, y = alpha / size, y / size
+    scale = (level @ alpha) ** (1 / (q - 1))  # the best multiple of alpha
+    alpha, y = alpha * scale, y * scale
+    w = _signed_power(y, q - 1)
+    curvature = (q - 1) * np.abs(y) ** (q - 2)
+    root = np.sqrt(np.maximum(curvature, FLOOR * curvature.max()))
+    # The dual of the quadratic model: shortest move with b (w + E (y' - y)) >= level, where y' = b'alpha'.
+    move, newton = _scaled_least_distance(b * root, level - b @ (w - root**2 * y))
+    linear = w - root**2 * y + root * move  # feasible for the rows before the model is exact
+    change, turn = newton - alpha, b.T @ newton - y
+    length = _line_search(lambda s: (np.abs(y + s * turn) ** q).sum() / q - s * (level @ change))
+    alpha = alpha + length * change
+    return None, alpha, [_signed_power(b.T @ alpha, q - 1), linear]
+
+
+def _scaled_least_distance(g, h):
+    size = np.linalg.norm(g, axis=1)
+    x, alpha = least_distance(g / size[:, None], h / size)
+    return x, alpha / size
+
+
+def _line_search(value):
+    """The first of 1, 1/2, 1/4, ... at which halving again does not lower the convex value."""
+    with np.errstate(over="ignore"):  # a step far too long may overflow a high power
+        length, here = 1.0, value(1.0)
+        while length > SHORTEST and ((half := value(length / 2)) < here or not np.isfinite(here)):
+            length, here = length / 2, half
+    return length
+
+
+def _signed_power(x, exponent):
+    return np.sign(x) * np.abs(x) ** exponent

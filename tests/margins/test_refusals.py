@@ -1,0 +1,112 @@
+"""Data without a separator are refused with a proof, bad norms with a sentence."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import implicitbias as ib
+from implicitbias.margins import euclidean
+
+NORMS = ["l1", "l2", "linf", ("lp", 1.5), ("lp", 4.0), "diag", "diag with zeros"]
+
+
+def norm_of(norm, d):
+    if norm in ("diag", "diag with zeros"):
+        diag = np.ones(d)
+        diag[-1] = norm == "diag"
+        return "mahalanobis", diag
+    return norm
+
+
+def assert_refused(rows, norm="l2"):
+    rows = np.asarray(rows, dtype=float)
+    with pytest.raises(ib.NotSeparable) as caught:
+        ib.max_margin(rows, norm)
+    c = caught.value.weights
+    assert c.shape == (len(rows),) and (c >= 0).all() and c.sum() == pytest.approx(1, abs=1e-14)
+    terms = c[:, None] * rows
+    assert np.abs(terms.sum(axis=0)).max() <= 1e-13 * np.linalg.norm(terms, axis=1).sum()
+    assert caught.value.residual <= 10 * euclidean.SEPARABLE
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [[1.0, 0.0], [-1.0, 0.0]],
+        [[1.0, 0.0], [-1e-6, 0.0], [0.0, 5.0]],
+        [[1.0, 1.0], [1.0, -1.0], [-3.0, 0.0]],
+        [[2.0], [-3.0]],
+    ],
+)
+def test_margin_zero_is_not_separable_in_any_norm(rows, norm):
+    assert_refused(rows, norm_of(norm, len(rows[0])))
+
+
+@pytest.mark.parametrize("n, d", [(100, 30), (500, 50), (400, 180)])
+def test_too_many_gaussian_rows(n, d):
+    assert_refused(np.random.default_rng(0).normal(size=(n, d)))
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1), n=st.integers(1, 20), d=st.integers(1, 20), spread=st.sampled_from([0.0, 3.0, 6.0])
+)
+def test_rows_and_the_negative_of_their_combination(seed, n, d, spread):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(-spread, spread, size=(n, 1))
+    assert_refused(np.vstack([rows, -rng.uniform(0.01, 1, n) @ rows]))
+
+
+@pytest.mark.parametrize(
+    "norm, sentence",
+    [
+        ("l_inf", "did you mean 'linf'"),
+        ("infinity", "unknown norm"),
+        ("lp", "needs its parameter"),
+        (("mahalanobi", [1, 1]), "did you mean 'mahalanobis'"),
+        (("l2", 3), "takes no parameter"),
+        (("lp", 0.5), "number >= 1, but is 0.5"),
+        (("lp", np.nan), "number >= 1"),
+        (("lp", "3"), "number >= 1"),
+        (("lp", True), "number >= 1"),
+        (3, "name or a pair"),
+        (("lp", 3, 4), "name or a pair"),
+        (("mahalanobis", ["a", 1]), "must be 2 numbers"),
+        (("mahalanobis", [1.0]), r"shape \(2,\), but has shape \(1,\)"),
+    ],
+)
+def test_bad_norms(norm, sentence):
+    with pytest.raises(ib.InputError, match=sentence):
+        ib.max_margin([[1.0, 2.0]], norm)
+
+
+def test_every_mistake_of_a_diag_is_named_at_once():
+    with pytest.raises(ib.InputError) as caught:
+        ib.max_margin([[1.0, 2.0]], ("mahalanobis", [-1.0, np.nan, 2.0]))
+    assert len(caught.value.mistakes) == 3
+
+
+@pytest.mark.parametrize("diag", [[0.0, 1.0], [0.0, 0.0]])
+def test_free_coordinates_that_separate_by_themselves(diag):
+    with pytest.raises(ib.InputError, match="the mahalanobis margin is infinite"):
+        ib.max_margin([[1.0, 2.0], [3.0, -1.0]], ("mahalanobis", diag))
+
+
+def test_one_and_two_and_infinity_are_the_named_norms():
+    for p, name in ((1, "l1"), (2.0, "l2"), (np.inf, "linf")):
+        assert ib.max_margin([[1.0, 2.0]], ["lp", p]).norm == name
+
+
+@pytest.mark.parametrize("u, sentence", [([1.0], "shape"), ([np.nan, 1.0], "finite"), ([0.0, 0.0], "norm 0")])
+def test_bad_directions(u, sentence):
+    with pytest.raises(ib.InputError, match=sentence):
+        ib.max_margin([[1.0, 2.0]], "linf").distance(u)
+
+
+def test_a_loose_certificate_warns():
+    problem = ib.Problem([[1.0, 0.0], [0.0, 1.0]])
+    loose = [(np.array([1.0, 0.5]), np.array([0.5, 0.5]))]
+    with pytest.warns(RuntimeWarning, match="relative gap"):
+        sep = ib.margins.certified(problem.rows, "l2", loose)
+    assert sep.relative_gap > 0.1
