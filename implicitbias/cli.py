@@ -115,14 +115,10 @@ def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("stud
 def show(study: StudyFile, set_: Settings = None) -> None:
     """What a study would do: its runs, axes, claims and estimated time. Runs nothing."""
     from implicitbias import terminal
-    from implicitbias.study.claims import check_claims
     from implicitbias.study.execute import estimate
-    from implicitbias.study.expand import expand
-    from implicitbias.study.spec import read_study
+    from implicitbias.study.plan import plan
 
-    parsed, _ = read_study(study, set_ or [])
-    check_claims(parsed)
-    runs = expand(parsed)
+    parsed, _, runs = plan(study, set_ or [])
     terminal.print_study(parsed, runs, estimate(runs))
 
 

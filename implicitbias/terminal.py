@@ -103,11 +103,11 @@ def print_summary(summary, runs: pd.DataFrame) -> None:
     console.print(
         f"{summary.total} runs: {counts}; {summary.computed} computed now, {summary.total - summary.computed} kept"
     )
-    if summary.computed:
+    if summary.computed and summary.kernel > 0.0:
         updates = runs["step"].sum() * summary.computed / summary.total
         console.print(
-            f"{summary.wall:.1f} s in all on {summary.jobs} worker(s): {summary.compile:.1f} s compiling or loading kernels; "
-            f"over the workers {summary.kernel:.1f} s in kernels, {summary.measure:.1f} s in separators and measures; "
+            f"{summary.wall:.1f} s in all on {summary.jobs} worker(s): {summary.compile:.1f} s compiling or loading "
+            f"kernels; over the workers {summary.kernel:.1f} s in kernels, {summary.measure:.1f} s in separators and measures; "
             f"{updates / summary.kernel / 1e6:.1f} million updates per kernel second"
         )
 

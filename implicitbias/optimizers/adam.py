@@ -13,7 +13,7 @@ from implicitbias.simulation.driver import COORDINATE, drive
 def step(w, g, state, hyper, lr, t, inverse):
     beta1, beta2, eps, bias_correction, eps_inside = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
     m, v = state[0], state[1]
-    # m/c1 / (sqrt(v/c2) + eps) = sqrt(c2)/c1 m / (sqrt(v) + sqrt(c2) eps), with c = 1 - beta^(t+1); 1 after the transient
+    # m/c1 / (sqrt(v/c2) + eps) = sqrt(c2)/c1 m / (sqrt(v) + sqrt(c2) eps), with c = 1 - beta^(t+1)
     c1, c2 = 1.0, 1.0
     if bias_correction != 0.0:
         c1 = -math.expm1((t + 1) * math.log(beta1))
@@ -24,14 +24,17 @@ def step(w, g, state, hyper, lr, t, inverse):
             m[j] = beta1 * m[j] + (1.0 - beta1) * g[j]
             v[j] = beta2 * v[j] + (1.0 - beta2) * g[j] * g[j]
             w[j] -= lr * m[j] / math.sqrt(v[j]) if v[j] > 0.0 else 0.0
-    else:
-        # m and sqrt(v) are in units of 2^expo, and inverse is 2^-expo: eps in the same units
-        outside = 0.0 if eps_inside != 0.0 else eps * math.sqrt(c2)
-        inside = eps * c2 if eps_inside != 0.0 else 0.0
+    elif eps_inside != 0.0:
+        # v is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units
         for j in range(w.shape[0]):
             m[j] = beta1 * m[j] + (1.0 - beta1) * g[j]
             v[j] = beta2 * v[j] + (1.0 - beta2) * g[j] * g[j]
-            w[j] -= lr * m[j] / (math.sqrt(v[j] + inside * inverse[j] * inverse[j]) + outside * inverse[j])
+            w[j] -= lr * m[j] / math.sqrt(v[j] + c2 * eps * inverse[j] * inverse[j])
+    else:
+        for j in range(w.shape[0]):
+            m[j] = beta1 * m[j] + (1.0 - beta1) * g[j]
+            v[j] = beta2 * v[j] + (1.0 - beta2) * g[j] * g[j]
+            w[j] -= lr * m[j] / (math.sqrt(v[j]) + math.sqrt(c2) * eps * inverse[j])
 
 
 @kernel
@@ -68,7 +71,8 @@ class Adam(Optimizer):
     >>> Adam(beta2=0.95)
     Adam(beta1=0.9, beta2=0.95, eps=0.0, bias_correction=False, eps_inside=False)
 
-    Source: arXiv 1412.6980, Algorithm 1; its limits on separable data: 2406.10650 (full batch), 2510.26303 (per sample).
+    Source: arXiv 1412.6980, Algorithm 1; its limits on separable data: arXiv 2406.10650 (full batch) and
+    2510.26303 (per sample).
     """
 
     beta1: float = decay(0.9)

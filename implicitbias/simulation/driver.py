@@ -49,7 +49,8 @@ def set_scale(state, degrees, expo, inverse, j, new, forget):
     """Move coordinate j to exponent `new`, its state along with it."""
     shift = expo[j] - new
     for s in range(state.shape[0]):
-        state[s, j] = 0.0 if forget else state[s, j] * pow2(degrees[s] * shift)
+        # an empty state may move by any distance: 0 * inf is not 0
+        state[s, j] = 0.0 if forget or state[s, j] == 0.0 else state[s, j] * pow2(degrees[s] * shift)
     expo[j] = new
     inverse[j] = pow2(-new)
 

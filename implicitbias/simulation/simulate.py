@@ -100,9 +100,10 @@ def simulate(
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong.
 
-    >>> run = simulate([[2.0, 1.0], [1.0, -1.0]], __import__("implicitbias").Adam(), lr=0.01, steps=1000)
-    >>> run.status, run.steps[-1], run.weights.shape[1]
-    ('ok', 1000, 2)
+    >>> import implicitbias as ib
+    >>> run = ib.simulate([[2.0, 1.0], [1.0, -1.0]], ib.Adam(), lr=0.01, steps=1000)
+    >>> run.status, int(run.steps[-1]), run.weights[-1].round(2)
+    ('ok', 1000, array([3.91, -1.46]))
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     single = isinstance(optimizer, Optimizer)
@@ -247,9 +248,6 @@ class _Block:
                 )  # fmt: skip
             )
         return result
-
-
-
 
 
 def _per_run(lr, runs: int, mistakes: list[str]) -> list[Power]:

@@ -59,7 +59,7 @@ class Store:
     def open(cls, folder) -> "Store":
         """An existing results folder. Errors: ``InputError`` if it is none."""
         store = cls(folder)
-        if not (store.folder / "study.json").is_file():
+        if not store.identity():
             raise InputError(f"{folder} holds no results of a study")
         return store
 
@@ -70,29 +70,37 @@ class Store:
         Errors: ``InputError`` if it belongs to something else or cannot be written.
         """
         store = cls(folder)
-        marker = store.folder / "study.json"
-        if store.folder.exists():
-            if not store.folder.is_dir():
-                raise InputError(f"{folder} is a file; --out must be a directory")
-            found = store.identity() if marker.is_file() else None
-            if found is None and any(store.folder.iterdir()):
-                raise InputError(f"{folder} exists and is not a results folder; choose another --out")
-            if found is not None and found != identity:
-                what = "another version of this study" if found["study"] == identity["study"] else "another study"
-                raise InputError(
-                    f"{folder} holds the results of {what} ({found['study']!r}, {found['runs']} runs); "
-                    "choose another --out, or delete it"
-                )
         try:
+            if store.folder.exists():
+                store._check(identity)
             store.parts.mkdir(parents=True, exist_ok=True)
             store._replace(store.folder / "study.toml", text.encode())
-            store._replace(marker, json.dumps(identity, indent=1).encode())
+            store._replace(store.folder / "study.json", json.dumps(identity, indent=1).encode())
         except OSError as error:
             raise InputError(f"{folder} cannot be written: {error.strerror}") from None
         return store
 
+    def _check(self, identity: dict) -> None:
+        """Refuse to write into something that exists and is not the study with this identity."""
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder} is a file; --out must be a directory")
+        found = self.identity()
+        if not found and any(self.folder.iterdir()):
+            raise InputError(f"{self.folder} exists and is not a results folder; choose another --out")
+        if found and found != identity:
+            what = "another version of this study" if found["study"] == identity["study"] else "another study"
+            raise InputError(
+                f"{self.folder} holds the results of {what} ({found['study']!r}, {found['runs']} runs); "
+                "choose another --out, or delete it"
+            )
+
     def identity(self) -> dict:
-        return json.loads((self.folder / "study.json").read_text())
+        """What the folder says it holds; empty if it holds no study."""
+        try:
+            found = json.loads((self.folder / "study.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) and {"study", "runs", "settings", "digest"} <= set(found) else {}
 
     def text(self) -> str:
         """The TOML text of the study as it was run."""

@@ -1,8 +1,8 @@
 """Verdicts: what the table of runs says about the claims of a study.
 
-A claim selects runs (`where`), looks at a measure at their end, and expects it at_least / at_most / equal within. `over`
-says whether every run must satisfy it ("each", the default: the worst one decides) or their mean. With `across`, runs that
-agree in all but that column form a group, and the measure is compared within the group:
+A claim selects runs (`where`), looks at a measure at their end, and expects it at_least / at_most / equal within.
+`over` says whether every run must satisfy it ("each", the default: the worst one decides) or their mean. With `across`,
+runs that agree in all but that column form a group, and the measure is compared within the group:
 
     measure = "direction"       least cosine between the final iterates w(t) of a group
     measure = "inc_direction"   least cosine between the increments w(t) - w(t/2) of a group
@@ -11,8 +11,8 @@ agree in all but that column form a group, and the measure is compared within th
 A measure is a column of the table, or the difference "a - b" of two. The outcome is "undecided" when no run matches, or
 when a run that would decide failed or has no such measure; a claim never holds on nothing.
 
-With `limit = true` the claim is about t -> infinity. A finite run can show that only so far: if every run that misses the
-expectation is still moving towards it, the claim is undecided, not failed.
+With `limit = true` the claim is about t -> infinity. A finite run can show that only so far: if every run that misses
+the expectation is still moving towards it, the claim is undecided, not failed.
 """
 
 import json
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.store.schema import CURVES, RUNS
@@ -30,7 +31,12 @@ _NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64
 # What tells two runs apart, beside their results.
 _IDENTITY = RUNS.names[RUNS.names.index("data") : RUNS.names.index("status")]
 _PREFIX = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
-_DERIVED = ("label", "lr_eta", "steps")  # may follow the axis a group runs across
+_SCALARS = [field.name for field in RUNS if not pa.types.is_list(field.type)]
+# What runs can differ in alone: other data or another kind of optimizer would change several columns at once.
+_AXES = [name for name in _IDENTITY if name not in ("data", "data_kind", "data_params", "data_seed", "data_digest", "n",
+                                                    "d", "optimizer", "optimizer_kind", "label")]  # fmt: skip
+# Columns that may follow the axis a group runs across.
+_FOLLOWERS = {name: ("label", "lr_eta", "steps") for name in ("batch", "lr_eta", "steps")} | {"order": ("remainder",)}
 _VECTORS = {"direction": "w", "inc_direction": "increment"}  # columns of the table
 # A run is still moving when from t/2 to t it made up this share of what it missed at t/2. A gap that shrinks like
 # 1/log t, the slowest law in this field, makes up 5% at t = 10^6.
@@ -62,27 +68,34 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
-    check_claims(study)
+    mistakes = claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)})
+    if mistakes:
+        raise InputError(mistakes)
     return [_verdict(claim, runs, curves) for claim in study.claim]
 
 
-def check_claims(study: Study) -> None:
-    """Raise ``InputError`` listing every unknown measure, filter or axis of the claims."""
+def claim_mistakes(claims: dict[str, Claim]) -> list[str]:
+    """Every unknown measure, filter or axis of the claims, each under the name of its place."""
     mistakes = []
-    for position, claim in enumerate(study.claim):
-        where = f"claim.{position}"
-        for name in claim.measure.split(" - "):
+    for where, claim in claims.items():
+        names = claim.measure.split(" - ")
+        if len(names) > 2 or (len(names) > 1 and set(names) & set(_VECTORS)):
+            mistakes.append(f"{where}.measure must be a column or the difference of two, not {claim.measure!r}")
+            continue
+        for name in names:
             if name not in _NUMERIC and not (name in _VECTORS and claim.across):
                 mistakes.append(f"{where}.measure: {one_of(name, 'measure', _NUMERIC)}")
             elif claim.limit and (claim.across or claim.over == "mean" or name not in CURVES.names):
                 mistakes.append(f"{where}.limit: needs a measure of the curves, over each run and not across runs")
         for name in claim.where:
-            if name not in RUNS.names and not name.startswith(_PREFIX):
-                mistakes.append(f"{where}.where: {one_of(name, 'column', RUNS.names)}")
-        if claim.across is not None and claim.across not in _IDENTITY:
-            mistakes.append(f"{where}.across: {one_of(claim.across, 'column', _IDENTITY)}")
-    if mistakes:
-        raise InputError(mistakes)
+            if name not in _SCALARS and not name.startswith(_PREFIX):
+                mistakes.append(f"{where}.where: {one_of(name, 'column', _SCALARS)}")
+            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in _SCALARS:
+                words = '; a parameter of the data is written "data.NAME", in quotes' * (name == "data")
+                mistakes.append(f"{where}.where.{name} must be a value or a list, not {claim.where[name]!r}{words}")
+        if claim.across is not None and claim.across not in _AXES:
+            mistakes.append(f"{where}.across: {one_of(claim.across, 'column', _AXES)}")
+    return mistakes
 
 
 def expectation(claim: Claim) -> str:
@@ -105,10 +118,11 @@ def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
     keep = np.ones(len(runs), bool)
     for name, wanted in where.items():
         if name.startswith(_PREFIX):
-            column = runs["data_params"].map(lambda text, key=name.removeprefix(_PREFIX): json.loads(text).get(key))
+            params = map(json.loads, runs["data_params"])
+            found = [row.get(name.removeprefix(_PREFIX)) for row in params]
+            keep &= np.array([value == wanted or value in axis(wanted) for value in found], bool)
         else:
-            column = runs[name]
-        keep &= column.isin(axis(wanted)).to_numpy()
+            keep &= runs[name].isin(axis(wanted)).to_numpy()
     return runs[keep]
 
 
@@ -137,7 +151,7 @@ def _verdict(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
                 words = f"{len(missed)} of {len(known)} runs not there, all still moving towards it; {detail}"
                 return Verdict(claim, "undecided", len(chosen), value, f"{words}: {before[worst]:.4g} at t/2")
     missing = len(values) - len(known)
-    if slack >= 0.0 and missing:
+    if missing and (slack >= 0.0 or claim.over == "mean"):
         return Verdict(claim, "undecided", len(chosen), value, f"{missing} of {len(values)} lack the measure; {detail}")
     return Verdict(claim, "holds" if slack >= 0.0 else "fails", len(chosen), value, detail)
 
@@ -167,7 +181,7 @@ def _half_way(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Seri
 
 def _across(claim: Claim, runs: pd.DataFrame) -> pd.Series:
     """One value for each group of runs that differ in the column `across` alone, indexed by a run of the group."""
-    free = {claim.across, *_DERIVED} if claim.across in ("batch", "lr_eta", "steps") else {claim.across, "label"}
+    free = {claim.across, *_FOLLOWERS.get(claim.across, ("label",))}
     keys = [name for name in _IDENTITY if name not in free]
     found = {}
     for _, group in runs.groupby(keys, dropna=False, sort=False):

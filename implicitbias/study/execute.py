@@ -23,8 +23,8 @@ from implicitbias.problem import Problem
 from implicitbias.simulation.simulate import Run, simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES
-from implicitbias.study.claims import check_claims
-from implicitbias.study.expand import Data, RunSpec, blocks, expand, run_id
+from implicitbias.study.expand import Data, RunSpec, blocks, run_id
+from implicitbias.study.plan import plan
 from implicitbias.study.spec import Study, read_study
 
 # A task should outlast the 10 ms it costs to send it to a worker and keep its result, and be short enough for
@@ -74,12 +74,10 @@ def run_study(
     for the columns of provenance.
     """
     clock = time.perf_counter()
-    study, text = read_study(path, settings)
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
     jobs = jobs or os.cpu_count() or 1
-    check_claims(study)
-    runs = expand(study)
+    _, text, runs = plan(path, settings)
     identity = {"study": Path(path).stem, "settings": list(settings), "runs": len(runs), "digest": _digest(runs)}
     store = Store.create(out or Path("results") / Path(path).stem, identity, text)
     done = store.done()
@@ -97,8 +95,8 @@ def run_study(
         for name, rows, curves in _results(tasks(missing), jobs):
             store.add(name, rows, curves)
             finished += len(rows)
-            kernel += sum(row["kernel_seconds"] or 0.0 for row in rows)
-            measured += sum(row["measure_seconds"] or 0.0 for row in rows)
+            kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
+            measured += sum(row.get("measure_seconds", 0.0) for row in rows)
             progress("running", finished, len(missing))
     finally:
         store.compact([run.run_id for run in runs])
@@ -198,15 +196,24 @@ def _execute_block(block: list[RunSpec]):
     except NotSeparable as error:
         yield from ((spec, {"status": "not_separable", "message": str(error)}, None) for spec in block)
         return
-    except Exception as error:  # a failure is data: the study goes on, and the table says what happened
-        message = f"{type(error).__name__}: {error}"
-        yield from ((spec, {"status": "error", "message": message}, None) for spec in block)
+    except Exception as error:
+        yield from ((spec, _failure(error), None) for spec in block)
         return
     for spec, run in zip(block, runs, strict=True):
         clock = time.perf_counter()
-        row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
+        try:
+            curve = run.curve.copy()
+            row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
+        except Exception as error:
+            yield spec, _failure(error), None
+            continue
         row["measure_seconds"] = seconds / len(block) + time.perf_counter() - clock
-        yield spec, row, run.curve.copy()
+        yield spec, row, curve
+
+
+def _failure(error: Exception) -> dict:
+    """A failure is data: the study goes on, and the table says what happened."""
+    return {"status": "error", "message": f"{type(error).__name__}: {error}"}
 
 
 def _certificates(problem: Problem) -> dict:

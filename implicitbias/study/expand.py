@@ -16,6 +16,7 @@ from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.study.spec import Grid, Study, axis
 
 BLOCK = 16  # runs advanced together: their states still fit a core's cache for d in the hundreds
+ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
 
 
 @dataclass(frozen=True)
@@ -73,19 +74,25 @@ def expand(study: Study) -> list[RunSpec]:
     Errors: ``InputError`` with every mistake in data, optimizers and grids.
     """
     mistakes: list[str] = []
-    data = {name: _data(name, table, mistakes) for name, table in study.data.items()}
-    optimizers = {name: _optimizers(name, table, mistakes) for name, table in study.optimizer.items()}
-    _check_names(study, mistakes)
+    grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
+    runs = expand_tables(study.data, study.optimizer, grids, mistakes)
     if mistakes:
         raise InputError(mistakes)
+    return runs
+
+
+def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str]) -> list[RunSpec]:
+    """The runs of grids, each under the name of its place; mistakes are added to the list, and the rest goes on."""
+    known_data, known_optimizers = (
+        {name: read(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
+        for read, tables in ((_data, data), (_optimizers, optimizer))
+    )
     runs: dict[str, RunSpec] = {}
-    for position, grid in enumerate(study.grid):
-        for spec in _grid_runs(f"grid.{position}", grid, data, optimizers, mistakes):
+    for where, grid in grids.items():
+        local: list[str] = []  # a mistake in one grid does not hide those of the next
+        for spec in _grid_runs(where, grid, known_data, known_optimizers, local):
             runs.setdefault(spec.run_id, spec)
-    if mistakes:
-        raise InputError(list(dict.fromkeys(mistakes)))
-    if not runs:
-        raise InputError("the study has an empty grid: no combination of its axes gives a run")
+        mistakes.extend(dict.fromkeys(local))
     return list(runs.values())
 
 
@@ -100,7 +107,14 @@ def blocks(runs: list[RunSpec]) -> list[list[RunSpec]]:
 def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[str]) -> Iterator[dict]:
     """Every combination of a table of axes: the product, but lists named together in `zips` advance together."""
     axes = {name: axis(value) for name, value in table.items()}
-    tied = {name for group in zips for name in group}
+    mistakes.extend(f"{where}.{name} is an empty list, so there are no runs" for name, x in axes.items() if not x)
+    if not (isinstance(zips, list) and all(isinstance(group, list) and group for group in zips)):
+        mistakes.append(f"{where}.zip must be a list of lists of names, not {zips!r}")
+        return
+    zips = [[str(name) for name in group] for group in zips]
+    named = [name for group in zips for name in group]
+    mistakes.extend(f"{where}.zip names {name!r} twice" for name in sorted({x for x in named if named.count(x) > 1}))
+    tied = set(named)
     for name in sorted(tied - set(axes)):
         mistakes.append(f"{where}.zip: {one_of(name, 'axis', axes)}")
     for group in zips:
@@ -122,11 +136,12 @@ def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[
 def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
     table, where = dict(table), f"data.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         mistakes.append(f"{where}.kind: {one_of(kind, 'data family', FAMILIES)}")
         return []
-    if kind == "shifted_diagonal" and "diagonal" in table and not isinstance(table["diagonal"][0], list):
-        table["diagonal"] = [table["diagonal"]]
+    diagonal = table.get("diagonal")
+    if kind == "shifted_diagonal" and isinstance(diagonal, list) and not any(isinstance(x, list) for x in diagonal):
+        table["diagonal"] = [diagonal]  # one list of numbers is one value, not an axis
     found, local = [], []
     for params in combinations(table, zips, where, local):
         try:
@@ -143,7 +158,7 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:
     table, where = dict(table), f"optimizer.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
-    if kind not in OPTIMIZERS:
+    if not isinstance(kind, str) or kind not in OPTIMIZERS:
         mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', OPTIMIZERS)}")
         return []
     known = OPTIMIZERS[kind].__dataclass_fields__
@@ -154,7 +169,7 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     for params in combinations(table, zips, where, local):
         lr = params.pop("lr", None)
         try:
-            schedule = None if lr is None else _schedule(lr, f"{where}.lr", local)
+            schedule = None if lr is None else _schedule(lr, f"{where}.lr", local) or ANY_LR
             found.append((name, OPTIMIZERS[kind](**params), schedule))
         except InputError as error:
             local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
@@ -177,28 +192,20 @@ def _schedule(value, where: str, mistakes: list[str]) -> Power | None:
         return None
 
 
-def _check_names(study: Study, mistakes: list[str]) -> None:
-    for position, grid in enumerate(study.grid):
-        for field, known in (("data", study.data), ("optimizer", study.optimizer)):
-            chosen = getattr(grid, field)
-            for name in chosen if chosen is not None else ():
-                if name not in known:
-                    mistakes.append(f"grid.{position}.{field}: {one_of(name, field, known)}")
-
-
 def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpec]:
     table = {name: value for name in Grid.model_fields if name != "zip" and (value := getattr(grid, name)) is not None}
     table.setdefault("data", list(data))
     table.setdefault("optimizer", list(optimizers))
-    empty = [name for name, values in table.items() if not values]
-    if empty:
-        mistakes.extend(f"{where}.{name} is an empty list, so the grid has no runs" for name in empty)
-        return
+    for field, known in (("data", data), ("optimizer", optimizers)):
+        mistakes.extend(f"{where}.{field}: {one_of(name, field, known)}" for name in table[field] if name not in known)
     if "lr" in table:
-        table["lr"] = [_schedule(value, f"{where}.lr", mistakes) for value in table["lr"]]
-    for cell in combinations(table, grid.zip, where, mistakes):
-        for item in data[cell["data"]]:
-            for name, optimizer, own_lr in optimizers[cell["optimizer"]]:
+        table["lr"] = [_schedule(value, f"{where}.lr", mistakes) or ANY_LR for value in table["lr"]]
+    local: list[str] = []
+    cells = list(combinations(table, grid.zip, where, local))
+    mistakes.extend(local)
+    for cell in cells:
+        for item in data.get(cell["data"], ()):
+            for name, optimizer, own_lr in optimizers.get(cell["optimizer"], ()):
                 lr = own_lr or cell.get("lr")
                 if lr is None:
                     mistakes.append(

@@ -4,12 +4,12 @@
     sources                  bibliography of the question
     [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
     [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
-    [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss, seed,
-                             loss, remainder, per_octave: the product of these axes, each a value or a list of values
+    [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
+                             seed, loss, remainder, per_octave: the product of these axes, each a value or a list
     [[claim]]                says, source, measure, where, and at_least / at_most / equal + within
 
-Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a table
-advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
+Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
+table advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
 """
 
 import copy
@@ -21,11 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from implicitbias.errors import InputError, one_of
 
-NAMED = {"data", "optimizer"}  # tables of free-form parameters, checked by the thing they configure
+LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Grid(_Strict):
@@ -74,6 +74,8 @@ class Claim(_Strict):
             raise ValueError("a claim needs exactly one of at_least, at_most, equal")
         if (self.equal is None) != (self.within is None):
             raise ValueError("equal and within go together")
+        if self.within is not None and self.within < 0:
+            raise ValueError(f"within must be >= 0, but is {self.within!r}")
         return self
 
 
@@ -95,7 +97,7 @@ def axis(value) -> list | Any:
         return value
     if isinstance(value, dict) and set(value) == {"from", "to"}:
         low, high = value["from"], value["to"]
-        if isinstance(low, int) and isinstance(high, int):
+        if type(low) is type(high) is int and high - low < LONGEST_RANGE:
             return list(range(low, high + 1))
     return [value]
 
@@ -105,6 +107,12 @@ def read_study(path: str | Path, settings: list[str] = ()) -> tuple[Study, str]:
 
     Errors: ``InputError`` with every mistake: no such file, not TOML, unknown keys, wrong types.
     """
+    content, text = read_content(path, settings)
+    return parse_study(content, Path(path).name), text
+
+
+def read_content(path: str | Path, settings: list[str] = ()) -> tuple[dict, str]:
+    """A study file as plain TOML tables with the settings applied, not yet validated, and its text."""
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -118,7 +126,7 @@ def read_study(path: str | Path, settings: list[str] = ()) -> tuple[Study, str]:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not valid TOML: {error}") from None
-    return parse_study(override(content, settings), path.name), text
+    return override(content, settings), text
 
 
 def override(content: dict, settings: list[str]) -> dict:
@@ -155,18 +163,20 @@ def parse_study(content: dict, where: str = "study") -> Study:
     try:
         return Study.model_validate(content)
     except ValidationError as error:
-        sentences = [f"{where}: {_sentence(item)}" for item in error.errors()]
-        raise InputError(list(dict.fromkeys(sentences))) from None
+        places: dict[tuple, list] = {}  # pydantic complains once for every member of a union
+        for item in error.errors():
+            # and adds that member to the place ("grid.0.batch.1.int"); the file has no such key
+            place = tuple(str(part) for part in item["loc"] if part not in ("int", "str", "float"))
+            places.setdefault(place, []).append(item)
+        raise InputError(f"{where}: {_sentence(*pair)}" for pair in places.items()) from None
 
 
 _TABLES = {"grid": Grid, "claim": Claim}
 
 
-def _sentence(item: dict) -> str:
-    """One pydantic error as a sentence that names the place and the right thing."""
-    # pydantic adds the member of a union to the place ("grid.0.batch.1.int"); the file has no such key
-    place = [str(part) for part in item["loc"] if part not in ("int", "str", "float")]
-    path = ".".join(place)
+def _sentence(place: tuple[str, ...], items: list[dict]) -> str:
+    """What pydantic says about a place as a sentence that names the place and the right thing."""
+    path, item = ".".join(place), items[0]
     if item["type"] == "extra_forbidden":
         model = _TABLES.get(place[0], Study) if len(place) > 1 else Study
         return f"{path}: {one_of(place[-1], 'key', model.model_fields)}"
@@ -174,6 +184,7 @@ def _sentence(item: dict) -> str:
         return f"{path} is missing"
     if item["type"] == "too_short":
         return f"{path} is empty; a study needs at least one {place[-1]}"
-    message = item["msg"].removeprefix("Value error, ")
-    message = message.replace("Input should be", "must be")
-    return f"{path} {message}, not {item['input']!r}" if message.startswith("must") else f"{path}: {message}"
+    expected = [found["msg"].removeprefix("Input should be ") for found in items if "Input should be" in found["msg"]]
+    if expected:
+        return f"{path} must be {' or '.join(dict.fromkeys(expected))}, not {item['input']!r}"
+    return f"{path}: {item['msg'].removeprefix('Value error, ')}"

@@ -1,0 +1,50 @@
+"""A study file as its runs, checked as a whole: a mistake in one table hides none in another."""
+
+import difflib
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from implicitbias.errors import InputError
+from implicitbias.study.claims import claim_mistakes
+from implicitbias.study.expand import RunSpec, expand_tables
+from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
+
+
+def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[RunSpec]]:
+    """The study of a file with the settings applied, the file's text, and the runs of the study.
+
+    Errors: ``InputError`` with every mistake of the file.
+    """
+    content, text = read_content(path, settings)
+    mistakes, study = [], None
+    try:
+        study = parse_study(content, Path(path).name)
+    except InputError as error:
+        mistakes += error.mistakes
+    data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
+    grids = _readable(Grid, content, "grid") if data and optimizer else {}
+    runs = expand_tables(data, optimizer, grids, mistakes)
+    mistakes += claim_mistakes(_readable(Claim, content, "claim"))
+    if mistakes:
+        raise InputError(mistakes)
+    return study, text, runs
+
+
+def _readable(model: type[BaseModel], content: dict, name: str) -> dict[str, BaseModel]:
+    """The tables of a list that can be read, each under the name of its place; a misspelt key as what it means."""
+    found, tables = {}, content.get(name)
+    for position, table in enumerate(tables if isinstance(tables, list) else ()):
+        if isinstance(table, dict):
+            known = {key: value for key, value in table.items() if key in model.model_fields}
+            meant = {_nearest(key, model): value for key, value in table.items() if key not in known}
+            meant.pop(None, None)
+            try:
+                found[f"{name}.{position}"] = model(**meant | known)
+            except ValidationError:
+                continue  # its mistakes are on the list already
+    return found
+
+
+def _nearest(key: str, model: type[BaseModel]) -> str | None:
+    return next(iter(difflib.get_close_matches(key, sorted(model.model_fields), n=1)), None)

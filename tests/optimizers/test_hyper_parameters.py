@@ -1,0 +1,59 @@
+"""What every optimizer of the list promises; a new one is tested by being in the list."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import implicitbias as ib
+from implicitbias.optimizers import OPTIMIZERS
+
+KINDS = list(OPTIMIZERS.values())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_are_described(kind):
+    item = kind()
+    assert len(item.hyper()) == len(fields(item))
+    assert len(item.decays()) in (0, len(kind.degrees))
+    assert item.label.startswith(kind.__name__)
+    assert OPTIMIZERS[kind.name] is kind
+    assert ">>>" in kind.__doc__
+    assert "arXiv" in kind.__doc__
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_wrong_hyper_parameters_are_all_listed(kind):
+    names = [item.name for item in fields(kind)]
+    if not names:
+        return
+    for value in (-0.5, float("nan"), "0.9", None, float("inf")):
+        with pytest.raises(ib.InputError) as caught:
+            kind(**dict.fromkeys(names, value))
+        assert len(caught.value.mistakes) == len(names)
+        for name, mistake in zip(names, caught.value.mistakes, strict=True):
+            assert mistake.startswith(f"{name} of {kind.__name__} must be")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if any(item.type is float for item in fields(kind))])
+def test_numbers_become_floats_and_booleans_are_not_numbers(kind):
+    name = next(item.name for item in fields(kind) if item.type is float)
+    assert getattr(kind(**{name: np.float32(0.0).item()}), name) == 0.0
+    assert isinstance(getattr(kind(**{name: 0}), name), float)
+    with pytest.raises(ib.InputError, match="must be a number"):
+        kind(**{name: True})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("order", ["full", "reshuffle"])
+def test_every_optimizer_separates_separable_data(kind, order):
+    rows = np.random.default_rng(2).normal(size=(4, 10))
+    run = ib.simulate(rows, kind(), lr=0.05, order=order, steps=3000)
+    assert run.status == "ok"
+    assert run.curve["min_margin"].iloc[-1] > 0
+    assert (np.diff(run.curve["log_loss"].to_numpy()[-16:]) < 0).all()
+
+
+def test_beta_must_be_below_one():
+    with pytest.raises(ib.InputError, match=r"beta2 of Adam must be in \[0, 1\), but is 1.0"):
+        ib.Adam(beta2=1.0)

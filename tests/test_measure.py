@@ -1,0 +1,72 @@
+"""Measures against their definitions, computed another way."""
+
+import mpmath
+import numpy as np
+import pytest
+
+import implicitbias as ib
+from implicitbias.losses import log_loss
+from implicitbias.measure import MEASURES, angle, support_size
+
+ROWS = np.random.default_rng(5).normal(size=(6, 9))
+
+
+@pytest.fixture(scope="module")
+def run():
+    return ib.simulate(ROWS, ib.Adam(0.9, 0.95), lr=ib.Power(0.1, 0.5), steps=5000, batch=2)
+
+
+def test_columns_follow_their_definitions(run):
+    curve = run.curve
+    assert list(curve.columns) == list(MEASURES)
+    w, row = run.weights[-1], curve.iloc[-1]
+    half = run.weights[list(run.steps).index(2500)]
+    norms = {"l1": np.abs(w).sum(), "l2": np.sqrt((w**2).sum()), "linf": np.abs(w).max()}
+    least = min(float(a @ w) for a in ROWS)
+    assert row["min_margin"] == pytest.approx(least)
+    for norm, size in norms.items():
+        best = ib.max_margin(ROWS, norm)
+        assert row[f"norm_{norm}"] == pytest.approx(size)
+        assert row[f"margin_{norm}"] == pytest.approx(least / size)
+        assert row[f"ratio_{norm}"] == pytest.approx(least / size / best.margin)
+        assert row[f"ratio_{norm}"] <= 1.0
+        u = best.direction / np.linalg.norm(best.direction)
+        for prefix, vector in (("", w), ("inc_", w - half)):
+            cosine = vector @ u / np.linalg.norm(vector)
+            assert row[f"{prefix}cos_{norm}"] == pytest.approx(cosine)
+            assert row[f"{prefix}angle_{norm}"] == pytest.approx(np.degrees(np.arccos(cosine)))
+        moved = min(float(a @ (w - half)) for a in ROWS) / np.linalg.norm(
+            w - half, {"l1": 1, "l2": 2}.get(norm, np.inf)
+        )
+        assert row[f"inc_ratio_{norm}"] == pytest.approx(moved / best.margin)
+    assert row["step"] == 5000
+    assert row["epoch"] == pytest.approx(5000 / 3)
+    assert row["relative_move"] == pytest.approx(run.last_move[-1] / norms["l2"])
+
+
+def test_increment_is_missing_only_where_there_is_no_half(run):
+    missing = run.curve["inc_cos_l2"].isna()
+    assert missing.iloc[0]
+    assert not missing.iloc[2:].any()
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential"])
+def test_log_loss_at_any_depth(loss):
+    for z in ([0.0, 1.0], [-800.0, 3.0], [29.9, 30.1], [31.0, 40.0], [800.0, 750.0], [12345.6, 23456.7]):
+        with mpmath.workdps(50):
+            terms = [mpmath.exp(-mpmath.mpf(x)) for x in z]
+            terms = [mpmath.log1p(x) for x in terms] if loss == "logistic" else terms
+            exact = float(mpmath.log(sum(terms) / len(terms)))
+        assert log_loss(np.array(z), loss) == pytest.approx(exact, rel=1e-13, abs=1e-13)
+
+
+def test_angle_is_accurate_when_small():
+    u = np.array([[1.0, 1e-9]])
+    assert angle(u, np.array([1.0, 0.0]))[0] == pytest.approx(np.degrees(1e-9), rel=1e-9)
+
+
+def test_support_size():
+    z = np.array([[0.0, 0.0, 0.0], [10.0, 0.0, 20.0], [5000.0, 5000.0, 6000.0], [1.0, 2.0, 3.0]])
+    assert support_size(z, "exponential").tolist() == [3, 1, 2, 3]
+    assert support_size(z, "logistic").tolist() == [3, 1, 2, 3]
+    assert support_size(np.array([[7.0]]), "logistic").tolist() == [1]
