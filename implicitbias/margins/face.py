@@ -85,7 +85,11 @@ class Face:
                     A_ub=-self.normals,
                     b_ub=self.slack,
                     bounds=(-1, 1),
-                    options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+                    options={
+                        "primal_feasibility_tolerance": 1e-10,
+                        "dual_feasibility_tolerance": 1e-10,
+                        "maxiter": 1000 + 50 * sum(self.normals.shape),  # no pivoting in circles
+                    },
                 )
                 ends.append(sign * result.fun if result.status == 0 else sign * -np.inf)
             if ends[1] - ends[0] > POINT * np.linalg.norm(self.direction):

@@ -33,10 +33,14 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
     root = np.sqrt(np.where(free, 1.0, diag))
     exact, tilted = [], []
     # A tiny cost on the free coordinates (Tikhonov) finds the active rows and the shortest f; the KKT system of those
-    # rows then has no such cost. Three sizes: too small a cost drowns v in round-off, too large a cost tilts it.
-    for tiny in (1e-3, 1e-5, 1e-7):
+    # rows then has no such cost. Too small a cost drowns v in round-off, too large a cost tilts it: several sizes.
+    for tiny in (1e-3, 1e-5, 1e-2, 1e-4, 1e-1, 1e-6, 1e-7):
         cheap = np.where(free, tiny * np.sqrt(diag[~free].mean()), root)
-        for w, c in euclidean.solve(UnitRows(rows / cheap)):
+        try:
+            pairs = euclidean.solve(UnitRows(rows / cheap))
+        except (NotSeparable, RuntimeError):  # drowned: the data are separable, as the l2 problem has shown
+            continue
+        for w, c in pairs:
             tilted.append((w / cheap, c))
             exact += _without_cost(unit, free, root, c)
         # The weights of a tilted pair are off by the square root of its gap, those of an exact one only by round-off,
@@ -45,7 +49,7 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
             direction, margin = primal(rows, norm, pair[0])
             if margin > 0 and dual_bound(rows, norm, pair[1], direction) / margin - 1 < TIGHT:
                 return [pair]
-    return exact + tilted
+    return [*exact, *tilted, (l2.direction, l2.dual)]
 
 
 def _check_bounded(unit, free):

@@ -9,9 +9,7 @@ from implicitbias.margins.unit_rows import UnitRows, exact_product
 
 # Simplex vertices are exact to round-off, so a gap above this says that a basis was accepted a tolerance too early.
 TIGHT = 1e-11
-METHODS = ("highs-ipm", "highs-ds")  # interior point with crossover is the faster one from d = 500
-# HiGHS accepts 1e-10 and nothing smaller.
-OPTIONS = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
+IPM, SIMPLEX = "highs-ipm", "highs-ds"
 # Each refinement magnifies what is left by this much; it stays below 1e10 so that O(1) quantities remain ordinary.
 MAGNIFY = 1e7
 
@@ -65,11 +63,9 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> list:
 def _program(cost, matrix, rhs, lower, upper):
     """(x, multipliers) of min { cost.x : matrix x >= rhs, lower <= x <= upper }, or None."""
     bounds = np.column_stack([lower, upper])
-    for method in METHODS:
-        result = linprog(cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds, method=method, options=OPTIONS)
-        if result.status == 0:
-            return result.x, -result.ineqlin.marginals
-    return None
+    # Interior point with crossover is the faster one from d = 500.
+    result = _highs((IPM, SIMPLEX), cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
+    return None if result is None else (result.x, -result.ineqlin.marginals)
 
 
 def _refined(cost, matrix, rhs, lower, upper, x, y):
@@ -82,17 +78,26 @@ def _refined(cost, matrix, rhs, lower, upper, x, y):
     bounds[:, 0] = np.minimum(bounds[:, 0], 0.0)  # x may be outside its bounds by round-off
     equations = np.hstack([matrix, -np.eye(len(y))])
     shift = ((slack - value) * MAGNIFY).astype(np.float64)
-    for method in METHODS:
-        result = linprog(
-            reduced.astype(np.float64),
-            A_eq=equations,
-            b_eq=shift,
-            bounds=bounds.astype(np.float64),
-            method=method,
-            options=OPTIONS,
-        )
+    # The interior point method is the one that circles on magnified costs.
+    result = _highs(
+        (SIMPLEX, IPM), reduced.astype(np.float64), A_eq=equations, b_eq=shift, bounds=bounds.astype(np.float64)
+    )
+    return None if result is None else (x + result.x[: len(x)] / MAGNIFY, y + result.eqlin.marginals / MAGNIFY)
+
+
+def _highs(methods, cost, **constraints):
+    """The first success of the methods, or None."""
+    options = {
+        # HiGHS accepts 1e-10 and nothing smaller.
+        "primal_feasibility_tolerance": 1e-10,
+        "dual_feasibility_tolerance": 1e-10,
+        # A vertex takes one or two steps per variable; without a limit a method that circles never comes back.
+        "maxiter": 1000 + 50 * len(cost),
+    }
+    for method in methods:
+        result = linprog(cost, method=method, options=options, **constraints)
         if result.status == 0:
-            return x + result.x[: len(x)] / MAGNIFY, y + result.eqlin.marginals / MAGNIFY
+            return result
     return None
 
 

@@ -28,7 +28,7 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
     of at most sqrt(2), each stage starting from the one before.
 
     Source: Burrus, Barreto, Selesnick, IEEE Trans. Signal Process. 42 (1994) 2926-2936 (moving p); Adil, Peng,
-    Sachdeva, arXiv 1910.12571 (the damped steps).
+    Sachdeva, arXiv 1907.07167 (the damped steps).
     """
     p = norm[1]
     high = max(p, p / (p - 1))  # the exponent of the smooth side

@@ -139,6 +139,12 @@ def test_rows_of_wildly_different_length(kind, seed):
     assert_certified(rows, ib.max_margin(rows, norm_of(kind, 20)), digits=1e-3)
 
 
+def test_a_refinement_that_once_circled():
+    rows = [[1e6, -1e6, -1e6, 1e6, 1e6, 1e6, -1e6], [-1, 1, 1, 1, 0, 1, 1], [1, -1, 1, 1, -1, 0, 1]]
+    rows = np.array([*rows, [0, 0, 100, 0, 0, 0, 0]]) / 100
+    assert_certified(rows, ib.max_margin(rows, "l1"))
+
+
 def barely_separable(relative, seed=0):
     """Rows around 0 in the plane orthogonal to v, lifted along v by ``relative``; no coordinate separates them."""
     rng = np.random.default_rng(seed)
