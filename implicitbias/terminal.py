@@ -107,8 +107,8 @@ def print_summary(summary, runs: pd.DataFrame) -> None:
         updates = runs["step"].sum() * summary.computed / summary.total
         console.print(
             f"{summary.wall:.1f} s in all on {summary.jobs} worker(s): {summary.compile:.1f} s compiling or loading "
-            f"kernels; over the workers {summary.kernel:.1f} s in kernels, {summary.measure:.1f} s in separators and measures; "
-            f"{updates / summary.kernel / 1e6:.1f} million updates per kernel second"
+            f"kernels; over the workers {summary.kernel:.1f} s in kernels, {summary.measure:.1f} s in separators and "
+            f"measures; {updates / summary.kernel / 1e6:.1f} million updates per kernel second"
         )
 
 

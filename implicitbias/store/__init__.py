@@ -118,7 +118,8 @@ class Store:
     def table(self, name: str) -> pa.Table:
         """Everything on disk of the table "runs" or "curves"."""
         pieces = list(self._pieces(name))
-        return pa.concat_tables(pieces) if pieces else TABLES[name].empty_table()
+        # Parquet gives the field inside a list a name of its own; the cast gives the declared one back.
+        return pa.concat_tables(pieces).cast(TABLES[name]) if pieces else TABLES[name].empty_table()
 
     def compact(self, order: list[str]) -> None:
         """Merge the parts into the two tables, runs in the given order of ids: the same runs give the same bytes."""
@@ -128,7 +129,7 @@ class Store:
             positions = [rank.get(identity, len(rank)) for identity in table.column("run_id").to_pylist()]
             table = table.take(pa.array(sorted(range(len(positions)), key=positions.__getitem__), pa.int64()))
             self._write(self.folder / f"{name}.parquet", table.combine_chunks())
-        shutil.rmtree(self.parts)
+        shutil.rmtree(self.parts, ignore_errors=True)  # what stays is not read twice
 
     def _pieces(self, name: str, columns=None):
         """The table and the parts that hold rows it does not have yet."""

@@ -175,7 +175,7 @@ def _half_way(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> pd.Seri
     """The measure of each run at its last snapshot up to half its steps, indexed as the runs."""
     half = (runs.set_index("run_id")["step"] / 2.0 + 0.5).rename("half")
     early = curves.join(half, on="run_id", how="inner").query("step <= half")
-    last = early.loc[early.groupby("run_id")["step"].idxmax()].set_index("run_id")
+    last = early.sort_values("step").drop_duplicates("run_id", keep="last").set_index("run_id")
     return _values(claim.measure, last).reindex(runs["run_id"]).set_axis(runs.index)
 
 

@@ -202,8 +202,9 @@ def _execute_block(block: list[RunSpec]):
     for spec, run in zip(block, runs, strict=True):
         clock = time.perf_counter()
         try:
-            curve = run.curve.copy()
-            row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
+            with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
+                curve = run.curve.copy()
+                row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
         except Exception as error:
             yield spec, _failure(error), None
             continue

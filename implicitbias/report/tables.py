@@ -1,0 +1,158 @@
+"""What the report shows of the two tables: names for facets and lines, and frames aggregated over seeds.
+
+A *geometry* is a data set of the study up to its seed, a *method* an optimizer with its step size. Runs that share
+geometry, order, method and batch differ in seeds alone: they are one line of a figure and one row of the page.
+"""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+FULL = "full"
+LINE = ["geometry", "order", "method", "batch"]
+FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "log_loss"]
+NORMS = ["l1", "l2", "linf"]
+# Snapshots are log-spaced; more points than this on a line a few hundred pixels wide only make the page heavy.
+MAX_POINTS = 80
+
+_LR = ["lr_eta", "lr_a", "lr_t0"]
+_OTHER_AXES = ["loss", "remainder", "steps", "until_log_loss"]
+
+
+def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The table of runs with the columns geometry and method.
+
+    Each is the study's own name for it, followed by the parameters that tell apart what would otherwise share the name.
+    """
+    runs = runs.copy()
+    runs["geometry"] = _geometries(runs)
+    runs["method"] = _methods(runs)
+    return runs
+
+
+def _geometries(runs: pd.DataFrame) -> list[str]:
+    params = [json.loads(text) if isinstance(text, str) else {} for text in runs["data_params"]]
+    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=runs.index)
+    names = runs["data"].astype(str)
+    parts = [[name] for name in names]
+    for key in params:
+        # it tells data sets apart only if it varies under one name
+        varies = names.map(params[key].groupby(names).nunique(dropna=False)) > 1
+        for row in np.flatnonzero(varies & params[key].notna()):
+            parts[row].append(f"{key}={params[key].iloc[row]}")
+    return [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
+
+
+def _short(value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _methods(runs: pd.DataFrame) -> list[str]:
+    labels = runs["label"].astype(str)
+    parts = [[label] for label in labels]
+    cell = [labels, runs["geometry"], runs["order"], runs["batch"]]
+
+    def varies(names):
+        spread = sum(runs.groupby(cell, dropna=False)[name].transform("nunique", dropna=False) - 1 for name in names)
+        return labels.isin(labels[spread > 0])
+
+    for row in np.flatnonzero(varies(_LR)):
+        parts[row].append(step_size(runs.iloc[row]))
+    for name in _OTHER_AXES:
+        for row in np.flatnonzero(varies([name]) & runs[name].notna()):
+            parts[row].append(f"{name} {_short(runs[name].iloc[row])}")
+    return [", ".join(part) for part in parts]
+
+
+def step_size(run: pd.Series) -> str:
+    """The step size of a run, as a formula."""
+    if not run["lr_a"]:
+        return f"lr {run['lr_eta']:g}"
+    return f"lr {run['lr_eta']:g} (t+{run['lr_t0']:g})^-{run['lr_a']:g}"
+
+
+def of_order(runs: pd.DataFrame, order: str) -> pd.DataFrame:
+    """The runs with batches in an order, and those on full batches where they have none of that size.
+
+    The order of the rows in a full batch does not matter, so "full" belongs with every other order.
+    """
+    cell = ["geometry", "method", "batch"]
+    own, full = runs[runs["order"] == order], runs[runs["order"] == FULL]
+    present = pd.MultiIndex.from_frame(full[cell]).isin(pd.MultiIndex.from_frame(own[cell]))
+    return pd.concat([own, full[~present]])
+
+
+def by_batch(runs: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
+    """Mean, min and max over seeds of measures at the end of runs; indexed by geometry, method and batch."""
+    return runs.groupby(["geometry", "method", "batch"])[measures].agg(["mean", "min", "max"])
+
+
+def by_step(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> pd.DataFrame:
+    """Mean, min and max over seeds of measures at each step, over the given runs; indexed by LINE and step.
+
+    A line ends where the first of its runs does: those that stop at a level of the loss end each at a step of its own,
+    and a mean over a changing set of runs jumps.
+    """
+    runs = runs.drop_duplicates("run_id")
+    lines = runs.groupby(LINE, sort=False).ngroup()
+    names = curves.column("run_id").combine_chunks().dictionary_encode()
+    line_of_name = pd.Series(lines.to_numpy(), index=runs["run_id"]).reindex(names.dictionary.to_pylist())
+    frame = curves.select(["step", *measures]).to_pandas()
+    frame["line"] = line_of_name.to_numpy()[names.indices.to_numpy()]
+    frame = frame[frame["line"].notna()].astype({"line": int})
+    groups = frame.groupby(["line", "step"])[measures]
+    found = groups.agg(["mean", "min", "max"])
+    size = lines.value_counts().reindex(found.index.get_level_values("line")).to_numpy()
+    found = found[groups.size().to_numpy() == size]
+    found = found[_thin(found.index.get_level_values("line").to_numpy())]
+    index = runs.groupby(LINE, sort=False).size().index
+    keys = index.take(found.index.get_level_values("line")).to_frame(index=False)
+    found.index = pd.MultiIndex.from_frame(keys.assign(step=found.index.get_level_values("step")))
+    return found.sort_index()
+
+
+def _thin(line: np.ndarray) -> np.ndarray:
+    """Which rows to keep so that no line has more than MAX_POINTS; its first and last always."""
+    keep = np.zeros(len(line), bool)
+    for rows in np.split(np.arange(len(line)), np.flatnonzero(np.diff(line)) + 1):
+        if len(rows):
+            keep[rows[np.unique(np.linspace(0, len(rows) - 1, MAX_POINTS).round().astype(int))]] = True
+    return keep
+
+
+def results(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a line with runs that ended ok: their number, that of all, <measure>_mean and <measure>_std at the end."""
+    groups = runs.assign(ok=runs["status"] == "ok").groupby(LINE, sort=False)
+    counts = groups["ok"].agg([("ok", "sum"), ("all", "size")])
+    done = runs[runs["status"] == "ok"].groupby(LINE, sort=False)[FINAL].agg(["mean", "std"])
+    done.columns = [f"{name}_{statistic}" for name, statistic in done.columns]
+    found = counts.join(done, how="right").reset_index()
+    # names in the order of the study, and batch sizes next to each other
+    for name in LINE[:-1]:
+        found[name] = pd.Categorical(found[name], found[name].unique())
+    return found.sort_values(["geometry", "method", "order", "batch"])
+
+
+def separators(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap and number of unique maximisers."""
+    rows = runs[runs["gamma_l2"].notna()].drop_duplicates(["geometry", "data_digest"])
+    groups = rows.groupby("geometry", sort=False)
+    found = groups[["n", "d"]].first().assign(sets=groups.size())
+    for norm in NORMS:
+        found[f"gamma_{norm}"] = groups[f"gamma_{norm}"].mean()
+        found[f"sd_{norm}"] = groups[f"gamma_{norm}"].std()
+        found[f"gap_{norm}"] = groups[f"gap_{norm}"].max()
+        found[f"unique_{norm}"] = groups[f"unique_{norm}"].agg(lambda column: int(column.fillna(False).sum()))
+    return found.reset_index()
+
+
+def failures(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row for each way in which runs did not end ok: status, message, data, methods, how many, and one of them."""
+    failed = runs[runs["status"] != "ok"].assign(message=lambda rows: rows["message"].fillna(""))
+    groups = failed.groupby(["status", "geometry", "message"], sort=False)
+    found = groups["run_id"].agg([("count", "size"), ("example", "first")])
+    methods = groups["method"].nunique()
+    found["methods"] = groups["method"].first().where(methods == 1, methods.astype(str) + " settings")
+    return found.reset_index()

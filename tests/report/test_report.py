@@ -1,0 +1,330 @@
+"""The report: one page that stands alone, says everything, trusts no text, and is the same for the same tables."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from implicitbias.errors import InputError
+from implicitbias.report import write_report
+from implicitbias.report.arrange import MAX_SHEETS, against_batch, against_steps
+from implicitbias.report.draw import Key, Line, Panel, Sheet, draw, plain
+from implicitbias.report.figures import figures
+from implicitbias.report.page import MAX_ROWS, render
+from implicitbias.report.tables import FINAL, LINE, MAX_POINTS, by_batch, by_step, label_runs, results, separators
+from implicitbias.store import Store
+from implicitbias.store.schema import CURVES, RUNS
+
+STEPS = [1, 2, 4, 8, 16, 32]
+STUDY = """
+title = "A study"
+question = "Which direction?"
+sources = ["Someone 2025, arXiv:0000.00000"]
+data.gaussian = {}
+optimizer.adam = {}
+grid = [{ steps = 32 }]
+"""
+CLAIM = """
+[[claim]]
+says = "%s"
+source = "Theorem %d"
+measure = "cos_l2"
+where = { batch = %d }
+at_least = %g
+"""
+
+
+def tables(
+    data=("gaussian",), labels=("Adam(0.9, 0.95)", "SGD"), orders=("reshuffle",), batches=(1, 2, 4), seeds=3,
+    status="ok", steps=STEPS,
+):  # fmt: skip
+    """A table of runs and one of snapshots as a study writes them, with made-up measures."""
+    random = np.random.default_rng(0)
+    runs, curves = [], []
+    columns = [name for name in CURVES.names if name not in ("run_id", "step", "support")]
+    for name in data:
+        for order in orders:
+            for batch in batches:
+                for label in labels:
+                    for seed in range(seeds):
+                        run_id = f"{len(runs):016x}"
+                        values = random.uniform(0.1, 1.0, (len(steps), len(columns)))
+                        curve = pd.DataFrame(values, columns=columns).assign(
+                            run_id=run_id, step=steps, support=1, log_loss=-np.array(steps, float)
+                        )
+                        run = {
+                            "run_id": run_id, "data": name, "data_params": json.dumps({"n": 4, "seed": seed}),
+                            "data_seed": seed, "data_digest": f"{name}{seed}", "n": 4, "d": 5, "optimizer": "o",
+                            "label": label, "lr_eta": 0.1, "lr_a": 0.0, "lr_t0": 2.0, "batch": batch, "order": order,
+                            "steps": steps[-1], "loss": "logistic", "status": status, "version": "1", "source": "abc",
+                            "libraries": "numpy 2", "machine": "Linux",
+                        }  # fmt: skip
+                        if status == "ok":
+                            norms = ("l1", "l2", "linf")
+                            run |= curve.iloc[-1].to_dict() | {"kernel_seconds": 0.25}
+                            run |= {f"gamma_{x}": 0.5 for x in norms} | {f"gap_{x}": 1e-12 for x in norms}
+                            run |= {f"unique_{x}": x != "linf" for x in norms}
+                            curves.append(curve)
+                        else:
+                            run["message"] = f"{status}: no <b>separator</b>"
+                        runs.append(run)
+    found = pa.Table.from_pandas(pd.concat(curves)[CURVES.names], CURVES, preserve_index=False) if curves else None
+    return pa.Table.from_pylist(runs, schema=RUNS), found or CURVES.empty_table()
+
+
+def folder(path, runs, curves, text=STUDY):
+    store = Store.create(path / "results", {"study": "s", "settings": [], "runs": runs.num_rows, "digest": "x"}, text)
+    store.add("part", runs.to_pylist(), curves)
+    store.compact(runs.column("run_id").to_pylist())
+    return store.folder
+
+
+class Page(HTMLParser):
+    """What a page loads, its elements and its text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.loads, self.words = [], [], []
+        self.feed(text)
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(path):
+    return Page(path.read_text(encoding="utf-8"))
+
+
+def frames(**options):
+    runs, curves = tables(**options)
+    return label_runs(runs.to_pandas()), curves
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_stands_alone_and_says_everything(tmp_path):
+    claims = "".join(CLAIM % item for item in [("Yes", 1, 1, 0), ("No", 2, 2, 2), ("Nobody knows", 3, 99, 0)])
+    path = write_report(folder(tmp_path, *tables(orders=("cyclic", "reshuffle")), text=STUDY + claims))
+    page = read(path)
+    assert path.name == "report.html" and path.stat().st_size < 5e6
+    assert page.loads and all(item.startswith("data:image/") for item in page.loads)
+    assert not {"script", "link", "iframe"} & set(page.tags)
+    assert "url(" not in path.read_text() and "@import" not in path.read_text()
+    for words in ("A study", "Which direction?", "36 runs: 36 ok", "1,152 updates in 9.00 s", "128 updates per second",
+                  "holds Yes Theorem 1", "fails No Theorem 2", "undecided Nobody knows Theorem 3", "cos_l2 >= 2",
+                  "Verdicts: 1 holds, 1 fails, 1 undecided.", "abc", "arXiv:0000.00000", "read_parquet"):  # fmt: skip
+        assert words in page.text, words
+    files = {item.name.split(".")[0] for item in (path.parent / "figures").iterdir()}
+    assert files == {"figure-1", "figure-2", "figure-3", "figure-4"}
+    assert page.tags.count("img") == 4
+
+
+def test_no_text_of_the_user_becomes_html(tmp_path):
+    evil = "<script>alert('x')</script>"
+    text = STUDY.replace("A study", evil).replace("Which", evil).replace("Someone", evil) + CLAIM % (evil, 1, 1, 0)
+    options = {"data": (evil, "$\\frac{", "名\u0007"), "labels": (evil + "$", "<img src=x>"), "orders": (evil,)}
+    path = write_report(folder(tmp_path, *tables(**options), text=text))
+    page = read(path)
+    assert "script" not in page.tags and all(item.startswith("data:image/") for item in page.loads)
+    assert page.text.count(evil) > 5  # it is there, as text
+
+
+def test_same_tables_give_the_same_bytes(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    paths = [write_report(folder(tmp_path / name, *tables(batches=(1, 2)))) for name in "ab"]
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert write_report(paths[0].parent).read_bytes() == paths[1].read_bytes()
+
+
+def test_old_figures_go_and_nothing_half_written_stays(tmp_path):
+    where = folder(tmp_path, *tables())
+    (where / "figures").mkdir()
+    (where / "figures" / "figure-9.svg").write_text("old")
+    (where / "figures" / "mine.txt").write_text("kept")
+    write_report(where)
+    names = {item.name for item in (where / "figures").iterdir()}
+    assert "figure-9.svg" not in names and "mine.txt" in names
+    assert not [item for item in where.rglob(".*")]
+
+
+def test_a_study_of_one_run(tmp_path):
+    page = read(write_report(folder(tmp_path, *tables(labels=("SGD",), batches=(1,), seeds=1, steps=[1]))))
+    assert "1 run: 1 ok" in page.text and not re.search(r"\bnan\b", page.text, re.I)
+    assert page.tags.count("img") == 3 and "Figure 1" not in page.text
+    assert "The study makes no claims." in page.text
+
+
+@pytest.mark.parametrize("status", ["not_separable", "error", "diverged"])
+def test_a_study_in_which_every_run_failed(tmp_path, status):
+    page = read(write_report(folder(tmp_path, *tables(status=status), text=STUDY + CLAIM % ("Yes", 1, 1, 0))))
+    assert f"18 runs: 0 ok, 18 {status}." in page.text
+    assert "No run ended ok, so there is nothing to draw." in page.text and "img" not in page.tags
+    assert f"{status} 18 gaussian 2 settings {status}: no <b>separator</b>" in page.text and "undecided" in page.text
+    assert not re.search(r"\bnan\b", page.text, re.I)
+
+
+def test_a_study_with_no_run_yet(tmp_path):
+    runs, curves = tables()
+    where = folder(tmp_path, runs.slice(0, 0), curves.slice(0, 0))
+    identity = json.loads((where / "study.json").read_text())
+    (where / "study.json").write_text(json.dumps(identity | {"runs": 18, "settings": ["grid.steps=32"]}))
+    page = read(write_report(where))
+    assert "0 of the study's 18 runs are there" in page.text and "grid.steps=32" in page.text
+
+
+def test_a_folder_without_results(tmp_path):
+    with pytest.raises(InputError, match="holds no results"):
+        write_report(tmp_path)
+
+
+def test_long_tables_are_cut_and_say_so():
+    runs, _ = frames(data=[f"set {i}" for i in range(50)], seeds=1)
+    study = SimpleNamespace(title="t", question="", sources=[])
+    text = html.unescape(render(study, "", {}, runs, [], []))
+    assert f"The first {MAX_ROWS} of 300 rows" in text and "set 19" in text
+    assert text.count("<td>SGD</td>") == MAX_ROWS // 2
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_results_are_means_and_deviations_over_seeds():
+    runs, _ = frames()
+    runs.loc[0, "status"] = "diverged"
+    found = results(runs).set_index(LINE)
+    for keys, group in runs[runs["status"] == "ok"].groupby(LINE):
+        for name in FINAL:
+            assert found.loc[keys, f"{name}_mean"] == pytest.approx(group[name].mean(), rel=1e-12)
+            assert found.loc[keys, f"{name}_std"] == pytest.approx(group[name].std(), rel=1e-9, abs=1e-12)
+    first = found.loc[tuple(runs.loc[0, LINE])]
+    assert (first["ok"], first["all"]) == (2, 3)
+    assert [*found.index.get_level_values("batch")] == [1, 2, 4, 1, 2, 4]
+
+
+def test_separators_count_each_data_set_once():
+    row = separators(frames(orders=("cyclic", "reshuffle"))[0]).iloc[0]
+    assert (row["sets"], row["unique_l2"], row["unique_linf"]) == (3, 3, 0)
+    assert (row["gamma_l2"], row["gap_l2"]) == (0.5, 1e-12)
+
+
+def test_names_carry_what_tells_runs_apart_and_nothing_else():
+    runs = tables(data=("gaussian", "other"), labels=("SGD",), batches=(1,), seeds=2)[0].to_pandas()
+    runs["data_params"] = [json.dumps({"n": n, "d": 5, "seed": 0}) for n in (10, 20, 10, 10)]
+    assert label_runs(runs)["geometry"].tolist() == ["gaussian n=10", "gaussian n=20", "other", "other"]
+    runs["data_params"] = "{}"
+    runs["lr_eta"], runs["lr_a"] = [0.1, 0.1, 0.1, 0.2], [0.0, 0.5, 0.0, 0.0]
+    runs["loss"] = ["exponential", "logistic"] * 2
+    methods = label_runs(runs)["method"].tolist()
+    assert methods[:2] == ["SGD, lr 0.1, loss exponential", "SGD, lr 0.1 (t+2)^-0.5, loss logistic"]
+    # epochs give each batch size its own number of steps: that is no axis of its own
+    runs = tables(labels=("SGD",), batches=(1, 2), seeds=1)[0].to_pandas().assign(steps=[20, 10])
+    assert set(label_runs(runs)["method"]) == {"SGD"}
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+def test_figure_1_shows_the_mean_least_and_largest_over_seeds():
+    runs, _ = frames(orders=("cyclic", "reshuffle"))
+    (sheet,) = against_batch(runs, most=4)
+    for order, part in sheet.columns:
+        found = by_batch(part, ["cos_l2"])["cos_l2"]
+        for (geometry, method, batch), row in found.iterrows():
+            same = (runs["geometry"] == geometry) & (runs["method"] == method) & (runs["batch"] == batch)
+            values = runs.loc[same & (runs["order"] == order), "cos_l2"]
+            assert len(values) == 3
+            assert row.tolist() == pytest.approx([values.mean(), values.min(), values.max()], rel=1e-12)
+
+
+def test_full_batches_are_the_last_point_of_every_order():
+    own = frames(orders=("cyclic", "reshuffle"), batches=(1, 2))[0]
+    full = frames(orders=("full",), batches=(4,))[0]
+    full["run_id"] = "full" + full["run_id"]
+    ok = pd.concat([own, full], ignore_index=True)
+    (sheet,) = against_batch(ok, most=4)
+    assert [title for title, _ in sheet.columns] == ["cyclic", "reshuffle"]
+    assert all(sorted(part["batch"].unique()) == [1, 2, 4] for _, part in sheet.columns)
+    (sheet,) = against_steps(ok)
+    assert {order for _, part in sheet.columns for order in part["order"]} == {"reshuffle", "full"}
+    assert "Shown: order reshuffle, and full batches" in sheet.note
+
+
+def test_curves_are_the_mean_over_seeds_at_each_step():
+    runs, curves = frames()
+    found = by_step(runs, curves, ["ratio_l2", "log_loss"])
+    joined = curves.to_pandas().merge(runs[["run_id", *LINE]], on="run_id")
+    direct = joined.groupby([*LINE, "step"])["ratio_l2"].agg(["mean", "min", "max"])
+    pd.testing.assert_frame_equal(found["ratio_l2"], direct, check_dtype=False)
+
+
+def test_lines_end_with_their_first_run_and_are_thinned():
+    runs, curves = frames(labels=("SGD",), batches=(1,), steps=list(range(1, 501)))
+    early = runs["run_id"].iloc[:1].tolist()
+    frame = curves.to_pandas()
+    frame = frame[(frame["step"] <= 400) | ~frame["run_id"].isin(early)]
+    curves = pa.Table.from_pandas(frame, CURVES, preserve_index=False)
+    steps = by_step(runs, curves, ["log_loss"]).index.get_level_values("step")
+    assert (steps[0], steps[-1]) == (1, 400) and len(steps) == MAX_POINTS
+
+
+@pytest.mark.parametrize(
+    ("options", "colour", "columns"),
+    [
+        ({}, "batch", ["Adam(0.9, 0.95)", "SGD"]),
+        ({"labels": ("SGD",), "orders": ("cyclic", "reshuffle")}, "batch", ["cyclic", "reshuffle"]),
+        ({"batches": (1,), "orders": ("cyclic", "reshuffle")}, "method", ["cyclic", "reshuffle"]),
+        ({"labels": ("SGD",), "data": ("a", "b")}, "batch", ["a", "b"]),
+        ({"batches": (1,), "labels": ("SGD",)}, "method", ["gaussian"]),
+    ],
+)
+def test_what_varies_becomes_colour_and_columns(options, colour, columns):
+    (sheet,) = against_steps(frames(**options)[0])
+    assert sheet.colour == colour and [title for title, _ in sheet.columns] == columns
+
+
+def test_large_studies_are_shown_in_part():
+    runs, curves = frames(data=[f"set {i}" for i in range(9)], labels=list("abcdefghi"), batches=range(1, 12), seeds=1)
+    sheets = against_steps(runs)
+    assert len(sheets) == MAX_SHEETS and all(len(sheet.columns) <= 6 for sheet in sheets)
+    assert all(part.groupby("geometry")["batch"].nunique().max() <= 8 for sheet in sheets for _, part in sheet.columns)
+    for part in ("4 of 9 data sets", "8 batch sizes", "The first 4 of 8 such figures"):
+        assert part in sheets[0].note
+    assert [sheet.title for sheet in against_batch(runs, most=4)] == [f"part {i}" for i in (1, 2, 3, 4)]
+    drawn = figures(runs[runs["data"] == "set 0"], curves)
+    assert [figure.number for figure in drawn] == ["1a", "1b", "1c", "2a", "2b", "3a", "3b", "4a", "4b"]
+    assert drawn[1].caption == "To be read as figure 1a."
+
+
+def test_many_lines_become_a_png():
+    x = np.array([1.0, 10.0])
+    for count, kind, magic in ((40, "svg", b"<?xml"), (41, "png", b"\x89PNG")):
+        panel = Panel("t", [Line(x, x, x, x + 1, "#000000")] * count)
+        picture = draw(Sheet([[panel]], ["y"], "x", [Key("k")]))
+        assert picture.kind == kind and picture.image.startswith(magic)
+
+
+def test_drawing_leaves_matplotlib_as_it_was():
+    import matplotlib
+
+    before = dict(matplotlib.rcParams)
+    figures(*frames(seeds=1))
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_plain_text_is_no_mathematics_and_has_glyphs():
+    assert plain("a$b$") == r"a\$b\$"
+    assert plain("名\n\u0007") == "???"
+    assert len(plain("x" * 100)) == 60
