@@ -1,15 +1,16 @@
 """Rest points of the sample weights: where a tail map F sends an optimizer.
 
-The weights follow dc_i = -c_i (a_i.F(c) - sum_j c_j a_j.F(c)). They rest where a_i.F(c) is minimal wherever c_i > 0, and
+The weights follow dc_i = -c_i (a_i.F(c) - sum_j c_j a_j.F(c)). They rest where a_i.F(c) is minimal wherever c_i > 0,
+and
 
     gap(c) = (sum_i c_i a_i.u - min_i a_i.u) / ||u||_2,   u = F(c),
 
 which is >= 0 and zero exactly there, certifies a proposed pair (c, F(c)) whatever found it.
 
 Method. Write F = S / M with a positive diagonal M(c). At a rest point c is, up to scale, the dual of
-min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support and the first digits,
-Newton's method on {a_i.F(c) equal on the support, sum c = 1} the rest. Only existence of a rest point is proved, so the search
-starts from several c and reports every rest point it finds.
+min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support and the
+first digits, Newton's method on {a_i.F(c) equal on the support, sum c = 1} the rest. Only existence of a rest point is
+proved, so the search starts from several c and reports every rest point it finds.
 """
 
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def frozen_dual(rows, tail_map, c, alpha):
 def newton(rows: np.ndarray, tail_map: TailMap, c: np.ndarray, rounds: int = 20) -> np.ndarray:
     """Newton's method on the support of c; rows enter and leave it as the certificate demands.
 
-    Unknowns c_I and mu, equations a_i.F(c) = mu on the support I and sum c = 1; the Jacobian from the derivative of the tail map.
+    Unknowns c_I and mu, equations a_i.F(c) = mu on the support I and sum c = 1; the Jacobian from the derivative of the
+    tail map.
     """
     best, best_gap = c, gap(rows, tail_map, c)
     support = c > 1e-9 * c.max()

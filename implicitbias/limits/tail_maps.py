@@ -1,7 +1,8 @@
 """Tail maps: the direction in which an optimizer moves once the norms are large.
 
-On separable data an optimizer sees only the normalised sample weights c_i = s_i / sum s. Far out, one that does not depend on
-the size of the gradients moves by eta F(c) per step. With S = sum_i c_i a_i and Q = sum_i c_i^2 a_i^2 (elementwise):
+On separable data an optimizer sees only the normalised sample weights c_i = s_i / sum s. Far out, one that does not
+depend on the size of the gradients moves by eta F(c) per step. With S = sum_i c_i a_i and Q = sum_i c_i^2 a_i^2
+(elementwise):
 
     gradient descent, any order             S
     Adam, one row at a time, beta2 -> 1     S / sqrt(Q)                               (AdamProxy)
@@ -12,8 +13,8 @@ the size of the gradients moves by eta F(c) per step. With S = sum_i c_i a_i and
 
 Maps are defined up to a positive factor; 0/0 = 0.
 
-Source: AdamProxy and the epoch map at b = 1: Baek, Song, Yun, arXiv 2510.26303. The reshuffle row for one epoch: Kim, Song,
-Yun 2026. The rest is derived: v averages g_B^2 over the batches an order can show.
+Source: AdamProxy and the epoch map at b = 1: Baek, Song, Yun, arXiv 2510.26303. The reshuffle row for one epoch: Kim,
+Song, Yun 2026. The rest is derived: v averages g_B^2 over the batches an order can show.
 """
 
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def replacement(rows: np.ndarray, batch: int) -> TailMap:
 class Epoch(TailMap):
     """Fixed blocks in turn, with finite beta1 <= beta2. In its periodic state, after block p of m,
 
-        m_p = sum_q beta1^((p - q) mod m) g_q,   v_p = sum_q beta2^((p - q) mod m) g_q^2   (up to factors common to all p)
+        m_p = sum_q beta1^((p - q) mod m) g_q,   v_p = sum_q beta2^((p - q) mod m) g_q^2   (up to factors common to all
+        p)
 
     with g_q the mean of c_i a_i over block q; F is the sum over p of m_p / sqrt(v_p). beta = 1 stands for the limit
     beta -> 1, where all m_p, or all v_p, are equal.

@@ -7,13 +7,14 @@ Scales. A step kernel sees the gradient and its own state in units of a power of
     TRUE        2^0; for updates proportional to the gradient (SGD, momentum): once the gradient underflows, the step is
                 below half an ulp of w
     BATCH       the largest weight of the batch; for updates that depend on the gradient's direction only (NGD)
-    COORDINATE  2^expo[j], one exponent per coordinate, following the state; for updates that divide one state by another
+    COORDINATE  2^expo[j], one exponent per coordinate, following the state; for updates that divide one state by
+    another
                 (Adam) or take its sign (Signum), coordinate by coordinate. On sparse rows a coordinate may be seen by
                 one sample only, exponentially lighter than the others, and its m/sqrt(v) is still of order one.
 
 A state of degree k (m: 1, v: 2) is stored as state * 2^(-k expo[j]). Scaling by powers of two is exact, so w does not
-depend on when it happens. In the common case all exponents of a run are equal and the scale costs one multiplication per
-sample; see `align` and `renormalise` for the rest.
+depend on when it happens. In the common case all exponents of a run are equal and the scale costs one multiplication
+per sample; see `align` and `renormalise` for the rest.
 """
 
 import numpy as np
@@ -24,8 +25,8 @@ from implicitbias.simulation.tail import exponent, pow2, sample_weight
 
 TRUE, BATCH, COORDINATE = 0, 1, 2
 
-# Binary orders of magnitude. Squares must stay within 2^+-1022 with room for the rows' own size: a gradient may exceed the
-# scale of its coordinate by 2^HEADROOM; one lighter than 2^-SPREAD needs a look at each coordinate, which may have
+# Binary orders of magnitude. Squares must stay within 2^+-1022 with room for the rows' own size: a gradient may exceed
+# the scale of its coordinate by 2^HEADROOM; one lighter than 2^-SPREAD needs a look at each coordinate, which may have
 # nothing heavier.
 HEADROOM = 256
 SPREAD = 300
@@ -37,8 +38,8 @@ DRIFT = 64
 DECAY = 64
 
 # What `span` says about the exponents of a run: the least, the largest, and whether every coordinate that any row
-# touches has a state. Once that is so and the exponents are equal, a gradient too light for their scale is too light for
-# every state (UNIFORM + DRIFT + DECAY < 511, the half of the exponent range), and may underflow.
+# touches has a state. Once that is so and the exponents are equal, a gradient too light for their scale is too light
+# for every state (UNIFORM + DRIFT + DECAY < 511, the half of the exponent range), and may underflow.
 LEAST, LARGEST, SETTLED = 0, 1, 2
 
 LIGHTEST = -(2**62)
@@ -148,8 +149,9 @@ def drive(
 ):  # fmt: skip
     """Advance every living run of the block by `count` steps, the first of them step number `first` (from 0).
 
-    rows (n, d), of whose columns `columns` are not zero; w (R, d); state (R, K, d) with degrees (K,); hyper (R, H); step size eta[r] * table[which[r], t - first];
-    expo, inverse (R, d): the exponents and 2^-expo; span (R, 3): see LEAST; period: steps between renormalisations;
+    rows (n, d), of whose columns `columns` are not zero; w (R, d); state (R, K, d) with degrees (K,); hyper (R, H);
+    step size eta[r] * table[which[r], t - first]; expo, inverse (R, d): the exponents and 2^-expo; span (R, 3): see
+    LEAST; period: steps between renormalisations;
     forget: the state keeps nothing from one step to the next.
     """
     n, d = rows.shape

@@ -6,13 +6,13 @@
     reshuffle      a new permutation every epoch (random reshuffling)
     replacement    b independent uniform draws every step
 
-When b does not divide n, `remainder` says what happens to the last n mod b rows of an epoch. "drop": they are left out of
-this epoch, so every batch has b rows; under `reshuffle` every batch is then a uniform subset of size b, which is what the
-predictions for that order assume. "keep": they form a smaller last batch, whose gradient is the mean over its own rows.
-Fixed blocks (cyclic, shuffle_once) must keep, or some rows would never be seen.
+When b does not divide n, `remainder` says what happens to the last n mod b rows of an epoch. "drop": they are left out
+of this epoch, so every batch has b rows; under `reshuffle` every batch is then a uniform subset of size b, which is
+what the predictions for that order assume. "keep": they form a smaller last batch, whose gradient is the mean over its
+own rows. Fixed blocks (cyclic, shuffle_once) must keep, or some rows would never be seen.
 
-The random orders are functions of (seed, epoch) or (seed, step) alone, computed with the SplitMix64 generator (Steele, Lea,
-Flood 2014): the same on every machine, and a run can start at any step without replaying the earlier ones.
+The random orders are functions of (seed, epoch) or (seed, step) alone, computed with the SplitMix64 generator (Steele,
+Lea, Flood 2014): the same on every machine, and a run can start at any step without replaying the earlier ones.
 """
 
 import numpy as np
@@ -82,7 +82,7 @@ def load_batch(order, seed, t, n, batch, per_epoch, fresh, rows):
     if fresh or (order == RESHUFFLE and position == 0):
         for i in range(n):
             rows[i] = i
-        if order == RESHUFFLE or order == SHUFFLE_ONCE:
+        if order in (RESHUFFLE, SHUFFLE_ONCE):
             state = _stream(seed, t // per_epoch if order == RESHUFFLE else 0)
             for i in range(n - 1, 0, -1):  # Fisher-Yates
                 state += _GOLDEN

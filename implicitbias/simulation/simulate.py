@@ -245,7 +245,7 @@ class _Block:
                     moves[keep, r].copy(),
                     status,
                     seconds / runs,
-                )  # fmt: skip
+                )
             )
         return result
 
