@@ -11,6 +11,8 @@ _PUBLIC = {
     "InputError": "implicitbias.errors",
     "NotSeparable": "implicitbias.errors",
     "max_margin": "implicitbias.margins",
+    "predict": "implicitbias.limits",
+    "Limit": "implicitbias.limits",
     "Separator": "implicitbias.margins",
     "simulate": "implicitbias.simulation.simulate",
     "Power": "implicitbias.simulation.schedules",

@@ -21,6 +21,7 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 @contextmanager
 def progress():
     """A callback progress(phase, done, total) that draws a bar on stderr."""
+    stderr = Console(stderr=True)
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -28,8 +29,9 @@ def progress():
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=stderr,
         transient=True,
+        disable=not stderr.is_terminal,  # a log gets no bar
     )
     with bar:
         task = bar.add_task("planning", total=None, rate="")

@@ -39,11 +39,11 @@ def step(w, g, state, hyper, lr, t, inverse):
 
 @kernel
 def advance(
-    rows, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
+    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
     w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
 ):  # fmt: skip
     drive(
-        step, COORDINATE, rows, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
+        step, COORDINATE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
         w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
     )  # fmt: skip
 

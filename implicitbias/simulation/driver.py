@@ -144,14 +144,15 @@ def mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g):
 
 @inlined
 def drive(
-    step, mode, rows, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
+    step, mode, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
     w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
 ):  # fmt: skip
     """Advance every living run of the block by `count` steps, the first of them step number `first` (from 0).
 
-    rows (n, d), of whose columns `columns` are not zero; w (R, d); state (R, K, d) with degrees (K,); hyper (R, H);
-    step size eta[r] * table[which[r], t - first]; expo, inverse (R, d): the exponents and 2^-expo; span (R, 3): see
-    LEAST; period: steps between renormalisations;
+    frozen (R, n) stands in for the margins, or is (0, n): the margins are rows w. rows (n, d), of whose columns
+    `columns` are not zero; w (R, d); state (R, K, d) with degrees (K,); hyper (R, H); step size eta[r] *
+    table[which[r], t - first]; expo, inverse (R, d): the exponents and 2^-expo; span (R, 3): see LEAST; period: steps
+    between renormalisations;
     forget: the state keeps nothing from one step to the next.
     """
     n, d = rows.shape
@@ -168,11 +169,14 @@ def drive(
                 continue
             wr = w[r]
             for k in range(size):
-                row = rows[index[start + k]]
-                total = 0.0
-                for j in range(d):
-                    total += row[j] * wr[j]
-                z[k] = total
+                if frozen.shape[0] > 0:
+                    z[k] = frozen[r, index[start + k]]
+                else:
+                    row = rows[index[start + k]]
+                    total = 0.0
+                    for j in range(d):
+                        total += row[j] * wr[j]
+                    z[k] = total
             for k in range(size):
                 f[k], q[k] = sample_weight(z[k], loss)
             if mode == TRUE:

@@ -128,7 +128,7 @@ def simulate(
         blocks.setdefault(type(item), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)
     for positions in blocks.values():
-        block = _Block(
+        block = Block(
             problem, [optimizers[i] for i in positions], [schedules[i] for i in positions], start[positions], setting
         )
         for i, run in zip(positions, block.run()):
@@ -142,7 +142,7 @@ def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
     return np.unique(np.rint(horizon * 2.0 ** (-np.arange(count) / per_octave)).astype(np.int64))
 
 
-class _Block:
+class Block:
     """The arrays of R runs of one kind of optimizer, and the loop over snapshots."""
 
     def __init__(self, problem, optimizers, schedules, start, setting):
@@ -160,8 +160,9 @@ class _Block:
         self.which = np.array([list(shapes).index((s.a, s.t0)) for s in schedules])
         self.eta = np.array([s.eta for s in schedules])
         self.kernel = kind.advance
+        self.frozen = np.empty((0, problem.n))  # margins that stand in for rows w, see `drive`
         self.data = (
-            problem.rows, int(np.any(problem.rows, axis=0).sum()), bool((problem.rows == 0).any()),
+            int(np.any(problem.rows, axis=0).sum()), bool((problem.rows == 0).any()),
             LOSSES[setting.loss], ORDERS[setting.order], np.uint64(setting.seed), setting.batch,
             steps_per_epoch(problem.n, setting.batch, setting.remainder),
         )  # fmt: skip
@@ -176,11 +177,23 @@ class _Block:
         self.sums = np.zeros(len(self.shapes))
 
     def advance(self, first: int, count: int) -> None:
+        """Make `count` updates, the first of them number `first` (from 0)."""
         t = np.arange(first, first + count)
         table = np.array([shape.shape(t) for shape in self.shapes])
         self.sums += table.sum(axis=1)
         self.kernel(
-            *self.data, first, count, self.w, *self.state, self.eta, table, self.which, self.alive, *self.scales
+            self.problem.rows,
+            self.frozen,
+            *self.data,
+            first,
+            count,
+            self.w,
+            *self.state,
+            self.eta,
+            table,
+            self.which,
+            self.alive,
+            *self.scales,
         )
         self.last_lr = self.eta * table[self.which, -1]
 
