@@ -5,159 +5,258 @@ and
 
     gap(c) = (sum_i c_i a_i.u - min_i a_i.u) / ||u||_2,   u = F(c),
 
-which is >= 0 and zero exactly there, certifies a proposed pair (c, F(c)) whatever found it.
+which is >= 0 and zero exactly there, certifies a proposed pair (c, F(c)) whatever found it. Only existence of a rest
+point is proved, so the search starts from several c and reports every rest point it finds. Three methods, each where
+the one before does not arrive; `search` is left out for sparse rows, where F depends on how light the light samples
+are.
 
-Method. Write F = S / M with a positive diagonal M(c). At a rest point c is, up to scale, the dual of
-min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support and the
-first digits, Newton's method on {a_i.F(c) equal on the support, sum c = 1} the rest. Only existence of a rest point is
-proved, so the search starts from several c and reports every rest point it finds.
+`search`    Write F = S / M with a positive diagonal M(c). At a rest point c is, up to scale, the dual of
+            min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support,
+            Newton's method on {a_i.F(c) equal on the support, sum c = 1} the digits.
+`follow`    The curve log c = -t A F(c) (up to a constant) leaves equal weights at t = 0 and ends, for t -> infinity, in
+a
+            rest point with every light sample at its own exponential rate; Newton's method from one t to the next.
+`average`   Where F jumps (fixed blocks: when two block gradients vanish together in a coordinate) there may be no c to
+            rest at, but a path log c <- log c - gamma_k A F(c) that chatters around a jump (Filippov's solutions). Then
+            the direction is the average of F along it, weighted by gamma_k: as log c stays bounded on the support,
+            a_i.F and a_j.F agree on average for any two of its rows, up to 1 / sum gamma_k.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.optimize import nnls
 
-from implicitbias.limits.tail_maps import TailMap
-from implicitbias.margins.euclidean import refine
+from implicitbias.limits.tail_maps import TailMap, contributions
 
-CONVERGED = 1e-12  # relative gap at which rounding of A F takes over
-DAMPED = 80  # damped steps before Newton has to do with what there is
+CONVERGED = 1e-12  # gap, in units of the longest row, at which rounding of A F takes over
+ARRIVED = 1e-9  # gap, in the same units, at which a search counts as successful
+DAMPED = 40  # damped steps before Newton has to do with what there is
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
+FAR = 1e9  # steps, in units of those that change a weight by a factor e, after which F is exact to 1e-9 but for Newton
+STRETCHES = 3000  # steps of a path; their gains add up to 60 times the first one
+LIGHTEST = -1e15  # log-weight of a sample that does not count
 
 
 @dataclass(frozen=True, eq=False)
 class RestPoint:
-    """Weights c (n,), the direction u = F(c) / ||F(c)||_2 (d,), and their gap."""
+    """Weights c (n,), their logarithms, the direction u = F(c) / ||F(c)||_2 (d,), and the gap."""
 
     weights: np.ndarray
+    logs: np.ndarray
     direction: np.ndarray
     gap: float
 
 
-def gap(rows: np.ndarray, tail_map: TailMap, c: np.ndarray) -> float:
-    """The certificate of the module's text, in units of the rows."""
-    u = tail_map(c)
-    size = np.linalg.norm(u)
-    if not size > 0.0:
-        return np.inf
-    z = rows @ (u / size)
-    return float(c @ z - z.min())
-
-
 def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -> list[RestPoint]:
-    """The distinct rest points reached from the starts, in the order of the starts.
+    """The distinct rest points found from the starts, weights (n,) in the simplex; the first start's first.
 
-    Arguments
-        rows      (n, d)
-        tail_map  F
-        starts    weights (n,) in the simplex
+    If no search arrives, the one point with the least gap, which says how far it is from resting.
     """
+    size = np.linalg.norm(rows, axis=1).max()
+    points = [] if (rows == 0.0).any() else [search(rows, tail_map, start) for start in starts]
+    arrived = [point for point in points if point.gap <= ARRIVED * size]
+    if not arrived:
+        points.append(follow(rows, tail_map))
+        arrived = [point for point in points[-1:] if point.gap <= ARRIVED * size]
+    if not arrived:
+        points.append(average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), starts[0])[0])
+        return [min(points, key=lambda point: point.gap)]
     found: list[RestPoint] = []
-    for start in starts:
-        point = rest_point(rows, tail_map, start)
+    for point in arrived:
         if all(1.0 - point.direction @ other.direction > SAME for other in found):
             found.append(point)
-    # A search that got stuck is no rest point beside one that arrived.
-    best = min(point.gap for point in found)
-    return [point for point in found if point.gap <= max(1e3 * best, 1e-8 * np.linalg.norm(rows, axis=1).max())]
+    return found
 
 
-def rest_point(rows: np.ndarray, tail_map: TailMap, start: np.ndarray) -> RestPoint:
-    """One search: damped steps of T from a start, Newton's method as soon as it improves on them."""
-    c, alpha, theta = start, None, 1.0
+def evaluate(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray) -> RestPoint:
+    """The pair (c, F(c)) at log-weights (n,), with its gap."""
+    c = np.exp(logs - logs.max())
+    c /= c.sum()
+    u = tail_map.value(contributions(rows, logs))
+    length = np.linalg.norm(u)
+    if not length > 0.0:
+        return RestPoint(c, logs, u, np.inf)
+    z = rows @ (u / length)
+    # the difference of equal numbers may round below zero
+    return RestPoint(c, logs, u / length, max(float(c @ z - z.min()), 0.0))
+
+
+def _logs(c: np.ndarray) -> np.ndarray:
+    return np.log(c, where=c > 0.0, out=np.full(len(c), LIGHTEST))
+
+
+def search(rows: np.ndarray, tail_map: TailMap, start: np.ndarray) -> RestPoint:
+    """Damped steps of T from weights `start`, and Newton's method as soon as it improves on them; rows without
+    zeros."""
     size = np.linalg.norm(rows, axis=1).max()
-    best = gap(rows, tail_map, c)
-    since_newton = 0
-    for step in range(DAMPED):
-        if best <= CONVERGED * size:
-            break
-        if step >= 4 and since_newton >= 4:
-            polished = newton(rows, tail_map, c)
-            since_newton = 0
-            if gap(rows, tail_map, polished) < 1e-3 * best:
-                c = polished
-                best = gap(rows, tail_map, c)
+    theta, waited = 1.0, 0
+    point = evaluate(rows, tail_map, _logs(start))
+    for _ in range(DAMPED):
+        if point.gap <= CONVERGED * size:
+            return point
+        if waited >= 4:
+            waited = 0
+            polished = newton(rows, tail_map, point)
+            if polished.gap < 1e-3 * point.gap:
+                point = polished
                 continue
-        since_newton += 1
-        target, alpha = frozen_dual(rows, tail_map, c, alpha)
+        waited += 1
+        target = frozen_dual(rows, tail_map, point.weights)
         while True:
-            trial = c + theta * (target - c)
-            value = gap(rows, tail_map, trial)
+            trial = evaluate(rows, tail_map, _logs(point.weights + theta * (target - point.weights)))
             # The gap need not fall at every step on the way; a damping that went on halving would never end.
-            if value < best or theta <= 1.0 / 16.0:
+            if trial.gap < point.gap or theta <= 1.0 / 16.0:
                 break
             theta /= 2.0
-        c, best = trial, value
+        point = trial
         theta = min(1.0, 1.5 * theta)
-    polished = newton(rows, tail_map, c)
-    if gap(rows, tail_map, polished) < best:
-        c = polished
-    u = tail_map(c)
-    return RestPoint(c, u / np.linalg.norm(u), gap(rows, tail_map, c))
+    return min(point, newton(rows, tail_map, point), key=lambda item: item.gap)
 
 
-def frozen_dual(rows, tail_map, c, alpha):
-    """T(c), and the multipliers to start from next time."""
-    total, u = c @ rows, tail_map(c)
+def frozen_dual(rows: np.ndarray, tail_map: TailMap, c: np.ndarray) -> np.ndarray:
+    """T(c): the dual, in the simplex, of min { sum_j M_j w_j^2 : A w >= 1 } with M = S/F at c."""
+    total, u = c @ rows, tail_map.value(c[:, None] * rows)
     usable = (total * u > 0.0) & (np.abs(u) > 1e-12 * np.abs(u).max())
-    m = np.full(rows.shape[1], np.nan)
+    m = np.ones(rows.shape[1])
     m[usable] = total[usable] / u[usable]
     # Where S and F vanish or disagree in sign (momentum across an epoch can do that) M is not defined: take its median.
-    m[~usable] = np.median(m[usable])
-    m = np.clip(m / np.median(m), 1e-8, 1e8)
+    typical = np.median(m[usable]) if usable.any() else 1.0
+    m[~usable] = typical
+    m = np.clip(m / typical, 1e-8, 1e8)
+    # Lawson and Hanson's least-distance problem, its levels made comparable by unit rows.
     scaled = rows / np.sqrt(m)
     lengths = np.linalg.norm(scaled, axis=1)
-    unit, levels = scaled / lengths[:, None], 1.0 / lengths
-    levels /= levels.mean()
-    if alpha is None:
-        from implicitbias.margins.euclidean import least_distance
-
-        _, alpha = least_distance(unit, levels)
-    else:
-        _, alpha = refine(unit, levels, alpha, rounds=50 + 2 * len(rows))
+    levels = lengths.mean() / lengths
+    stacked = np.vstack([scaled.T / lengths, levels])
+    target = np.zeros(len(stacked))
+    target[-1] = 1.0
+    alpha, _ = nnls(stacked, target, maxiter=30 * sum(rows.shape) + 100)
     weights = alpha / lengths
-    return weights / weights.sum(), alpha
+    return weights / weights.sum()
 
 
-def newton(rows: np.ndarray, tail_map: TailMap, c: np.ndarray, rounds: int = 20) -> np.ndarray:
+def newton(rows: np.ndarray, tail_map: TailMap, start: RestPoint, rounds: int = 15) -> RestPoint:
     """Newton's method on the support of c; rows enter and leave it as the certificate demands.
 
-    Unknowns c_I and mu, equations a_i.F(c) = mu on the support I and sum c = 1; the Jacobian from the derivative of the
-    tail map.
+    Unknowns c_I and mu, equations a_i.F(c) = mu on the support I and sum c = 1. Samples off the support keep their
+    log-weights, which matter where no sample of the support touches a coordinate.
     """
-    best, best_gap = c, gap(rows, tail_map, c)
+    best, c = start, start.weights
     support = c > 1e-9 * c.max()
+    light = start.logs - start.logs.max()
     for _ in range(rounds):
         c = np.where(support, c, 0.0)
         c = c / c.sum()
         index = np.flatnonzero(support)
-        u = tail_map(c)
-        scale = np.linalg.norm(u)
-        z = rows @ u / scale
-        mu = float(c @ z)
-        jacobian = rows[index] @ tail_map.derivative(c, index) / scale
+        logs = np.where(support, _logs(c), light)
+        g = contributions(rows, logs)
+        u = tail_map.value(g)
+        length = np.linalg.norm(u)
+        z = rows @ (u / length)
         size = len(index)
+        jacobian = rows[index] @ (tail_map.slope(g)[index] / c[index][:, None]).T / length
         system = np.block([[jacobian, -np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
-        change = np.linalg.lstsq(system, np.r_[mu - z[index], 0.0], rcond=1e-13)[0][:size]
-        step = 1.0
+        change = np.linalg.lstsq(system, np.r_[c @ z - z[index], 0.0], rcond=1e-13)[0][:size]
         falling = change < 0.0
-        if falling.any():
-            step = min(1.0, float((-c[index][falling] / change[falling]).min()))
-        moved = c.copy()
+        step = min(1.0, float((-c[index][falling] / change[falling]).min())) if falling.any() else 1.0
+        moved = np.zeros_like(c)
         moved[index] = np.maximum(c[index] + step * change, 0.0)
-        leaves = step < 1.0
         support = moved > 1e-15
         c = moved / moved.sum()
-        value = gap(rows, tail_map, c)
-        if value < best_gap:
-            best, best_gap = c, value
-        u = tail_map(c)
-        z = rows @ u / np.linalg.norm(u)
-        violated = ~support & (z < float(c @ z) - 1e-13 * np.abs(z).max())
-        if violated.any() and not leaves:
-            i = int(np.where(violated, z, np.inf).argmin())
-            support[i] = True
-            c[i] = 1e-6 * c.max()
-        elif np.abs(change).max() < 1e-14 and not leaves:
-            break
+        point = evaluate(rows, tail_map, np.where(support, _logs(c), light))
+        if point.gap < best.gap:
+            best = point
+        if step == 1.0:
+            z = rows @ point.direction
+            violated = ~support & (z < float(c @ z) - 1e-13 * np.abs(z).max())
+            if violated.any():
+                entering = int(np.where(violated, z, np.inf).argmin())
+                support[entering] = True
+                c[entering] = 1e-6 * c.max()
+            elif np.abs(change).max() < 1e-14:
+                break
     return best
+
+
+def follow(rows: np.ndarray, tail_map: TailMap) -> RestPoint:
+    """The end of the curve log c = -t A F(c) that starts at equal weights."""
+    n = len(rows)
+    logs = np.zeros(n)
+    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(contributions(rows, logs))).max(), 1e-300)
+    t, factor = 0.1 / scale, 2.0
+    before, t_before = logs, 0.0
+    point = evaluate(rows, tail_map, logs)
+    while t < FAR / scale and factor > 1.001:
+        # Far out the log-weights are linear in t: constant on the support, falling elsewhere.
+        guess = logs + (logs - before) * ((factor - 1.0) * t / (t - t_before))
+        corrected = _correct(rows, tail_map, guess, t * factor)
+        if corrected is None:
+            factor = 1.0 + (factor - 1.0) / 4.0
+            continue
+        before, t_before, logs, t = logs, t, corrected, t * factor
+        factor = min(16.0, 1.0 + 2.0 * (factor - 1.0))
+        point = min(point, evaluate(rows, tail_map, logs), key=lambda item: item.gap)
+    return newton(rows, tail_map, point)
+
+
+def _correct(rows, tail_map, logs, t) -> np.ndarray | None:
+    """The solution of logs = -t A F near a guess, by Newton's method; None if it does not converge."""
+
+    def residual(at):
+        return at + t * (rows @ tail_map.value(contributions(rows, at)))
+
+    r = residual(logs)
+    for _ in range(12):
+        jacobian = np.eye(len(rows)) + t * (rows @ tail_map.slope(contributions(rows, logs)).T)
+        try:
+            change = np.linalg.solve(jacobian, -r)
+        except np.linalg.LinAlgError:
+            return None
+        # Log-weights may move by 2 at a time: further out the map looks nothing like its tangent.
+        step = min(1.0, 2.0 / max(np.abs(change - np.median(change)).max(), 1e-300))
+        trial = logs + step * change
+        size = np.abs(residual(trial)).max()
+        while size > np.abs(r).max() and step > 1e-3:
+            step /= 2.0
+            trial = logs + step * change
+            size = np.abs(residual(trial)).max()
+        logs, r = trial, residual(trial)
+        if step == 1.0 and np.abs(change).max() <= 1e-9 * max(1.0, np.abs(logs).max()):
+            return logs
+    return logs if np.abs(r).max() <= 1e-9 * max(1.0, np.abs(logs).max()) else None
+
+
+def average(
+    rows: np.ndarray, move: Callable[[np.ndarray], np.ndarray], start: np.ndarray, samples: int = 30
+) -> tuple[RestPoint, np.ndarray]:
+    """The averages of c and of F over the second half of a path of STRETCHES steps from weights `start`.
+
+    `move` gives F, or a measurement of it, at c. Returns the pair with its gap, and F (samples, d) over successive
+    pieces of that half, whose scatter says how well the average is known.
+
+    Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
+    """
+    logs = np.log(np.maximum(start, 1e-6))
+    spread = np.ptp(rows @ move(start))
+    # The first step moves log-weights by about a half.
+    first = 0.5 / max(spread, 1e-3 * np.abs(rows).sum(axis=1).max())
+    gains = first * np.arange(1, STRETCHES + 1) ** -0.6
+    half = STRETCHES // 2
+    weights, moves = np.empty((half, len(rows))), np.empty((half, rows.shape[1]))
+    for k, gain in enumerate(gains):
+        c = np.exp(logs - logs.max())
+        c /= c.sum()
+        u = move(c)
+        logs -= gain * (rows @ u)
+        logs -= logs.max()
+        if k >= half:
+            weights[k - half], moves[k - half] = c, u
+    late = gains[half:, None]
+    c, u = (late * weights).sum(axis=0) / late.sum(), (late * moves).sum(axis=0) / late.sum()
+    pieces = (late * moves).reshape(samples, -1, rows.shape[1]).sum(axis=1)
+    pieces /= late.reshape(samples, -1).sum(axis=1)[:, None]
+    length = np.linalg.norm(u)
+    z = rows @ (u / length)
+    return RestPoint(c, _logs(c), u / length, max(float(c @ z - z.min()), 0.0)), pieces / length

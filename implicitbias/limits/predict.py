@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.limits import numerical
 from implicitbias.limits.fixed_point import rest_points
+from implicitbias.limits.numerical import measured_rest_point
 from implicitbias.limits.rules import Rule, rule
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import Optimizer
@@ -135,17 +135,14 @@ def _numerical(problem, optimizer, setting, found) -> Limit | None:
     start = np.full(problem.n, 1.0 / problem.n)
     if not isinstance(found, str) and found.tail_map is not None:
         start = 0.99 * solve(problem, found).weights + 0.01 * start
-    path = numerical.approximate(problem, optimizer, setting, start, NUMERICAL_STEPS)
-    size = np.linalg.norm(path.mean)
-    z = problem.rows @ (path.mean / size)
-    lowest = z.argmin()
-    margins = path.samples @ problem.rows.T / size
-    gaps = margins @ path.weights - margins[:, lowest]
+    point, samples = measured_rest_point(problem, optimizer, setting, start, NUMERICAL_STEPS)
+    margins = samples @ problem.rows.T
+    gaps = margins @ point.weights - margins[:, (problem.rows @ point.direction).argmin()]
     return Limit(
-        path.mean / size,
-        path.weights,
-        float(path.weights @ z - z[lowest]),
+        point.direction,
+        point.weights,
+        point.gap,
         f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps",
         gap_error=float(gaps.std(ddof=1) / np.sqrt(len(gaps))),
-        error=float(np.linalg.norm(path.samples.std(axis=0, ddof=1)) / np.sqrt(len(path.samples)) / size),
+        error=float(np.linalg.norm(samples.std(axis=0, ddof=1)) / np.sqrt(len(samples))),
     )

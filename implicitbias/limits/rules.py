@@ -37,14 +37,14 @@ def slow_rule(rows: np.ndarray, setting: Setting) -> Rule:
     n, batch = len(rows), setting.batch
     if setting.order == "replacement" and n > 1:
         text = "rest point of S/sqrt((b-1) S^2 + n Q), beta2 -> 1 (derived)"
-        return Rule(text, tail_map=tail_maps.replacement(rows, batch))
+        return Rule(text, tail_map=tail_maps.replacement(n, batch))
     if batch == n:
         return Rule("l_inf max-margin (theorem, arXiv 2406.10650)", norm="linf")
     if setting.order == "reshuffle":
         text = "rest point of S/sqrt((b-1) S^2 + (n-b) Q), beta2 -> 1 (one epoch proved, Kim, Song, Yun 2026)"
-        return Rule(text, tail_map=tail_maps.reshuffle(rows, batch))
+        return Rule(text, tail_map=tail_maps.reshuffle(n, batch))
     text = "rest point of sum g_B/sqrt(sum g_B^2) over the fixed blocks, beta2 -> 1 (derived)"
-    return Rule(text, tail_map=tail_maps.Epoch(rows, blocks(n, setting)))
+    return Rule(text, tail_map=tail_maps.Epoch(blocks(n, setting)))
 
 
 def blocks(n: int, setting: Setting) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ def _adam(rows, optimizer: Adam, setting: Setting) -> Rule | str:
     n = len(rows)
     if setting.order in ("cyclic", "shuffle_once") and setting.batch < n and optimizer.beta1 <= optimizer.beta2:
         text = "rest point of the epoch map at these beta1, beta2 (arXiv 2510.26303 for b = 1, derived for blocks)"
-        return Rule(text, tail_map=tail_maps.Epoch(rows, blocks(n, setting), optimizer.beta1, optimizer.beta2))
+        return Rule(text, tail_map=tail_maps.Epoch(blocks(n, setting), optimizer.beta1, optimizer.beta2))
     if setting.order == "reshuffle" and setting.remainder == "keep" and n % setting.batch:
         return "there is no limit theory for reshuffled batches of unequal size; use remainder 'drop'"
     return slow_rule(rows, setting)

@@ -11,7 +11,9 @@ depend on the size of the gradients moves by eta F(c) per step. With S = sum_i c
     Adam, fixed blocks, beta2 -> 1          sum_B g_B / sqrt(sum_B g_B^2)
     Adam, fixed blocks, any beta            the mean over an epoch of m / sqrt(v) in its periodic state (`Epoch`)
 
-Maps are defined up to a positive factor; 0/0 = 0.
+Maps are defined up to a positive factor; 0/0 = 0. Coordinate by coordinate they depend on c only through the
+contributions G_ij = c_i a_ij, again up to a factor. So a coordinate that only exponentially light samples touch (sparse
+rows) is given its own unit: see `contributions`.
 
 Source: AdamProxy and the epoch map at b = 1: Baek, Song, Yun, arXiv 2510.26303. The reshuffle row for one epoch: Kim,
 Song, Yun 2026. The rest is derived: v averages g_B^2 over the batches an order can show.
@@ -22,14 +24,11 @@ from dataclasses import dataclass
 import numpy as np
 
 
-class TailMap:
-    """F, callable on weights c (n,); `derivative(c, index)` is the (d, k) matrix of dF/dc_i for i in index."""
-
-    def __call__(self, c: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    def derivative(self, c: np.ndarray, index: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+def contributions(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """(n, d) G_ij = c_i a_ij for log c_i = logs (n,), each coordinate in units of its own heaviest sample."""
+    touched = rows != 0.0
+    heaviest = np.where(touched, logs[:, None], -np.inf).max(axis=0)
+    return np.exp(np.where(touched, logs[:, None] - np.where(np.isfinite(heaviest), heaviest, 0.0), -np.inf)) * rows
 
 
 def ratio(numerator: np.ndarray, square: np.ndarray) -> np.ndarray:
@@ -38,56 +37,62 @@ def ratio(numerator: np.ndarray, square: np.ndarray) -> np.ndarray:
     return np.where(positive, numerator, 0.0) / np.sqrt(np.where(positive, square, 1.0))
 
 
-@dataclass(frozen=True, eq=False)
+class TailMap:
+    """F as a function of the contributions G (n, d)."""
+
+    def value(self, g: np.ndarray) -> np.ndarray:
+        """(d,) F."""
+        raise NotImplementedError
+
+    def slope(self, g: np.ndarray) -> np.ndarray:
+        """(n, d) the derivative of F_j by log c_i."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
 class Sampled(TailMap):
     """S / sqrt(pairs S^2 + singles Q): Adam with beta2 -> 1 on batches drawn at random."""
 
-    rows: np.ndarray
     pairs: float
     singles: float
 
-    def __call__(self, c):
-        total = c @ self.rows
-        return ratio(total, self._square(total, c))
+    def value(self, g):
+        total = g.sum(axis=0)
+        return ratio(total, self.pairs * total**2 + self.singles * (g**2).sum(axis=0))
 
-    def _square(self, total, c):
-        return self.pairs * total**2 + self.singles * (c**2 @ self.rows**2)
-
-    def derivative(self, c, index):
-        total, a = c @ self.rows, self.rows[index].T
-        square = self._square(total, c)
-        slope = ratio(np.ones_like(total), square)
-        bend = (total * slope**3)[:, None]
-        return slope[:, None] * a - bend * (self.pairs * total[:, None] * a + self.singles * c[index] * a**2)
+    def slope(self, g):
+        total = g.sum(axis=0)
+        inverse = ratio(np.ones_like(total), self.pairs * total**2 + self.singles * (g**2).sum(axis=0))
+        bend = total * inverse**3
+        return g * (inverse - bend * self.pairs * total - bend * self.singles * g)
 
 
-def proxy(rows: np.ndarray) -> TailMap:
+def proxy() -> Sampled:
     """S / sqrt(Q)."""
-    return Sampled(rows, 0.0, 1.0)
+    return Sampled(0.0, 1.0)
 
 
-def reshuffle(rows: np.ndarray, batch: int) -> TailMap:
+def reshuffle(n: int, batch: int) -> Sampled:
     """Batches are uniform subsets of size b: E g_B^2 is proportional to (b - 1) S^2 + (n - b) Q."""
-    return Sampled(rows, batch - 1.0, len(rows) - float(batch))
+    return Sampled(batch - 1.0, float(n - batch))
 
 
-def replacement(rows: np.ndarray, batch: int) -> TailMap:
+def replacement(n: int, batch: int) -> Sampled:
     """Batches are b independent draws: E g_B^2 is proportional to (b - 1) S^2 + n Q."""
-    return Sampled(rows, batch - 1.0, float(len(rows)))
+    return Sampled(batch - 1.0, float(n))
 
 
 @dataclass(frozen=True, eq=False)
 class Epoch(TailMap):
-    """Fixed blocks in turn, with finite beta1 <= beta2. In its periodic state, after block p of m,
+    """Fixed blocks in turn, with finite beta1 <= beta2. In its periodic state, after block p of m, up to common
+    factors,
 
-        m_p = sum_q beta1^((p - q) mod m) g_q,   v_p = sum_q beta2^((p - q) mod m) g_q^2   (up to factors common to all
-        p)
+        m_p = sum_q beta1^((p - q) mod m) g_q,   v_p = sum_q beta2^((p - q) mod m) g_q^2
 
     with g_q the mean of c_i a_i over block q; F is the sum over p of m_p / sqrt(v_p). beta = 1 stands for the limit
     beta -> 1, where all m_p, or all v_p, are equal.
     """
 
-    rows: np.ndarray
     blocks: list[np.ndarray]
     beta1: float = 1.0
     beta2: float = 1.0
@@ -97,22 +102,22 @@ class Epoch(TailMap):
         lag = (position[:, None] - position) % len(self.blocks)
         return float(self.beta1) ** lag, float(self.beta2) ** lag
 
-    def _gradients(self, c):
-        return np.array([c[block] @ self.rows[block] / len(block) for block in self.blocks])
+    def _means(self, g):
+        return np.array([g[block].mean(axis=0) for block in self.blocks])
 
-    def __call__(self, c):
+    def value(self, g):
         first, second = self._powers()
-        g = self._gradients(c)
-        return ratio(first @ g, second @ g**2).sum(axis=0)
+        means = self._means(g)
+        return ratio(first @ means, second @ means**2).sum(axis=0)
 
-    def derivative(self, c, index):
+    def slope(self, g):
         first, second = self._powers()
-        g = self._gradients(c)
-        slope = ratio(np.ones_like(g), second @ g**2)
-        bend = (first @ g) * slope**3
-        home, size = np.empty(len(self.rows), int), np.empty(len(self.rows))
+        means = self._means(g)
+        inverse = ratio(np.ones_like(means), second @ means**2)
+        bend = (first @ means) * inverse**3
+        # row q: how sum_p m_p / sqrt(v_p) answers to the gradient of block q
+        answer = first.T @ inverse - (second.T @ bend) * means
+        found = np.empty_like(g)
         for q, block in enumerate(self.blocks):
-            home[block], size[block] = q, len(block)
-        through_m, through_v = first.T @ slope, second.T @ bend  # row q: how sum_p m_p/sqrt(v_p) answers to g_q
-        q = home[index]
-        return ((through_m[q] - through_v[q] * g[q]) * self.rows[index] / size[index][:, None]).T
+            found[block] = g[block] / len(block) * answer[q]
+        return found

@@ -1,0 +1,322 @@
+"""Verdicts on hand-made tables, where the right one is plain to see."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from implicitbias.errors import InputError
+from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.study.claims import MOVING, verdicts
+from implicitbias.study.spec import parse_study
+
+STEPS = 1000
+
+
+def claim_on(runs, curves=None, /, **claim):
+    """The verdict on one claim about these tables."""
+    curves = CURVES.empty_table().to_pandas() if curves is None else curves
+    study = {"title": "t", "data": {"iris": {}}, "optimizer": {"sgd": {}}, "grid": [{}]}
+    claim = {"says": "a", "source": "b", "measure": "cos_l2"} | claim
+    (verdict,) = verdicts(parse_study(study | {"claim": [claim]}), runs, curves)
+    return verdict
+
+
+def table(*rows):
+    """A table of runs; what a row leaves out is as in the other rows."""
+    same = {
+        "data": "gaussian", "data_kind": "gaussian", "data_params": "{}", "data_digest": "x", "data_seed": 0, "n": 4,
+        "d": 6, "optimizer": "sgd", "optimizer_kind": "sgd", "label": "SGD", "momentum": 0.0, "nesterov": False,
+        "lr_eta": 0.1, "lr_a": 0.0, "lr_t0": 2.0, "batch": 1, "order": "cyclic", "remainder": "keep", "steps": STEPS,
+        "seed": 0, "loss": "logistic", "per_octave": 8, "status": "ok", "step": STEPS,
+    }  # fmt: skip
+    frame = RUNS.empty_table().to_pandas()
+    return pd.DataFrame([same | {"run_id": f"r{i}"} | row for i, row in enumerate(rows)], columns=frame.columns)
+
+
+def values(*numbers):
+    return table(*({"cos_l2": number} for number in numbers))
+
+
+@pytest.mark.parametrize(
+    "numbers, expectation, outcome, value",
+    [
+        ((0.9, 0.95), {"at_least": 0.9}, "holds", 0.9),
+        ((0.9, 0.95), {"at_least": 0.92}, "fails", 0.9),
+        ((0.9, 0.95), {"at_most": 0.95}, "holds", 0.95),
+        ((0.9, 0.95), {"at_most": 0.92}, "fails", 0.95),
+        ((0.5, 0.75), {"equal": 0.625, "within": 0.125}, "holds", 0.5),
+        ((0.5, 0.8), {"equal": 0.625, "within": 0.125}, "fails", 0.8),
+        ((0.4, 0.7), {"equal": 0.625, "within": 0.125}, "fails", 0.4),
+        ((1,), {"equal": 1, "within": 0}, "holds", 1.0),
+    ],
+)
+def test_every_run_decides(numbers, expectation, outcome, value):
+    verdict = claim_on(values(*numbers), **expectation)
+    assert (verdict.outcome, verdict.runs, verdict.value) == (outcome, len(numbers), value)
+    worst = numbers.index(value)
+    assert verdict.detail == f"worst: gaussian seed 0, SGD, cyclic, batch 1, run r{worst}"
+
+
+@pytest.mark.parametrize(
+    "expectation, outcome",
+    [
+        ({"at_least": 0.5}, "holds"),
+        ({"at_least": 0.51}, "fails"),
+        ({"at_most": 0.5}, "holds"),
+        ({"at_most": 0.49}, "fails"),
+        ({"equal": 0.6, "within": 0.11}, "holds"),
+        ({"equal": 0.6, "within": 0.09}, "fails"),
+    ],
+)
+def test_the_mean_decides(expectation, outcome):
+    verdict = claim_on(values(0.25, 0.5, 0.75), over="mean", **expectation)
+    assert (verdict.outcome, verdict.runs, verdict.value) == (outcome, 3, 0.5)
+    assert verdict.detail == "mean over 3 runs, standard deviation 0.25"
+
+
+def test_the_expectation_in_words():
+    runs = values(0.5)
+    assert claim_on(runs, at_least=0.5).expected == "cos_l2 >= 0.5"
+    assert claim_on(runs, at_most=1, over="mean").expected == "mean of cos_l2 <= 1"
+    assert claim_on(runs, equal=1, within=0.25).expected == "cos_l2 = 1 +- 0.25"
+    assert claim_on(runs, across="batch", at_most=1).expected == "range of cos_l2 across batch <= 1"
+    words = "least cosine of increment across order >= 0.9"
+    assert claim_on(runs, measure="inc_direction", across="order", at_least=0.9).expected == words
+
+
+def test_a_claim_never_holds_on_nothing():
+    nothing = [
+        (values(), {}, "no run matches the filter"),
+        (values(0.9), {"where": {"batch": 2}}, "no run matches the filter"),
+        (values(math.nan, None), {}, "none of the 2 runs has the measure"),
+        (values(math.nan), {"over": "mean"}, "none of the 1 runs has the measure"),
+        (values(math.inf), {}, "none of the 1 runs has the measure"),
+        (values(0.9, 0.9), {"across": "batch"}, "none of the 2 runs has the measure"),  # nothing to compare with
+        (values(0.9), {"measure": "direction", "across": "batch"}, "none of the 1 runs has the measure"),
+    ]
+    for runs, claim, detail in nothing:
+        verdict = claim_on(runs, at_least=-1e9, **claim)
+        assert (verdict.outcome, verdict.detail) == ("undecided", detail)
+        assert math.isnan(verdict.value)
+
+
+def test_a_run_without_the_measure_leaves_it_open_unless_another_decides():
+    runs = values(0.9, math.nan)
+    assert claim_on(runs, at_least=0.8).outcome == "undecided"
+    assert claim_on(runs, at_least=0.95).outcome == "fails"
+    assert claim_on(runs, at_least=0.8, over="mean").outcome == "undecided"
+    assert claim_on(runs, at_least=0.95, over="mean").outcome == "undecided"  # the missing one may raise it
+    assert claim_on(runs, at_least=0.8).detail.startswith("1 of 2 lack the measure; worst: ")
+    assert claim_on(runs, at_least=0.8, where={"run_id": "r0"}).outcome == "holds"
+
+
+def test_differences_of_two_measures():
+    runs = table({"cos_l2": 0.9, "cos_linf": 0.7}, {"cos_l2": 0.8, "cos_linf": 0.7}, {"cos_l2": 0.8, "cos_linf": 1.0})
+    assert claim_on(runs, measure="cos_l2 - cos_linf", at_least=0.05).value == pytest.approx(-0.2)
+    where = {"run_id": ["r0", "r1"]}
+    assert claim_on(runs, measure="cos_l2 - cos_linf", at_least=0.05, where=where).outcome == "holds"
+    assert claim_on(runs, measure="cos_linf - cos_l2", at_most=-0.05, where=where).outcome == "holds"
+
+
+def test_filters():
+    runs = table(
+        {"cos_l2": 0.0, "data": "a", "batch": 1, "data_params": '{"alpha": 1.0, "diagonal": [1, 2]}', "data_seed": 3},
+        {
+            "cos_l2": 0.1,
+            "data": "a",
+            "batch": 2,
+            "data_params": '{"alpha": 2.0, "diagonal": [1, 3]}',
+            "data_seed": None,
+        },
+        {"cos_l2": 0.2, "data": "b", "batch": 2, "data_params": '{"path": "x.csv"}', "data_seed": None, "beta1": 0.9},
+        {"cos_l2": 0.3, "data": "c", "batch": 5, "data_params": "{}", "nesterov": True, "status": "diverged"},
+    )
+
+    def chosen(where):
+        verdict = claim_on(runs, where=where, at_least=-1)
+        found = [i for i in range(4) if claim_on(runs, where=where | {"run_id": f"r{i}"}, at_least=-1).runs]
+        assert len(found) == verdict.runs
+        return found
+
+    assert chosen({}) == [0, 1, 2, 3]
+    assert chosen({"data": "a"}) == [0, 1]
+    assert chosen({"data": ["b", "c"], "batch": 2}) == [2]
+    assert chosen({"batch": {"from": 1, "to": 2}}) == [0, 1, 2]
+    assert chosen({"batch": [1, 2.0, "n"]}) == [0, 1, 2]
+    assert chosen({"data_seed": 3}) == [0]
+    assert chosen({"beta1": 0.9}) == [2]
+    assert chosen({"nesterov": True}) == [3]
+    assert chosen({"status": "diverged"}) == [3]
+    assert chosen({"data.alpha": 1}) == [0]
+    assert chosen({"data.alpha": [1.0, 2.0]}) == [0, 1]
+    assert chosen({"data.diagonal": [1, 3]}) == [1]
+    assert chosen({"data.diagonal": [[1, 3], [1, 2]]}) == [0, 1]
+    assert chosen({"data.path": "x.csv"}) == [2]
+    assert chosen({"data.beta": 1}) == []
+    assert chosen({"order": 5}) == []
+
+
+def test_across_compares_runs_that_differ_in_one_column():
+    runs = table(
+        {"cos_l2": 0.50, "batch": 1, "order": "cyclic"},
+        {"cos_l2": 0.60, "batch": 2, "order": "cyclic", "lr_eta": 0.2, "steps": 500, "label": "SGD'"},  # as the axis
+        {"cos_l2": 0.90, "batch": 1, "order": "replacement"},
+        {"cos_l2": 0.95, "batch": 2, "order": "replacement"},
+        {"cos_l2": 9.00, "batch": 2, "order": "full"},  # alone
+    )
+    verdict = claim_on(runs, across="batch", at_most=0.1000001)
+    assert (verdict.outcome, verdict.value) == ("holds", pytest.approx(0.1))
+    assert claim_on(runs, across="batch", at_most=0.099).outcome == "fails"
+    assert claim_on(runs, across="batch", at_most=0.099, over="mean").value == pytest.approx(0.075)
+    assert claim_on(runs, across="batch", at_most=0.099, where={"order": "replacement"}).outcome == "holds"
+    assert claim_on(runs, across="order", at_most=10, where={"batch": 1}).value == pytest.approx(0.4)
+
+
+def test_across_orders_the_rule_for_the_remainder_may_differ():
+    runs = table(
+        {"cos_l2": 0.5, "order": "cyclic", "remainder": "keep"},
+        {"cos_l2": 0.9, "order": "reshuffle", "remainder": "drop"},
+    )
+    assert claim_on(runs, across="order", at_most=0.1).outcome == "fails"
+
+
+@pytest.mark.parametrize("differs", [{"data_digest": "y"}, {"seed": 1}, {"momentum": 0.9}, {"loss": "exponential"}])
+def test_across_does_not_compare_what_differs_otherwise(differs):
+    runs = table({"cos_l2": 0.5, "batch": 1}, {"cos_l2": 0.9, "batch": 2} | differs)
+    assert claim_on(runs, across="batch", at_most=1).outcome == "undecided"
+
+
+def test_across_needs_the_measure_of_every_run_of_a_group():
+    runs = table({"cos_l2": 0.5, "batch": 1}, {"cos_l2": 0.5, "batch": 2}, {"batch": 5})
+    assert claim_on(runs, across="batch", at_most=1).outcome == "undecided"
+    runs = table({"w": [1.0, 0.0], "batch": 1}, {"w": [1.0, 0.0], "batch": 2}, {"batch": 5})
+    assert claim_on(runs, measure="direction", across="batch", at_least=-1).outcome == "undecided"
+
+
+def test_across_compares_directions_whatever_their_length():
+    runs = table(
+        {"w": [1.0, 0.0], "increment": [0.0, 1.0], "batch": 1},
+        {"w": [9.0, 0.0], "increment": [0.0, -7.0], "batch": 2},
+        {"w": [3.0, 4.0], "increment": [0.0, 1.0], "batch": 5},
+    )
+    assert claim_on(runs, measure="direction", across="batch", at_least=0.5).value == pytest.approx(0.6)
+    assert claim_on(runs, measure="direction", across="batch", at_least=0.7).outcome == "fails"
+    assert claim_on(runs, measure="inc_direction", across="batch", at_least=0).value == pytest.approx(-1.0)
+    pair = {"batch": [1, 2]}
+    assert claim_on(runs, measure="direction", across="batch", at_least=1 - 1e-12, where=pair).outcome == "holds"
+
+
+def curve(run_id, before, after):
+    """Snapshots at an eighth, at half and at the end of a run."""
+    frame = CURVES.empty_table().to_pandas()
+    steps = [STEPS // 8, STEPS // 2, STEPS]
+    return pd.DataFrame(
+        [{"run_id": run_id, "step": s, "cos_l2": v} for s, v in zip(steps, [0.0, before, after])], columns=frame.columns
+    )
+
+
+def limit(*pairs, **claim):
+    """The verdict on values (at t/2, at t) of runs, claimed of the limit."""
+    curves = pd.concat([curve(f"r{i}", *pair) for i, pair in enumerate(pairs)], ignore_index=True)
+    return claim_on(values(*(after for _, after in pairs)), curves, limit=True, **claim)
+
+
+def test_a_limit_still_approached_is_undecided():
+    verdict = limit((0.5, 0.6), (0.95, 0.96), at_least=0.9)
+    assert (verdict.outcome, verdict.value) == ("undecided", 0.6)
+    assert verdict.detail.startswith("1 of 2 runs not there, all still moving towards it; worst: ")
+    assert verdict.detail.endswith("run r0: 0.5 at t/2")
+    assert limit((0.95, 0.94), at_least=0.9).outcome == "holds"  # there, wherever it came from
+    assert limit((0.6, 0.5), at_least=0.9).outcome == "fails"  # moving away
+    assert limit((0.6, 0.6), at_least=0.9).outcome == "fails"
+    assert limit((0.5, 0.6), (0.6, 0.6), at_least=0.9).outcome == "fails"  # one has stopped
+    assert limit((0.6, 0.5), at_most=0.1).outcome == "undecided"
+    assert limit((0.5, 0.6), at_most=0.1).outcome == "fails"
+    assert limit((0.5, 0.6), equal=0.9, within=0.01).outcome == "undecided"
+    assert limit((1.5, 1.4), equal=0.9, within=0.01).outcome == "undecided"
+
+
+def test_what_counts_as_moving():
+    missed = 0.4  # of 0.9 at t/2
+    assert limit((0.5, 0.5 + 1.5 * MOVING * missed), at_least=0.9).outcome == "undecided"
+    assert limit((0.5, 0.5 + 0.5 * MOVING * missed), at_least=0.9).outcome == "fails"
+
+
+def test_a_limit_claim_needs_the_way_there():
+    assert claim_on(values(0.6), limit=True, at_least=0.9).outcome == "fails"  # no curve that would excuse it
+
+
+def test_half_way_allows_for_the_rounding_of_steps():
+    runs = table({"cos_l2": 0.6, "step": 999})
+    curves = curve("r0", 0.5, 0.6).assign(step=[125, 500, 999])
+    assert claim_on(runs, curves, limit=True, at_least=0.9).outcome == "undecided"
+    late = curves.assign(step=[125, 501, 999], cos_l2=[0.6, 0.5, 0.6])
+    assert claim_on(runs, late, limit=True, at_least=0.9).outcome == "fails"
+
+
+def test_wrong_claims_are_refused_all_at_once():
+    study = {"title": "t", "data": {"iris": {}}, "optimizer": {"sgd": {}}, "grid": [{}]}
+    claim = {"says": "a", "source": "b", "measure": "cos", "where": {"x": 1}, "across": "y", "at_least": 0}
+    with pytest.raises(InputError) as caught:
+        verdicts(parse_study(study | {"claim": [claim, claim]}), values(1.0), None)
+    assert [mistake.split(":")[0] for mistake in caught.value.mistakes] == [
+        f"claim.{i}.{part}" for i in (0, 1) for part in ("measure", "where", "across")
+    ]
+
+
+numbers = st.floats(-2, 2).map(lambda x: round(x, 2)) | st.just(math.nan)
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "cos_l2": numbers,
+            "batch": st.sampled_from([1, 2, 5]),
+            "order": st.sampled_from(["cyclic", "full"]),
+            "data_params": st.sampled_from([{"alpha": 1}, {"alpha": 2}, {}]).map(json.dumps),
+        }
+    ),
+    max_size=6,
+)
+expectations = st.one_of(
+    st.builds(lambda x: {"at_least": x}, st.floats(-1, 1)),
+    st.builds(lambda x: {"at_most": x}, st.floats(-1, 1)),
+    st.builds(lambda x, y: {"equal": x, "within": y}, st.floats(-1, 1), st.floats(0, 1)),
+)
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "batch": st.sampled_from([1, [1, 2], [7]]),
+        "order": st.sampled_from(["cyclic", ["cyclic", "full"]]),
+        "data.alpha": st.sampled_from([1, [1, 2]]),
+    },
+)
+
+
+@given(rows, expectations, filters)
+def test_a_claim_holds_if_and_only_if_every_run_satisfies_it(rows, expectation, where):
+    def is_in(value, wanted):
+        return value in (wanted if isinstance(wanted, list) else [wanted])
+
+    def satisfied(x):
+        if "at_least" in expectation:
+            return x >= expectation["at_least"]
+        if "at_most" in expectation:
+            return x <= expectation["at_most"]
+        return abs(x - expectation["equal"]) <= expectation["within"]
+
+    chosen = [
+        row["cos_l2"]
+        for row in rows
+        if all(
+            is_in(json.loads(row["data_params"]).get("alpha") if key == "data.alpha" else row[key], wanted)
+            for key, wanted in where.items()
+        )
+    ]
+    known = [x for x in chosen if not math.isnan(x)]
+    verdict = claim_on(table(*rows), where=where, **expectation)
+    assert verdict.runs == len(chosen)
+    assert (verdict.outcome == "holds") == (bool(chosen) and all(map(satisfied, chosen)))
+    assert (verdict.outcome == "fails") == (not all(map(satisfied, known)))

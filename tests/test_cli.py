@@ -1,0 +1,393 @@
+"""The command line as a user meets it: what it prints, how it exits, and what it leaves behind."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+import types
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from implicitbias import cli
+from implicitbias.geometry import FAMILIES
+from implicitbias.optimizers import OPTIMIZERS
+from implicitbias.store import load_curves, load_runs
+
+STUDY = """
+title = "Tiny [study]"
+question = "Which way?"
+sources = ["A. Author 2020"]
+[data.gaussian]
+n = 4
+d = 6
+seed = [0, 1]
+[optimizer.sgd]
+lr = 0.1
+[optimizer.adam]
+lr = { eta = 0.1, a = 0.5 }
+[[grid]]
+batch = [1, 2]
+steps = 100
+[[claim]]
+says = "It goes [somewhere]"
+source = "arXiv:0000.00000"
+measure = "cos_l2"
+at_least = 0.1
+[[claim]]
+says = "It is a miracle"
+source = "nobody"
+measure = "cos_l2"
+where = { batch = 4 }
+at_least = 0.1
+"""
+FALSE = """
+[[claim]]
+says = "It is there already"
+source = "nobody"
+measure = "cos_l2"
+at_least = 1
+"""
+
+
+@pytest.fixture
+def call(monkeypatch, capsys, tmp_path):
+    """Call the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def of(*arguments):
+        monkeypatch.setattr(sys, "argv", ["implicitbias", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return of
+
+
+@pytest.fixture
+def no_report(monkeypatch):
+    """The page is not what these tests are about."""
+    module = types.ModuleType("implicitbias.report")
+    module.write_report = lambda folder: Path(folder) / "report.html"
+    monkeypatch.setitem(sys.modules, "implicitbias.report", module)
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "tiny.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture
+def results(study, call, no_report):
+    assert call("run", study, "--jobs", 1)[0] == 0
+    return Path("results/tiny")
+
+
+def squeezed(text):
+    """The words, however the lines are broken."""
+    return " ".join(text.split())
+
+
+def refused(answer, *sentences):
+    """Exit code 2, one line `error: ...` for each mistake on stderr, and nothing else."""
+    code, out, err = answer
+    assert code == 2
+    assert out == ""
+    lines = [line for line in err.splitlines() if line.strip()]
+    assert len(lines) == len(sentences), err
+    for line, sentence in zip(lines, sentences):
+        assert line.startswith("error: ")
+        assert sentence in line
+    assert "Traceback" not in err
+
+
+def process(*arguments, **options):
+    """The same in a process of its own."""
+    command = [sys.executable, "-c", "from implicitbias.cli import main; main()", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def test_the_whole_way_in_a_process_of_its_own(study, tmp_path):
+    child = process("run", study, "--out", "out", "--jobs", "2", cwd=tmp_path)
+    out, err = child.communicate(timeout=100)
+    assert child.returncode == 0, err
+    assert "Traceback" not in err and "Warning" not in err
+    said = squeezed(out)
+    assert "cosine of w to the l2 / l_inf max-margin direction" in said
+    assert "holds It goes [somewhere] (arXiv:0000.00000) cos_l2 >= 0.1; measured 0." in said
+    assert "undecided It is a miracle (nobody) cos_l2 >= 0.1 (0 runs; no run matches the filter)" in said
+    assert "8 runs: 8 ok; 8 computed now, 0 kept" in said
+    assert "on 2 worker(s)" in said and "million updates per kernel second" in said
+    assert said.endswith(f"report: {Path('out', 'report.html')}")
+    assert "gaussian" in (tmp_path / "out" / "report.html").read_text()
+    assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_run_shows_means_over_seeds(results, call, study):
+    code, out, _ = call("run", study)
+    runs = load_runs(results)
+    assert code == 0
+    for label, group in runs.groupby("label"):
+        cells = [f"{b['cos_l2'].mean():.4f} / {b['cos_linf'].mean():.4f}" for _, b in group.groupby("batch")]
+        assert " ".join(["gaussian", label, "reshuffle", *cells]) in squeezed(out)
+    assert "8 runs: 8 ok; 0 computed now, 8 kept" in squeezed(out)
+
+
+def test_run_takes_settings_and_a_folder(study, call, no_report):
+    answer = call("run", study, "--out", "here", "--jobs", 1, "--set", "grid.steps=7", "--set", "grid.batch=[1]")
+    assert answer[0] == 0
+    runs = load_runs("here")
+    assert set(runs["steps"]) == {7} and len(runs) == 4
+    assert not Path("results").exists()
+    refused(
+        call("run", study, "--out", "here"), "here holds the results of another version of this study ('tiny', 4 runs)"
+    )
+    assert len(load_runs("here")) == 4
+
+
+def test_a_study_without_a_separable_data_set_runs_to_its_end(call, no_report, tmp_path):
+    (tmp_path / "no.csv").write_text("1,1\n1,-1\n")
+    (tmp_path / "no.toml").write_text(
+        'title = "t"\ndata.a = { kind = "file", path = "no.csv" }\noptimizer.sgd.lr = 1\n[[grid]]\nsteps = 5\n'
+    )
+    code, out, err = call("run", "no.toml", "--jobs", 1)
+    assert (code, err) == (0, "")
+    assert "no run has a result" in out and "1 runs: 1 not_separable; 1 computed now, 0 kept" in out
+    said = squeezed(call("status", "results/no")[1])
+    assert "study no: 1 of 1 runs done, 0 missing not_separable 1" in said
+    assert "the convex combination 0.5 row 0 + 0.5 row 1 of the rows is zero" in said
+
+
+def test_status_counts_runs_and_failures(results, call):
+    code, out, _ = call("status", results)
+    assert code == 0
+    assert squeezed(out).startswith("study tiny: 8 of 8 runs done, 0 missing ok 8 slowest")
+    table = pd.read_parquet(results / "runs.parquet")
+    table.iloc[:5].assign(status="error", message="ValueError: [bold]no[/]").to_parquet(results / "runs.parquet")
+    out = squeezed(call("status", results)[1])
+    assert out.startswith("study tiny: 5 of 8 runs done, 3 missing error 5 not run to the end")
+    assert out.count("ValueError: [bold]no[/]") == 5
+
+
+def test_check_says_every_verdict(results, call, study):
+    for place in (results, study):
+        code, out, _ = call("check", place)
+        assert code == 0
+        assert "holds It goes [somewhere]" in squeezed(out) and "undecided It is a miracle" in squeezed(out)
+    study.write_text(STUDY + FALSE)
+    code, out, err = call("check", study)
+    assert (code, err) == (1, "")
+    assert "fails It is there already (nobody) cos_l2 >= 1; measured 0." in squeezed(out)
+    assert "(8 runs; worst: gaussian seed " in squeezed(out)
+    assert call("check", results)[0] == 0  # judged by the study as it was run
+    assert call("check", study, "--out", results)[0] == 1
+    study.write_text(STUDY.split("[[claim]]")[0])
+    assert call("check", study)[:2] == (0, "the study makes no claims\n\n")
+
+
+def test_report_is_written_again(results, call):
+    assert call("report", results)[:2] == (0, f"report: {results / 'report.html'}\n")
+
+
+def test_list_names_studies_families_and_optimizers(study, call, tmp_path):
+    (tmp_path / "broken.toml").write_text("title = ")
+    code, out, _ = call("list", tmp_path)
+    assert code == 0
+    assert "Tiny [study]" in out and "(not a readable study file)" in out
+    for name in (*FAMILIES, *OPTIMIZERS):
+        assert f"\n{name} " in out
+    assert "tiny.toml" not in call("list", tmp_path / "none")[1]
+
+
+def test_show_plans_and_runs_nothing(study, call, tmp_path):
+    code, out, _ = call("show", study, "--set", "grid.steps=[5, 10_000_000]")
+    said = squeezed(out)
+    assert code == 0
+    assert said.startswith("Tiny [study] Which way? A. Author 2020 runs data optimizer orders batch sizes steps runs")
+    assert "gaussian SGD, lr 0.1 reshuffle 1, 2 5, 10000000 8" in said
+    assert "16 runs, about " in said
+    assert said.endswith("claim: It goes [somewhere] (arXiv:0000.00000) claim: It is a miracle (nobody)")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+ROWS = np.array([[1.0, 2.0], [3.0, 0.5], [-1.0, -4.0]])
+LABELS = np.array([1, 1, -1])
+
+
+def write_data(path):
+    if path.suffix == ".csv":
+        path.write_text("".join(f"{a},{b},{y}\n" for (a, b), y in zip(ROWS, LABELS)))
+    elif path.suffix == ".npz":
+        np.savez(path, X=ROWS, y=LABELS)
+    elif path.suffix == ".parquet":
+        pd.DataFrame({"a": ROWS[:, 0], "b": ROWS[:, 1], "label": LABELS}).to_parquet(path)
+    else:
+        path.write_text("".join(f"{y} 1:{a} 2:{b}\n" for (a, b), y in zip(ROWS, LABELS)))
+    return path
+
+
+@pytest.mark.parametrize("name", ["plants.csv", "plants.npz", "plants.parquet", "plants.libsvm"])
+def test_margins_of_a_file(call, tmp_path, name):
+    code, out, err = call("margins", write_data(tmp_path / name))
+    assert (code, err) == (0, "")
+    assert "plants, 3 rows, 2 features: certified max-margin separators" in squeezed(out)
+    table = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.startswith("l")}
+    # by hand: rows (1, 2) and (3, 1/2) are tight. l_inf: w = (1, 1); l2: along (3, 4)/5; l1: 3/7, 4/7
+    expected = {"l1": 11 / 7, "l2": 11 / 5, "linf": 3.0}
+    for norm, margin in expected.items():
+        assert float(table[norm][0]) == pytest.approx(margin, rel=1e-9)
+        assert float(table[norm][1]) < 1e-9
+
+
+def test_margins_takes_the_options_of_the_reader(call, tmp_path):
+    (tmp_path / "a.csv").write_text("kind,x,y\nbush,1,2\ntree,-3,-4\ntree,-1,-3\n")
+    code, out, _ = call(
+        "margins", "a.csv", "--label", "kind", "--positive", "bush", "--standardize", "--intercept"
+    )  # fmt: skip
+    assert code == 0 and "a, 3 rows, 3 features" in out
+
+
+def test_mistakes_in_a_study_leave_nothing_behind(study, call, tmp_path):
+    study.write_text(
+        STUDY.replace("batch = [1, 2]", "batch = 9").replace("[optimizer.adam]", "[optimizer.adam]\nbeta1 = 1.0")
+    )
+    sentences = [
+        "optimizer.adam: beta1 of Adam must be in [0, 1), but is 1.0",
+        "batch must be an integer from 1 to n = 4",
+    ]
+    for command in ("run", "show"):
+        refused(call(command, study), *sentences)
+    refused(call("run", study, "--out", "out"), *sentences)
+    refused(
+        call("run", study, "--set", "grid.bach=1"), "grid.0.bach: unknown key 'bach'; did you mean 'batch'?", *sentences
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_every_other_mistake_is_one_sentence(study, call, tmp_path):
+    (tmp_path / "broken.toml").write_text("title = ")
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("x")
+    (tmp_path / "wide.csv").write_text("1,2,1\n1,2\n3,4,5,-1\n")
+    (tmp_path / "three.csv").write_text("1,2,1\n1,2,2\n3,4,3\n")
+    (tmp_path / "nan.csv").write_text("1,nan,1\n1,2,-1\n")
+    (tmp_path / "no.csv").write_text("1,1\n1,-1\n")
+    (tmp_path / "bad.csv").write_text("0,1\n1,1\n")
+    before = sorted(map(str, tmp_path.rglob("*")))
+    for command in ("run", "show", "check"):
+        refused(call(command, "none.toml"), "there is no study file none.toml")
+        refused(call(command, "broken.toml"), "broken.toml is not valid TOML: ")
+    for command in ("status", "report", "check"):
+        refused(call(command, "other"), "other holds no results of a study")
+    for command in ("status", "report"):
+        refused(call(command, "nowhere"), "nowhere holds no results of a study")
+    refused(call("check", study), "results/tiny holds no results of a study")
+    refused(call("run", study, "--jobs", 0), "jobs must be an integer >= 1, but is 0")
+    refused(call("run", study, "--out", "file"), "file is a file; --out must be a directory")
+    refused(call("run", study, "--out", "file/out"), "file/out cannot be written: Not a directory")
+    refused(call("run", study, "--out", "other"), "other exists and is not a results folder; choose another --out")
+    refused(call("margins", "none.csv"), "none.csv: no such file")
+    refused(call("margins", "file"), "file: unknown extension ''; use one of .csv")
+    refused(call("margins", "wide.csv"), "wide.csv: line 2 ", "wide.csv: line 3 ")
+    refused(call("margins", "three.csv"), "three.csv: needs exactly two labels")
+    refused(call("margins", "nan.csv"), "nan.csv: line 1")
+    refused(
+        call("margins", "no.csv"),
+        "the data are not separable: the convex combination 0.5 row 0 + 0.5 row 1 of the rows",
+    )
+    refused(call("margins", "bad.csv", "--label", "kind"), "bad.csv: ")
+    assert sorted(map(str, tmp_path.rglob("*"))) == before
+
+
+def test_a_data_file_of_a_study_can_be_wrong_too(call, tmp_path):
+    (tmp_path / "bad.csv").write_text("1,2,1\n1,2\n")
+    (tmp_path / "a.toml").write_text(
+        'title = "t"\noptimizer.sgd.lr = 1\n[[grid]]\nsteps = 5\n'
+        '[data]\na = { kind = "file", path = "bad.csv" }\nb = { kind = "file", path = "none.csv" }\n'
+    )
+    refused(call("run", "a.toml"), "data.a: bad.csv: line 2", "data.b: none.csv: no such file")
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("arguments", [["runn"], ["run"], ["run", "a.toml", "--jobs", "many"], ["check", "a", "--no"]])
+def test_a_wrong_command_line_is_exit_code_two(call, arguments):
+    code, _, err = call(*arguments)
+    assert code == 2 and "Traceback" not in err
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path):
+    child = process("run", "none.toml", cwd=tmp_path)
+    out, err = child.communicate(timeout=60)
+    assert (child.returncode, out, err) == (2, "", "error: there is no study file none.toml\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_ctrl_c_keeps_what_is_there_and_says_how_to_go_on(study, tmp_path):
+    study.write_text(STUDY.replace("[0, 1]", "{ from = 0, to = 999 }").replace("steps = 100", "steps = 200_000"))
+    child = process("run", study, "--out", "out", "--jobs", "1", cwd=tmp_path, start_new_session=True)
+    end = time.monotonic() + 60
+    while len(list(tmp_path.glob("out/parts/*.runs.parquet"))) < 2 and time.monotonic() < end and child.poll() is None:
+        time.sleep(0.02)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, err
+    assert "interrupted; what was computed is in out, and the same command goes on from there" in squeezed(err)
+    assert "Traceback" not in err and out.strip() == ""
+    runs, curves = load_runs(tmp_path / "out"), load_curves(tmp_path / "out")
+    assert 0 < len(runs) < 4000
+    assert set(curves["run_id"]) == set(runs["run_id"])
+
+
+def test_ctrl_c_elsewhere(call, monkeypatch, study):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("implicitbias.study.plan.plan", interrupted)
+    code, _, err = call("show", study)
+    assert code == 130 and "Traceback" not in err
+
+
+@pytest.mark.parametrize("statement", ["import implicitbias", "import sys; sys.argv[1:] = ['--help']; HELP"])
+def test_help_and_import_load_nothing_heavy(statement):
+    help_ = "\nfrom implicitbias.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
+    code = statement.replace("HELP", help_) + (
+        "\nimport sys\nheavy = {'numba', 'pandas', 'scipy', 'matplotlib', 'seaborn', 'pyarrow', 'sklearn', 'clarabel'}"
+        "\nassert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    if "HELP" in statement:
+        assert all(
+            command in done.stdout for command in ("run", "status", "check", "report", "list", "show", "margins")
+        )
+
+
+@pytest.mark.parametrize("command", ["run", "status", "check", "report", "list", "show", "margins"])
+def test_every_command_explains_itself(call, command):
+    code, out, _ = call(command, "--help")
+    assert code == 0 and f"{command} [OPTIONS]" in out
+
+
+def test_the_progress_bar(monkeypatch):
+    from rich.console import Console
+
+    from implicitbias import terminal
+
+    drawn = io.StringIO()
+    monkeypatch.setattr(terminal, "Console", lambda stderr: Console(file=drawn, force_terminal=True, width=100))
+    with terminal.progress() as update:
+        update("compiling adam", 0, 2)
+        update("running", 0, 4)
+        update("running", 3, 4)
+    assert all(words in drawn.getvalue() for words in ("running", "3/4"))
