@@ -1,4 +1,4 @@
-"""The command line: `implicitbias run | status | check | report | list | show | margins`."""
+"""The command line: `implicitbias run | status | check | report | list | show | margins | predict`."""
 
 import sys
 from pathlib import Path
@@ -17,6 +17,11 @@ Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default all cores.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override, such as grid.steps=1000; repeatable.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
+DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NPZ, Parquet or LIBSVM.")]
+Label = Annotated[str | None, typer.Option(help="Label column; default the last.")]
+Positive = Annotated[str | None, typer.Option(help="The label that counts as +1.")]
+Standardize = Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")]
+Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
 
 
@@ -124,11 +129,11 @@ def show(study: StudyFile, set_: Settings = None) -> None:
 
 @app.command()
 def margins(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NPZ, Parquet or LIBSVM.")],
-    label: Annotated[str | None, typer.Option(help="Label column; default the last.")] = None,
-    positive: Annotated[str | None, typer.Option(help="The label that counts as +1.")] = None,
-    standardize: Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")] = False,
-    intercept: Annotated[bool, typer.Option(help="Append a constant feature.")] = False,
+    file: DataFile,
+    label: Label = None,
+    positive: Positive = None,
+    standardize: Standardize = False,
+    intercept: Intercept = False,
 ) -> None:
     """The certified max-margin separators of a data file, or the proof that it has none."""
     from implicitbias import terminal
@@ -136,6 +141,35 @@ def margins(
 
     problem = from_file(file, label=label, positive=positive, standardize=standardize, intercept=intercept)
     terminal.print_margins(problem)
+
+
+@app.command()
+def predict(
+    file: DataFile,
+    optimizer: Annotated[str, typer.Option(help="An optimizer, see `implicitbias list`.")] = "adam",
+    hyper: Annotated[list[str] | None, typer.Option("--hyper", help="Such as beta2=0.95; repeatable.")] = None,
+    batch: Annotated[int, typer.Option(help="Batch size.")] = 1,
+    order: Annotated[str, typer.Option(help="full, cyclic, shuffle_once, reshuffle or replacement.")] = "reshuffle",
+    numerical: Annotated[bool, typer.Option(help="Measure the tail map with the optimizer's own kernel.")] = False,
+    label: Label = None,
+    positive: Positive = None,
+    standardize: Standardize = False,
+    intercept: Intercept = False,
+) -> None:
+    """The predicted limit direction of an optimizer on a data file, with its certificate."""
+    from implicitbias import terminal
+    from implicitbias.errors import InputError
+    from implicitbias.geometry import from_file
+    from implicitbias.limits import predict, why_not
+    from implicitbias.study.expand import make_optimizer
+
+    chosen = make_optimizer(optimizer, hyper or [])
+    problem = from_file(file, label=label, positive=positive, standardize=standardize, intercept=intercept)
+    method = "numerical" if numerical else "theory"
+    limit = predict(problem, chosen, batch=batch, order=order, method=method)
+    if limit is None:
+        raise InputError(why_not(problem, chosen, batch=batch, order=order, method=method))
+    terminal.print_limit(problem, chosen, limit)
 
 
 def _default_out(study: Path) -> Path:

@@ -6,19 +6,24 @@
     norm_l1, norm_l2, norm_linf
     margin_<norm>               normalised margin min_margin / norm_<norm>
     ratio_<norm>                margin_<norm> over its certified optimum gamma: 1 at a max-margin direction
-    cos_<ref>, angle_<ref>      cosine, and angle in degrees, of w to the reference direction
+    cos_<ref>, angle_<ref>      cosine, and angle in degrees, of w to the reference direction: the max-margin direction
+                                of each norm, and "limit", the predicted limit of the run (implicitbias.limits)
     inc_ratio_<norm>, inc_cos_<ref>, inc_angle_<ref>
                                 the same for the increment w(t) - w(t/2), which forgets the transient that stays in w
     relative_move               ||w(t) - w(t-1)|| / ||w(t)|| (l2): the effective step size, in units of direction
     support                     least number of samples that hold 99% of the weight sum_i s_i
 
-NaN stands for what does not exist: the direction of w = 0, an increment before the first snapshot at t/2.
+NaN stands for what does not exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit
+without theory.
 """
+
+import warnings
 
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from implicitbias.limits import Limit, predict
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.simulation.simulate import Run
@@ -26,7 +31,7 @@ from implicitbias.simulation.simulate import Run
 NORMS = ("l1", "l2", "linf")
 ORDERS_OF_NORM = {"l1": 1, "l2": 2, "linf": np.inf}
 MASS = 0.99
-REFERENCES = NORMS
+REFERENCES = (*NORMS, "limit")
 
 # Every column and its type, in order.
 MEASURES: dict[str, type] = {
@@ -65,13 +70,23 @@ def unit(u: np.ndarray) -> np.ndarray:
     return u / np.linalg.norm(u, axis=-1, keepdims=True)
 
 
-def references(problem) -> dict[str, np.ndarray]:
-    """The directions a run is compared with: the certified max-margin direction of every norm."""
-    return {norm: max_margin(problem, norm).direction for norm in NORMS}
+def limit_of(run: Run) -> Limit | None:
+    """The predicted limit of a run, from theory."""
+    shared = run.setting
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is the one reached from w = 0
+        return predict(
+            run.problem,
+            run.optimizer,
+            batch=shared.batch,
+            order=shared.order,
+            remainder=shared.remainder,
+            seed=shared.seed,
+        )
 
 
-def measure(run: Run) -> pd.DataFrame:
-    """The measures of the module's text for one run: a DataFrame with one row a snapshot."""
+def measure(run: Run, limit: Limit | None) -> pd.DataFrame:
+    """The measures of the module's text for one run and its predicted limit: a DataFrame with one row a snapshot."""
     w = run.weights
     z = w @ run.problem.rows.T
     lowest = z.min(axis=1)
@@ -95,8 +110,10 @@ def measure(run: Run) -> pd.DataFrame:
             columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / best
             columns[f"inc_ratio_{norm}"] = moved / np.linalg.norm(increment, order, axis=1) / best
         columns["relative_move"] = run.last_move / columns["norm_l2"]
+    references = {norm: max_margin(run.problem, norm).direction for norm in NORMS}
+    references["limit"] = np.full(run.problem.d, np.nan) if limit is None else limit.direction
     for prefix, vectors in (("", w), ("inc_", increment)):
-        for name, direction in references(run.problem).items():
+        for name, direction in references.items():
             columns[f"{prefix}cos_{name}"] = cosine(vectors, direction)
             columns[f"{prefix}angle_{name}"] = angle(vectors, direction)
     columns["support"] = support_size(z, run.setting.loss)

@@ -5,6 +5,7 @@ import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
@@ -191,3 +192,26 @@ def print_margins(problem) -> None:
         unique = "yes" if found.unique else "no"
         table.add_row(norm, f"{found.margin:.10g}", f"{found.relative_gap:.1e}", unique, str((found.dual > 0).sum()))
     console.print(table)
+
+
+def print_limit(problem, optimizer, limit) -> None:
+    from implicitbias.margins import max_margin
+    from implicitbias.measure import angle, cosine
+
+    console.print(
+        f"{escape(problem.name)}, {problem.n} rows, {problem.d} features: {escape(optimizer.label)}", style="bold"
+    )
+    console.print(escape(limit.rule))
+    known = f" +- {limit.gap_error:.1e}, direction to {limit.error:.1e}" if limit.error else ""
+    console.print(f"gap {limit.gap:.2e}{known}; {(limit.weights > 1e-9).sum()} samples hold weight")
+    table = _table("predicted direction", "max-margin direction", "cosine", "angle (degrees)", "margin / optimum")
+    for norm, order in (("l1", 1), ("l2", 2), ("linf", np.inf)):
+        best = max_margin(problem, norm)
+        ratio = (problem.rows @ limit.direction).min() / np.linalg.norm(limit.direction, order) / best.margin
+        cells = (cosine(limit.direction, best.direction), angle(limit.direction, best.direction), ratio)
+        table.add_row(norm, *(f"{float(cell):.6f}" for cell in cells))
+    console.print(table)
+    largest = np.argsort(-np.abs(limit.direction), kind="stable")[:8]
+    console.print("largest entries: " + ", ".join(f"u[{j}] = {limit.direction[j]:.6f}" for j in largest))
+    for other in limit.others:
+        console.print(f"another rest point: cosine {float(other.direction @ limit.direction):.6f}, gap {other.gap:.1e}")

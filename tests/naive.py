@@ -5,7 +5,9 @@ weight e^-10000 is an ordinary number and the formulas can stay as they stand on
 formulas in float64 and is right only far from underflow (margins below about 300).
 
 A rule is told `start(d, number)` before the first step (`number` converts a float exactly to the number system in use)
-and then `step(g, t, sqrt)` for t = 0, 1, ...; it returns the direction u of the update w <- w - eta_t u.
+and then `step(g, t, sqrt)` for t = 0, 1, ...; it returns the direction u of the update w <- w - eta_t u. One that needs
+more than the mean gradient has a method `see(w, gradients, losses)`, called before each step with the iterate and, row
+by row of the batch, the gradients and losses there.
 """
 
 import decimal
@@ -89,14 +91,19 @@ class Adam:
     """m = b1 m + (1-b1) g; v = b2 v + (1-b2) g^2; u = m / (sqrt(v) + eps), or m / sqrt(v + eps) if `eps_inside`.
 
     With `bias_correction`, m / (1 - b1^(t+1)) and v / (1 - b2^(t+1)) stand in u, t = 0 being the first step.
+    kappa L is added to the denominator, with L the mean loss of the batch.
     """
 
-    def __init__(self, beta1=0.9, beta2=0.999, eps=0.0, bias_correction=False, eps_inside=False):
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+    def __init__(self, beta1=0.9, beta2=0.999, eps=0.0, bias_correction=False, eps_inside=False, kappa=0.0):
+        self.beta1, self.beta2, self.eps, self.kappa = beta1, beta2, eps, kappa
         self.bias_correction, self.eps_inside = bias_correction, eps_inside
+
+    def see(self, w, gradients, losses):
+        self.w, self.loss = w, sum(losses) / len(losses)
 
     def start(self, d, number):
         self.b1, self.b2, self.e = number(self.beta1), number(self.beta2), number(self.eps)
+        self.k = number(self.kappa)
         self.m = [number(0)] * d
         self.v = [number(0)] * d
 
@@ -109,9 +116,53 @@ class Adam:
             m_scale, v_scale = 1 - b1 ** (t + 1), 1 - b2 ** (t + 1)
             m_hat = [m / m_scale for m in self.m]
             v_hat = [v / v_scale for v in self.v]
+        more = self.k * self.loss
         if self.eps_inside:
-            return [ratio(m, sqrt(v + eps)) for m, v in zip(m_hat, v_hat)]
-        return [ratio(m, sqrt(v) + eps) for m, v in zip(m_hat, v_hat)]
+            return [ratio(m, sqrt(v + eps) + more) for m, v in zip(m_hat, v_hat)]
+        return [ratio(m, sqrt(v) + eps + more) for m, v in zip(m_hat, v_hat)]
+
+
+class AdamW(Adam):
+    """u of Adam + lambda w."""
+
+    def __init__(self, beta1=0.9, beta2=0.999, eps=0.0, bias_correction=False, weight_decay=0.01):
+        super().__init__(beta1, beta2, eps, bias_correction)
+        self.weight_decay = weight_decay
+
+    def start(self, d, number):
+        super().start(d, number)
+        self.decay = number(self.weight_decay)
+
+    def step(self, g, t, sqrt):
+        return [u + self.decay * w for u, w in zip(super().step(g, t, sqrt), self.w)]
+
+
+class AdaGrad:
+    """V = V + g^2; u = g / (sqrt(V) + eps)."""
+
+    def __init__(self, eps=0.0):
+        self.eps = eps
+
+    def start(self, d, number):
+        self.e = number(self.eps)
+        self.total = [number(0)] * d
+
+    def step(self, g, t, sqrt):
+        self.total = [v + x * x for v, x in zip(self.total, g)]
+        return [ratio(x, sqrt(v) + self.e) for x, v in zip(g, self.total)]
+
+
+class AdamProxy:
+    """u = g / sqrt(sum_i g_i^2), g the mean of the gradients g_i of the batch."""
+
+    def start(self, d, number):
+        pass
+
+    def see(self, w, gradients, losses):
+        self.squares = [sum(x * x for x in column) for column in zip(*gradients)]
+
+    def step(self, g, t, sqrt):
+        return [ratio(x, sqrt(v)) for x, v in zip(g, self.squares)]
 
 
 class Signum:
@@ -161,15 +212,19 @@ def margin(row, w, zero):
     return sum((a * w[j] for j, a in row), start=zero)
 
 
-def batch_gradient(rows, batch, w, loss, ns):
-    """g_B = mean over i in B of -s_i a_i; an index listed twice counts twice."""
+def batch_gradients(rows, batch, w, loss, ns):
+    """g_i = -s_i a_i and l(z_i) for i in B; an index listed twice comes twice."""
     zero = ns.number(0)
-    g = [zero] * len(w)
+    gradients, losses = [], []
     for i in batch:
-        s = sample_weight(margin(rows[i], w, zero), loss, ns)
+        z = margin(rows[i], w, zero)
+        s = sample_weight(z, loss, ns)
+        g = [zero] * len(w)
         for j, a in rows[i]:
             g[j] -= s * a
-    return [x / len(batch) for x in g]
+        gradients.append(g)
+        losses.append(sample_loss(z, loss, ns))
+    return gradients, losses
 
 
 def log_loss(rows, w, loss, ns):
@@ -201,7 +256,10 @@ def run(rows, rule, batches, lr, loss, w0, record, ns):
         if batch is None:
             raise ValueError(f"step {last} is to be recorded but there are only {t} batches")
         eta = ns.number(float(lr(t) if callable(lr) else lr[t]))
-        g = batch_gradient(rows, batch, w, loss, ns)
+        gradients, losses = batch_gradients(rows, batch, w, loss, ns)
+        g = [sum(column, start=ns.number(0)) / len(batch) for column in zip(*gradients)]
+        if hasattr(rule, "see"):
+            rule.see(w, gradients, losses)
         u = rule.step(g, t, ns.sqrt)
         w = [x - eta * y for x, y in zip(w, u)]
         t += 1

@@ -20,6 +20,10 @@ RULES = {
     "signsgd": naive.Signum,
     "signum": lambda: naive.Signum(0.9),
     "ngd": naive.NGD,
+    "adam kappa": lambda: naive.Adam(0.9, 0.99, eps=1e-3, kappa=0.5),
+    "adamw": lambda: naive.AdamW(0.9, 0.99, weight_decay=0.1),
+    "adagrad": naive.AdaGrad,
+    "adam proxy": naive.AdamProxy,
 }
 by_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
 by_loss = pytest.mark.parametrize("loss", ["logistic", "exponential"])
@@ -86,6 +90,11 @@ def test_fifty_digits_are_enough(rule):
         (naive.Signum(), (1, 0), (1, 1)),
         (naive.Signum(0.5), (1, 0), (2, 1)),
         (naive.NGD(), (1, 0), (1, 1)),
+        (naive.Adam(0.5, 0.75, kappa=0.5), (0.5, 0), (0.5 + 0.25 / (math.sqrt(3) / 4 + 0.5), 2 / 3)),  # l = 1
+        (naive.AdamW(0.5, 0.75, weight_decay=0.1), (1, 0), (0.9 + 1 / math.sqrt(3), 1)),
+        (naive.AdaGrad(), (1, 0), (1, 1)),
+        (naive.AdaGrad(1.0), (0.5, 0), (0.5, 2 / 3)),
+        (naive.AdamProxy(), (1, 0), (1, 1)),
     ],
 )
 def test_two_steps_by_hand(rule, first, second):
@@ -93,6 +102,14 @@ def test_two_steps_by_hand(rule, first, second):
     for twin in (naive.trajectory, naive.float_trajectory):
         ws, _ = twin(rows, rule, batches, [1.0, 1.0], "exponential", record=[1, 2])
         np.testing.assert_allclose(ws, [first, second], rtol=1e-15)  # a few roundings of a float64
+
+
+def test_proxy_and_kappa_see_the_rows_of_the_batch():
+    rows = [[3.0, 1.0], [4.0, -1.0]]
+    (w,), _ = naive.trajectory(rows, naive.AdamProxy(), [[0, 1]], [1.0], "exponential")
+    np.testing.assert_allclose(w, [3.5 / 5, 0], rtol=1e-15)
+    (w,), _ = naive.trajectory(rows, naive.Adam(0.0, 0.0, kappa=2.0), [[0, 1]], [1.0], "logistic")
+    np.testing.assert_allclose(w, [1.75 / (1.75 + 2 * math.log(2)), 0], rtol=1e-15)
 
 
 def test_hyper_parameters_keep_every_digit():
@@ -132,8 +149,10 @@ def test_ngd_normalises_and_stays_where_the_gradient_is_zero():
 
 @by_rule
 def test_a_coordinate_without_gradient_does_not_move(rule):
-    (w,), _ = naive.trajectory([[1.0, 0.0], [2.0, 0.0]], rule(), [[0], [1], [0]], lambda t: 0.1, w0=[0.0, 7.0])
-    assert w[1] == 7 and w[0] > 0
+    rule = rule()
+    (w,), _ = naive.trajectory([[1.0, 0.0], [2.0, 0.0]], rule, [[0], [1], [0]], lambda t: 0.1, w0=[0.0, 7.0])
+    shrunk = (1 - 0.1 * getattr(rule, "weight_decay", 0.0)) ** 3
+    assert w[1] == pytest.approx(7 * shrunk, rel=1e-15) and w[0] > 0
 
 
 @by_loss

@@ -1,5 +1,15 @@
 """Predicted limit directions: tail maps, their rest points, and the special cases."""
 
 from implicitbias.limits.predict import Limit, predict, why_not
+from implicitbias.limits.special import BoxMinimum, adagrad_direction, adamw_point, kappa_direction, signum_bound
 
-__all__ = ["Limit", "predict", "why_not"]
+__all__ = [
+    "BoxMinimum",
+    "Limit",
+    "adagrad_direction",
+    "adamw_point",
+    "kappa_direction",
+    "predict",
+    "signum_bound",
+    "why_not",
+]

@@ -23,7 +23,7 @@ a
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
@@ -35,18 +35,20 @@ ARRIVED = 1e-9  # gap, in the same units, at which a search counts as successful
 DAMPED = 40  # damped steps before Newton has to do with what there is
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
 FAR = 1e9  # steps, in units of those that change a weight by a factor e, after which F is exact to 1e-9 but for Newton
-STRETCHES = 3000  # steps of a path; their gains add up to 60 times the first one
+STRETCHES = 6000  # steps of a path; the gains of its second half add up to 100 times the first one
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 
 
 @dataclass(frozen=True, eq=False)
 class RestPoint:
-    """Weights c (n,), their logarithms, the direction u = F(c) / ||F(c)||_2 (d,), and the gap."""
+    """Weights c (n,), their logarithms, the direction u = F(c) / ||F(c)||_2 (d,), the gap, and whether the weights
+    return to c after a small change."""
 
     weights: np.ndarray
     logs: np.ndarray
     direction: np.ndarray
     gap: float
+    stable: bool = True
 
 
 def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -> list[RestPoint]:
@@ -66,7 +68,40 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -
     found: list[RestPoint] = []
     for point in arrived:
         if all(1.0 - point.direction @ other.direction > SAME for other in found):
-            found.append(point)
+            found.append(replace(point, stable=is_stable(rows, tail_map, point)))
+    # An unstable rest point, such as the symmetric one of data with a symmetry, is left at the first disturbance.
+    if not any(point.stable for point in found):
+        found += [replace(point, stable=True) for point in _leave(rows, tail_map, found[0])]
+    return sorted(found, key=lambda point: not point.stable)
+
+
+def is_stable(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> bool:
+    """Whether small changes of the weights on the support of c die out under the flow of the module's text.
+
+    With x_i = log c_i the flow is dx_i = -a_i.F + const; linearised on the support, dx = -A (dF/dx) x,
+    apart from a common shift of all x_i, which changes nothing.
+    """
+    index = np.flatnonzero(point.weights > 1e-9)
+    if len(index) < 2:
+        return True
+    slope = tail_map.slope(contributions(rows, point.logs))[index]
+    shift = np.eye(len(index)) - 1.0 / len(index)
+    eigenvalues = np.linalg.eigvals(-shift @ (rows[index] @ slope.T) @ shift)
+    return bool(eigenvalues.real.max() <= 1e-9 * np.abs(eigenvalues).max())
+
+
+def _leave(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> list[RestPoint]:
+    """The rest points that searches from random weights near an unstable one end in, by the flow itself."""
+    rng = np.random.default_rng(0)
+    found: list[RestPoint] = []
+    for _ in range(4):
+        start = point.weights * np.exp(0.1 * rng.normal(size=len(rows))) + 1e-9
+        path, _ = average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), start / start.sum())
+        arrived = newton(rows, tail_map, path)
+        size = np.linalg.norm(rows, axis=1).max()
+        settled = arrived.gap <= ARRIVED * size and is_stable(rows, tail_map, arrived)
+        if settled and all(1.0 - arrived.direction @ other.direction > SAME for other in found):
+            found.append(arrived)
     return found
 
 
@@ -242,7 +277,7 @@ def average(
     spread = np.ptp(rows @ move(start))
     # The first step moves log-weights by about a half.
     first = 0.5 / max(spread, 1e-3 * np.abs(rows).sum(axis=1).max())
-    gains = first * np.arange(1, STRETCHES + 1) ** -0.6
+    gains = first * np.arange(1, STRETCHES + 1) ** -0.4
     half = STRETCHES // 2
     weights, moves = np.empty((half, len(rows))), np.empty((half, rows.shape[1]))
     for k, gain in enumerate(gains):

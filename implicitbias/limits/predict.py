@@ -14,6 +14,7 @@ from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import resolve
 
+NO_MAP = "the updates of this optimizer depend on the size of the gradients, so it has no tail map to measure"
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
 
@@ -87,10 +88,14 @@ def predict(
     return None if isinstance(found, str) else solve(problem, found)
 
 
-def why_not(problem, optimizer: Optimizer, *, batch: int = 1, order: str = "reshuffle", remainder=None) -> str | None:
+def why_not(
+    problem, optimizer: Optimizer, *, batch: int = 1, order: str = "reshuffle", remainder=None, method: str = "theory"
+) -> str | None:
     """The sentence that says which theory is missing where `predict` returns None; None where it does not."""
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     setting = resolve(problem.n, batch=batch, order=order, steps=1, remainder=remainder)
+    if method == "numerical":
+        return NO_MAP if _depends_on_size(optimizer) else None
     found = rule(problem.rows, optimizer, setting)
     return found if isinstance(found, str) else None
 
@@ -102,12 +107,24 @@ def solve(problem: Problem, found: Rule) -> Limit:
         best = max_margin(problem, found.norm)
         size = np.linalg.norm(best.direction)
         return Limit(best.direction / size, best.dual, best.gap / size, found.text)
+    if found.kappa is not None:
+        from implicitbias.limits.special import kappa_direction  # which needs the Limit of this module
+
+        return kappa_direction(problem, found.kappa)
     if found.constant is not None:
         u = found.constant / np.linalg.norm(found.constant)
         weights = np.zeros(problem.n)
         weights[(rows @ u).argmin()] = 1.0
         return Limit(u, weights, 0.0, found.text)
     points = rest_points(rows, found.tail_map, _starts(problem))
+    size = np.linalg.norm(rows, axis=1).max()
+    if points[0].gap > 1e-6 * size:
+        warnings.warn(
+            f"no rest point found for {problem.name}: {found.text}; the best pair has a gap of {points[0].gap:.1e} "
+            f"in rows of length up to {size:.3g}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     limits = [Limit(point.direction, point.weights, point.gap, found.text) for point in points]
     if len(limits) > 1:
         cosine = min(float(limits[0].direction @ other.direction) for other in limits[1:])
@@ -129,9 +146,15 @@ def _starts(problem: Problem) -> list[np.ndarray]:
     return [equal, *duals, *rng.dirichlet(np.ones(problem.n), size=2)]
 
 
+def _depends_on_size(optimizer: Optimizer) -> bool:
+    """Whether the updates change when all gradients are scaled: then there is no tail map to measure."""
+    scales = ("eps", "weight_decay")  # an eps of kappa L scales along
+    return optimizer.name == "adagrad" or any(getattr(optimizer, name, 0.0) > 0.0 for name in scales)
+
+
 def _numerical(problem, optimizer, setting, found) -> Limit | None:
-    if getattr(optimizer, "eps", 0.0) > 0.0:
-        return None  # its updates depend on the size of the gradients: there is no tail map
+    if _depends_on_size(optimizer):
+        return None
     start = np.full(problem.n, 1.0 / problem.n)
     if not isinstance(found, str) and found.tail_map is not None:
         start = 0.99 * solve(problem, found).weights + 0.01 * start

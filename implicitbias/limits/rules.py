@@ -1,7 +1,7 @@
 """Which limit theory has for an optimizer, batch size and order: the table of tail maps as code.
 
 A rule is a norm, whose max-margin direction is the limit; or a tail map, whose rest point is; or a constant direction;
-with a sentence that names it and its standing.
+or the kappa of a programme of its own (`limits.special`); with a sentence that names it and its standing.
 """
 
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias.limits import tail_maps
-from implicitbias.optimizers import NGD, SGD, Adam, Optimizer, Signum
+from implicitbias.optimizers import NGD, SGD, AdaGrad, Adam, AdamProxy, AdamW, Optimizer, Signum
 from implicitbias.simulation.orders import batches, steps_per_epoch
 from implicitbias.simulation.setting import Setting
 
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Where it comes from, and one of: `norm`, `tail_map`, or `constant`, an F (d,) that does not depend on c."""
+    """Where it comes from, and one of: `norm`, `tail_map`, `constant`, an F (d,) that does not depend on c, `kappa`."""
 
     text: str
-    norm: str | None = None
+    norm: str | tuple | None = None
     tail_map: tail_maps.TailMap | None = None
     constant: np.ndarray | None = None
+    kappa: float | None = None
 
 
 def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
@@ -58,12 +59,43 @@ def _adam(rows, optimizer: Adam, setting: Setting) -> Rule | str:
         text = "l2 max-margin: once sqrt(v) is below eps, Adam is gradient descent (arXiv 2012.06244)"
         return Rule(text, norm="l2")
     n = len(rows)
+    if optimizer.kappa > 0.0:
+        if setting.batch == n and (setting.order != "replacement" or n == 1):
+            return Rule("eps proportional to the loss (derived)", kappa=optimizer.kappa)
+        return "there is no closed limit for Adam with kappa > 0 on mini-batches; the numerical tail map has one"
     if setting.order in ("cyclic", "shuffle_once") and setting.batch < n and optimizer.beta1 <= optimizer.beta2:
         text = "rest point of the epoch map at these beta1, beta2 (arXiv 2510.26303 for b = 1, derived for blocks)"
         return Rule(text, tail_map=tail_maps.Epoch(blocks(n, setting), optimizer.beta1, optimizer.beta2))
     if setting.order == "reshuffle" and setting.remainder == "keep" and n % setting.batch:
         return "there is no limit theory for reshuffled batches of unequal size; use remainder 'drop'"
     return slow_rule(rows, setting)
+
+
+def _adamw(rows, optimizer: AdamW, setting: Setting) -> Rule | str:
+    if optimizer.weight_decay > 0.0:
+        return (
+            "with weight decay the weights converge to a point and have no limit direction; full batch, "
+            "limits.special.adamw_point finds the point"
+        )
+    adam = Adam(optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.bias_correction)
+    return _adam(rows, adam, setting)
+
+
+def _adam_proxy(rows, optimizer, setting) -> Rule | str:
+    if setting.batch == len(rows) and (setting.order != "replacement" or len(rows) == 1):
+        text = "rest point of S/sqrt(Q) (theorem given convergence, arXiv 2510.26303)"
+        return Rule(text, tail_map=tail_maps.proxy())
+    if setting.batch == 1:
+        text = "mean of sign(a_i): every step has the same length (derived)"
+        return Rule(text, constant=np.sign(rows).mean(axis=0))
+    return "there is no closed limit for AdamProxy with 1 < b < n; the numerical tail map has one"
+
+
+def _adagrad(rows, optimizer, setting) -> str:
+    return (
+        "the limit of AdaGrad depends on the gradients at the start of the run; limits.special.adagrad_direction reads "
+        "it off a run"
+    )
 
 
 def _sgd(rows, optimizer, setting) -> Rule:
@@ -88,4 +120,12 @@ def _signum(rows, optimizer, setting) -> Rule | str:
     return "there is no closed limit for Signum on mini-batches; the numerical tail map has one"
 
 
-_RULES = {Adam: _adam, SGD: _sgd, NGD: _ngd, Signum: _signum}
+_RULES = {
+    Adam: _adam,
+    AdamW: _adamw,
+    AdamProxy: _adam_proxy,
+    AdaGrad: _adagrad,
+    SGD: _sgd,
+    NGD: _ngd,
+    Signum: _signum,
+}

@@ -10,7 +10,7 @@ from implicitbias.simulation.driver import BATCH, drive
 
 
 @inlined
-def step(w, g, state, hyper, lr, t, inverse):
+def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
     square = 0.0
     for j in range(w.shape[0]):
         square += g[j] * g[j]

@@ -9,7 +9,7 @@ from implicitbias.simulation.driver import TRUE, drive
 
 
 @inlined
-def step(w, g, state, hyper, lr, t, inverse):
+def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
     momentum, nesterov = hyper[0], hyper[1]
     m = state[0]
     if nesterov != 0.0:

@@ -11,7 +11,7 @@ from implicitbias.simulation.driver import COORDINATE, drive
 
 
 @inlined
-def step(w, g, state, hyper, lr, t, inverse):
+def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
     beta = hyper[0]
     m = state[0]
     for j in range(w.shape[0]):

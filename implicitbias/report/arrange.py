@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from implicitbias.report.tables import FULL, of_order
+from implicitbias.report.tables import FULL, of_order, predicted
 
 MAIN_ORDER = "reshuffle"
 MAX_SHEETS = 4  # images of one kind; the page stays below 5 MB
 MAX_COLUMNS = 6
 MAX_LINES = 8
+MAX_POINTS = 2000  # of a scatter
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,27 @@ def against_steps(ok: pd.DataFrame) -> list[Facets]:
             note += f" At most {MAX_LINES} batch sizes of a data set are shown, evenly spaced."
         parts = [part[part["batch"].isin(few)] for few, part in zip(shown, parts)]
     return _sheets(pd.concat(parts), column, colour, note, MAX_LINES)
+
+
+def against_prediction(ok: pd.DataFrame) -> list[Facets]:
+    """The runs of the scatter, those with a predicted limit: one column, on a sheet for each few methods.
+
+    More than MAX_POINTS runs are thinned at random, by a fixed seed: an even choice could miss every second seed.
+    """
+    runs, note = predicted(ok), ""
+    if len(runs) > MAX_POINTS:
+        kept = np.random.default_rng(0).choice(len(runs), MAX_POINTS, replace=False)
+        note = f" {MAX_POINTS} of {len(runs)} runs are drawn, chosen by a fixed seed."
+        runs = runs.iloc[np.sort(kept)]
+    if runs.empty:
+        return []
+    pieces = _chunks(levels(runs, "method"), MAX_LINES)
+    if len(pieces) > MAX_SHEETS:
+        note += f" The first {MAX_SHEETS} of {len(pieces)} such figures are shown."
+    return [
+        Facets(f"part {i + 1}" if len(pieces) > 1 else "", [("", runs[runs["method"].isin(piece)])], "method", note)
+        for i, piece in enumerate(pieces[:MAX_SHEETS])
+    ]
 
 
 def levels(runs: pd.DataFrame, axis: str) -> list:

@@ -20,15 +20,16 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 # Okabe and Ito's palette without its yellow (too pale for a line): told apart by the colour-blind.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+TICK = "_"  # a short horizontal line, wider than every other marker
 # More lines than this make an SVG heavier and slower to show than a PNG.
 MAX_SVG_LINES = 40
 MAX_TEXT = 60  # characters of a title or an entry of the legend
 
 _FONT = "DejaVu Sans"
 # Inches. Margins are fixed, not fitted: fitting them draws every figure twice more.
-_WIDTH, _PANEL_WIDTH, _PANEL_HEIGHT = 12.6, 4.2, 2.3
-_LEFT, _RIGHT, _BOTTOM, _GAP, _TEXT_LINE, _TEXT_WIDTH = 0.68, 0.12, 0.5, 0.2, 0.19, 0.07
-_STYLE = {
+WIDTH, LEFT, RIGHT, BOTTOM, TEXT_LINE = 12.6, 0.68, 0.12, 0.5, 0.19
+_PANEL_WIDTH, _PANEL_HEIGHT, _GAP, _TEXT_WIDTH = 4.2, 2.3, 0.2, 0.07
+STYLE = {
     "font.family": _FONT,
     "font.size": 8.5,
     "axes.titlesize": 8.5,
@@ -109,16 +110,20 @@ class Picture:
 
 def draw(sheet: Sheet) -> Picture:
     """The sheet as an image."""
-    lines = sum(len(panel.lines) for row in sheet.rows for panel in row)
-    with matplotlib.rc_context(_STYLE):
-        figure = _figure(sheet)
-        width = round(96 * figure.get_figwidth())
-        stream = io.BytesIO()
-        if lines <= MAX_SVG_LINES:
-            figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-            return Picture(_rounded(stream.getvalue()), "svg", width)
-        figure.savefig(stream, format="png", dpi=125, metadata={"Software": None})
-        return Picture(_indexed(stream), "png", width)
+    lines = sum(bool(line.style) for row in sheet.rows for panel in row for line in panel.lines)
+    with matplotlib.rc_context(STYLE):
+        return save(_figure(sheet), "svg" if lines <= MAX_SVG_LINES else "png")
+
+
+def save(figure: Figure, kind: str) -> Picture:
+    """The figure as an "svg" or a "png"; inside the context of STYLE."""
+    width = round(96 * figure.get_figwidth())
+    stream = io.BytesIO()
+    if kind == "svg":
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+        return Picture(_rounded(stream.getvalue()), kind, width)
+    figure.savefig(stream, format="png", dpi=125, metadata={"Software": None})
+    return Picture(_indexed(stream), kind, width)
 
 
 def _indexed(png: io.BytesIO) -> bytes:
@@ -138,16 +143,15 @@ def _rounded(svg: bytes) -> bytes:
 
 def _figure(sheet: Sheet) -> Figure:
     rows, columns = len(sheet.rows), len(sheet.rows[0])
-    width = min(_WIDTH, max(5.5, _PANEL_WIDTH * columns + 0.5))
+    width = min(WIDTH, max(5.5, _PANEL_WIDTH * columns + 0.5))
     titles = [textwrap.fill(plain(panel.title), int(width / columns * 12)) for panel in sheet.rows[0]]
-    per_row = _legend_columns([key.text for key in sheet.keys], width)
-    top = 0.1 + _TEXT_LINE * max(title.count("\n") + 1 for title in titles)
-    bottom = _BOTTOM + _TEXT_LINE * -(-len(sheet.keys) // per_row)
+    top = 0.1 + TEXT_LINE * max(title.count("\n") + 1 for title in titles)
+    bottom = BOTTOM + legend_height(sheet.keys, width)
     height = top + bottom + rows * _PANEL_HEIGHT + (rows - 1) * _GAP
     figure = Figure(figsize=(width, height))
-    panel_width = (width - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
+    panel_width = (width - LEFT - RIGHT - (columns - 1) * _GAP) / columns
     spaces = {"wspace": _GAP / panel_width, "hspace": _GAP / _PANEL_HEIGHT}
-    edges = {"left": _LEFT / width, "right": 1 - _RIGHT / width, "bottom": bottom / height, "top": 1 - top / height}
+    edges = {"left": LEFT / width, "right": 1 - RIGHT / width, "bottom": bottom / height, "top": 1 - top / height}
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False, gridspec_kw=edges | spaces)
     for row, label, panels in zip(axes, sheet.ylabels, sheet.rows, strict=True):
         for ax, panel in zip(row, panels, strict=True):
@@ -163,16 +167,27 @@ def _figure(sheet: Sheet) -> Figure:
         ax.set_xlabel(sheet.xlabel)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title)
-    handles = [Line2D([], [], **_look(key), linewidth=1.6) for key in sheet.keys]
-    labels = [plain(key.text) for key in sheet.keys]
-    figure.legend(handles, labels, loc="lower center", ncols=per_row, handlelength=2.6, borderaxespad=0.2)
+    legend(figure, sheet.keys)
     return figure
 
 
-def _legend_columns(texts: list[str], width: float) -> int:
+def legend(figure: Figure, keys: list[Key]) -> None:
+    """The legend below the panels, as high as `legend_height` says."""
+    handles = [Line2D([], [], **_look(key), linewidth=1.6) for key in keys]
+    columns = _legend_columns(keys, figure.get_figwidth())
+    labels = [plain(key.text) for key in keys]
+    figure.legend(handles, labels, loc="lower center", ncols=columns, handlelength=2.6, borderaxespad=0.2)
+
+
+def legend_height(keys: list[Key], width: float) -> float:
+    """Inches that the legend takes in a figure of a width."""
+    return TEXT_LINE * -(-len(keys) // _legend_columns(keys, width))
+
+
+def _legend_columns(keys: list[Key], width: float) -> int:
     """As many columns as fit: all entries in a row, or rows of columns as wide as the longest."""
-    widths = [0.6 + _TEXT_WIDTH * min(len(text), MAX_TEXT) for text in texts]
-    return len(texts) if sum(widths) <= width else max(1, int(width // max(widths)))
+    widths = [0.6 + _TEXT_WIDTH * min(len(key.text), MAX_TEXT) for key in keys]
+    return len(keys) if sum(widths) <= width else max(1, int(width // max(widths)))
 
 
 def _panel(ax, panel: Panel, sheet: Sheet) -> None:
@@ -190,11 +205,16 @@ def _panel(ax, panel: Panel, sheet: Sheet) -> None:
         ax.plot(line.x, mean, **_look(line), linewidth=1.4)
     for axis, scale in ((ax.xaxis, sheet.xscale), (ax.yaxis, sheet.yscale)):
         if scale == "log":
-            axis.set_major_locator(LogLocator(numticks=7))
-            axis.set_major_formatter(FuncFormatter(_number))
-            axis.set_minor_locator(NullLocator())
+            decades(axis)
     if sheet.xticks:
         ax.set_xticks(sheet.xticks, [f"{tick:g}" for tick in sheet.xticks])
+
+
+def decades(axis) -> None:
+    """Ticks of a logarithmic axis: at most seven powers of ten."""
+    axis.set_major_locator(LogLocator(numticks=7))
+    axis.set_major_formatter(FuncFormatter(_number))
+    axis.set_minor_locator(NullLocator())
 
 
 def _number(value: float, position: int) -> str:
@@ -207,6 +227,8 @@ def _number(value: float, position: int) -> str:
 
 def _look(item: Line | Key) -> dict:
     look = {"color": item.colour, "linestyle": item.style, "marker": item.marker, "markersize": 4.2}
+    if item.marker == TICK:
+        return look | {"markersize": 13.0, "markeredgewidth": 1.3}
     return look | {"markerfacecolor": "white"} if item.hollow else look
 
 

@@ -2,6 +2,7 @@
 
     1  cosine to the max-margin directions at the end, against batch size
     2  angle to them, 3 normalised margins, 4 log-loss, against updates
+    5  the last increment against the predicted limit (in `predicted`)
 
 Lines are means over seeds, bands reach from the least to the largest. A study with more levels than a figure holds is
 shown in part, by a fixed rule that the caption states.
@@ -9,20 +10,19 @@ shown in part, by a fixed rule that the caption states.
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from implicitbias.report.arrange import MAX_LINES, Facets, against_batch, against_steps, levels, spread
-from implicitbias.report.draw import COLOURS, MARKERS, Key, Line, Panel, Picture, Sheet, draw
-from implicitbias.report.tables import LINE, by_batch, by_step
+from implicitbias.report.arrange import MAX_LINES, Facets, against_batch, against_steps, spread
+from implicitbias.report.draw import TICK, Key, Line, Panel, Picture, Sheet, draw
+from implicitbias.report.palette import Palette
+from implicitbias.report.predicted import CAPTION, compare
+from implicitbias.report.tables import LINE, by_batch, by_step, predicted
 
 REFERENCES = {"l2": "-", "linf": "--"}
 DASHES = (0, (3, 1.5))
 # Degrees. A cosine within 2e-8 of 1: whatever is below has arrived, and rounding is not worth twelve decades of axis.
 LEAST_ANGLE = 0.01
-# Batch sizes from small to large: dark to light and back, told apart by the colour-blind.
-SHADES = ("#3B0F70", "#2F6DB5", "#1B9E77", "#E3A700", "#D7301F")
 
 _CURVES = ["angle_l2", "angle_linf", "inc_angle_l2", "inc_angle_linf", "ratio_l2", "ratio_linf", "log_loss"]
 _BATCH_CAPTION = (
@@ -31,6 +31,10 @@ _BATCH_CAPTION = (
     "sooner. Lines are means over the seeds, bars reach from the least to the largest value. In theory gradient "
     "descent goes to l2 (solid line at 1) at every batch size, and full-batch Adam to linf (dashed line at 1); at "
     "small batches Adam may go elsewhere, depending on the data and the order."
+)
+_PREDICTED_CAPTION = (
+    " Short horizontal ticks are the cosines of the predicted limits, means over the seeds, where there is a theory; a "
+    "tick through its marker says that the run ends where predicted."
 )
 _ANGLE_CAPTION = (
     "Angle to the l2 (above) and the linf (below) max-margin direction, both axes logarithmic. A line that keeps "
@@ -81,7 +85,8 @@ def figures(runs: pd.DataFrame, curves: pa.Table) -> list[Drawn]:
     palette = Palette(runs)
     found = []
     if ok["batch"].nunique() > 1:
-        found += _numbered("1", "Where runs end, by batch size", _BATCH_CAPTION, _against_batch(ok, palette))
+        caption = _BATCH_CAPTION + ("" if predicted(ok).empty else _PREDICTED_CAPTION)
+        found += _numbered("1", "Where runs end, by batch size", caption, _against_batch(ok, palette))
     sheets = against_steps(ok)
     shown = pd.concat([part for sheet in sheets for _, part in sheet.columns])
     frame = by_step(shown, curves, _CURVES)
@@ -91,43 +96,31 @@ def figures(runs: pd.DataFrame, curves: pa.Table) -> list[Drawn]:
         ("4", "Loss along the way", _LOSS_CAPTION, _loss),
     )
     for number, title, caption, plot in kinds:
-        found += _numbered(number, title, caption, [(sheet, plot(sheet, frame, palette)) for sheet in sheets])
-    return found
+        pictures = [(sheet, draw(plot(sheet, frame, palette))) for sheet in sheets]
+        found += _numbered(number, title, caption, pictures)
+    return found + _numbered("5", "Measured against predicted", CAPTION, compare(ok, palette))
 
 
-def _numbered(number: str, title: str, caption: str, sheets: list[tuple[Facets, Sheet]]) -> list[Drawn]:
+def _numbered(number: str, title: str, caption: str, sheets: list[tuple[Facets, Picture]]) -> list[Drawn]:
     """The sheets of one kind, lettered; how to read them stands below the first."""
     letters = [""] if len(sheets) == 1 else "abcdefgh"
     found = []
-    for letter, (of, sheet) in zip(letters, sheets):
+    for letter, (of, picture) in zip(letters, sheets):
         text = caption + of.note if letter in ("", "a") else f"To be read as figure {number}a."
-        found.append(Drawn(number + letter, f"{title}: {of.title}" if of.title else title, text, draw(sheet)))
+        found.append(Drawn(number + letter, f"{title}: {of.title}" if of.title else title, text, picture))
     return found
-
-
-class Palette:
-    """One colour for each method and batch size, the same in all figures of a page."""
-
-    def __init__(self, runs: pd.DataFrame):
-        from matplotlib.colors import LinearSegmentedColormap, to_hex
-
-        methods, batches = levels(runs, "method"), levels(runs, "batch")
-        self.marker = {name: MARKERS[i % len(MARKERS)] for i, name in enumerate(methods)}
-        shades = LinearSegmentedColormap.from_list("batch", SHADES)(np.linspace(0.0, 1.0, len(batches)))
-        self.colour = {"batch": {size: to_hex(shade) for size, shade in zip(batches, shades)}}
-        self.colour["method"] = {name: COLOURS[i % len(COLOURS)] for i, name in enumerate(methods)}
 
 
 # -- figure 1 ---------------------------------------------------------------------------------------------------------
 
 
-def _against_batch(ok: pd.DataFrame, palette: Palette) -> list[tuple[Facets, Sheet]]:
+def _against_batch(ok: pd.DataFrame, palette: Palette) -> list[tuple[Facets, Picture]]:
     found = []
     for sheet in against_batch(ok, most=MAX_LINES // len(REFERENCES)):
         batches = sorted({size for _, part in sheet.columns for size in part["batch"]})
         prefixes = ("", "inc_")
         rows = [
-            [Panel(title, _batch_lines(part, prefix, palette)) for title, part in sheet.columns] for prefix in prefixes
+            [Panel(title, batch_lines(part, prefix, palette)) for title, part in sheet.columns] for prefix in prefixes
         ]
         shown, hues = sheet.shown(), palette.colour["method"]
         keys = [Key(name, hue, "-", palette.marker[name]) for name, hue in hues.items() if name in shown]
@@ -135,18 +128,22 @@ def _against_batch(ok: pd.DataFrame, palette: Palette) -> list[tuple[Facets, She
             Key(f"to {name} max-margin", style=style, marker="o", hollow=style != "-")
             for name, style in REFERENCES.items()
         ]
+        if any(line.marker == TICK for row in rows for panel in row for line in panel.lines):
+            keys.append(Key("predicted", style="", marker=TICK))
         plot = Sheet(
             rows, ["cosine of the iterate", "cosine of the increment"], "batch size b", keys,
             xticks=tuple(spread(batches, MAX_LINES)), guide=1.0,
         )  # fmt: skip
-        found.append((sheet, plot))
+        found.append((sheet, draw(plot)))
     return found
 
 
-def _batch_lines(part: pd.DataFrame, prefix: str, palette: Palette) -> list[Line]:
+def batch_lines(part: pd.DataFrame, prefix: str, palette: Palette) -> list[Line]:
+    """The lines of a panel, two a method, then the ticks of what is predicted for them."""
     measures = {name: f"{prefix}cos_{name}" for name in REFERENCES}
-    frame = by_batch(part, list(measures.values()))
-    lines = []
+    limits = {name: f"limit_cos_{name}" for name in REFERENCES}
+    frame = by_batch(part, [*measures.values(), *limits.values()])
+    lines, ticks = [], []
     groups = list(part.groupby(["geometry", "method"], sort=False).groups)
     for position, (geometry, method) in enumerate(groups):
         points = frame.loc[(geometry, method)]
@@ -156,7 +153,10 @@ def _batch_lines(part: pd.DataFrame, prefix: str, palette: Palette) -> list[Line
         for name, style in REFERENCES.items():
             look = {"style": style, "marker": marker, "hollow": style != "-", "band": "bars"}
             lines.append(_line(points, measures[name], colour, **look))
-    return lines
+            known = points[points[limits[name]]["mean"].notna()]
+            if len(known):
+                ticks.append(_line(known, limits[name], palette.dark[method], style="", marker=TICK, band=""))
+    return lines + ticks
 
 
 def _line(points: pd.DataFrame, measure: str, colour: str, sign: float = 1.0, **look) -> Line:

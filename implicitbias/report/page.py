@@ -8,11 +8,13 @@ from importlib.resources import files
 import pandas as pd
 
 from implicitbias.report import tables
+from implicitbias.store.schema import RIVALS
 
 MAX_ROWS = 120
 MAX_FAILURES = 30
 MAX_MESSAGE = 300
-_DECIMALS = {"log_loss": 1}
+_DECIMALS = {"log_loss": 1, "inc_cos_limit": 6}
+_MEANS = ("inc_cos_limit",)  # shown without a deviation, to leave room; the table of predictions has the least
 _OUTCOMES = ("holds", "fails", "undecided")
 
 
@@ -29,14 +31,19 @@ def render(study, text: str, identity: dict, runs: pd.DataFrame, outcomes: list,
     """
     rows = tables.results(runs)
     failed = tables.failures(runs)
+    limits = tables.predictions(runs)
+    measures = [name for name in tables.FINAL if name != "inc_cos_limit" or len(limits)]
     return _template().render(
         study=study,
         summary=_summary(runs, identity, outcomes),
         verdicts=[_verdict(outcome) for outcome in outcomes],
         figures=[{"item": figure, "source": _embedded(figure)} for figure in figures],
-        measures=tables.FINAL,
-        results=[_result(row) for row in rows.head(MAX_ROWS).to_dict("records")],
+        measures=measures,
+        results=[_result(row, measures) for row in rows.head(MAX_ROWS).to_dict("records")],
         results_total=len(rows),
+        rivals=RIVALS,
+        predictions=[_prediction(row) for row in limits.head(MAX_ROWS).to_dict("records")],
+        predictions_total=len(limits),
         failures=[{**row, "message": _cut(row["message"])} for row in failed.head(MAX_FAILURES).to_dict("records")],
         failures_total=len(failed),
         norms=tables.NORMS,
@@ -107,9 +114,10 @@ def _where(value) -> str:
     return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _result(row: dict) -> dict:
+def _result(row: dict, measures: list[str]) -> dict:
     ok, total = row["ok"], row["all"]
-    cells = [_spread(row[f"{name}_mean"], row[f"{name}_std"], _DECIMALS.get(name, 4)) for name in tables.FINAL]
+    spreads = {name: math.nan if name in _MEANS else row[f"{name}_std"] for name in measures}
+    cells = [_spread(row[f"{name}_mean"], sd, _DECIMALS.get(name, 4)) for name, sd in spreads.items()]
     names = {name: row[name] for name in tables.LINE}
     return {**names, "runs": f"{ok}" if ok == total else f"{ok} of {total}", "cells": cells}
 
@@ -119,6 +127,12 @@ def _spread(mean: float, sd: float, decimals: int) -> str:
     if not math.isfinite(mean):
         return "–"
     return f"{mean:.{decimals}f}" + (f" ± {sd:.{decimals}f}" if math.isfinite(sd) else "")
+
+
+def _prediction(row: dict) -> dict:
+    cells = [_spread(row[name], math.nan, 6) for name in ("mean", "least", *RIVALS)]
+    names = {name: row[name] for name in (*tables.LINE, "count")}
+    return {**names, "rule": _cut(row["rule"]), "gap": f"{row['gap']:.1e}", "cells": cells}
 
 
 def _separator(row: dict) -> dict:

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from implicitbias.store.schema import RIVALS
+
 FULL = "full"
 LINE = ["geometry", "order", "method", "batch"]
-FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "log_loss"]
+FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "inc_cos_limit", "log_loss"]
 NORMS = ["l1", "l2", "linf"]
 # Snapshots are log-spaced; more points than this on a line a few hundred pixels wide only make the page heavy.
 MAX_POINTS = 80
@@ -63,7 +65,17 @@ def _methods(runs: pd.DataFrame) -> list[str]:
     for name in _OTHER_AXES:
         for row in np.flatnonzero(varies([name]) & runs[name].notna()):
             parts[row].append(f"{name} {_short(runs[name].iloc[row])}")
+    mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
+    for row in np.flatnonzero(mixed & runs["limit_method"].notna()):
+        parts[row].append(f"limit {runs['limit_method'].iloc[row]}")
     return [", ".join(part) for part in parts]
+
+
+def _two_methods(runs: pd.DataFrame) -> np.ndarray:
+    """Labels with limits from theory and measured ones on the same data: a line over batch sizes would mix them."""
+    known = runs[runs["limit_method"] != "none"]
+    counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
+    return known.loc[counts > 1, "label"].astype(str).unique()
 
 
 def step_size(run: pd.Series) -> str:
@@ -128,8 +140,33 @@ def results(runs: pd.DataFrame) -> pd.DataFrame:
     counts = groups["ok"].agg([("ok", "sum"), ("all", "size")])
     done = runs[runs["status"] == "ok"].groupby(LINE, sort=False)[FINAL].agg(["mean", "std"])
     done.columns = [f"{name}_{statistic}" for name, statistic in done.columns]
-    found = counts.join(done, how="right").reset_index()
-    # names in the order of the study, and batch sizes next to each other
+    return _in_order(counts.join(done, how="right").reset_index())
+
+
+def predicted(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that ended ok and have a predicted limit."""
+    return runs[(runs["status"] == "ok") & runs["limit_cos_l2"].notna()]
+
+
+def predictions(runs: pd.DataFrame) -> pd.DataFrame:
+    """A row a line with predicted limits: how many, their rules, mean gap, mean and least cosine of the increment to
+    them, and to what the limit would be in each other order (NaN for the own)."""
+    groups = predicted(runs).groupby(LINE, sort=False)
+    found = groups.agg(
+        count=("run_id", "size"),
+        rule=("limit_rule", lambda rules: "; ".join(sorted(rules.dropna().unique()))),
+        gap=("limit_gap", "mean"),
+        mean=("inc_cos_limit", "mean"),
+        least=("inc_cos_limit", "min"),
+        **{order: (f"inc_cos_if_{order}", "mean") for order in RIVALS},
+    ).reset_index()
+    for order in RIVALS:
+        found[order] = found[order].mask(found["order"] == order)
+    return _in_order(found)
+
+
+def _in_order(found: pd.DataFrame) -> pd.DataFrame:
+    """Rows with names in the order of the study, and batch sizes next to each other."""
     for name in LINE[:-1]:
         found[name] = pd.Categorical(found[name], found[name].unique())
     return found.sort_values(["geometry", "method", "order", "batch"])

@@ -1,6 +1,12 @@
 """The block driver: R runs that share data and batch order, advanced together, with no Python per step.
 
-For every step and run: margins of the batch, sample weights as f 2^q, the mean gradient, then the optimizer's step.
+For every step and run: margins of the batch, sample weights as f 2^q, the mean gradient, then the optimizer's step,
+
+    step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse)
+
+which updates w and its state in place. g (d,) is the mean gradient; z[:size] are the margins of the batch and f 2^q
+their weights, of which `tail.mean_loss` makes its loss; squares (d,) is the sum of the squared gradients of its rows, filled in mode SAMPLES
+only; expo, inverse (d,) are the exponents of the units and 2^-expo.
 
 Scales. A step kernel sees the gradient and its own state in units of a power of two, chosen here:
 
@@ -11,6 +17,8 @@ Scales. A step kernel sees the gradient and its own state in units of a power of
     another
                 (Adam) or take its sign (Signum), coordinate by coordinate. On sparse rows a coordinate may be seen by
                 one sample only, exponentially lighter than the others, and its m/sqrt(v) is still of order one.
+    SAMPLES     the largest weight of the batch, coordinate by coordinate on sparse rows; for updates without state
+                that divide g by the root of `squares` (AdamProxy). expo and inverse are not kept
 
 A state of degree k (m: 1, v: 2) is stored as state * 2^(-k expo[j]). Scaling by powers of two is exact, so w does not
 depend on when it happens. In the common case all exponents of a run are equal and the scale costs one multiplication
@@ -23,7 +31,7 @@ from implicitbias.jit import helper, inlined
 from implicitbias.simulation.orders import load_batch
 from implicitbias.simulation.tail import exponent, pow2, sample_weight
 
-TRUE, BATCH, COORDINATE = 0, 1, 2
+TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
 
 # Binary orders of magnitude. Squares must stay within 2^+-1022 with room for the rows' own size: a gradient may exceed
 # the scale of its coordinate by 2^HEADROOM; one lighter than 2^-SPREAD needs a look at each coordinate, which may have
@@ -142,6 +150,18 @@ def mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g):
             g[j] -= f[k] * pow2(min(q[k] - own[j], 0)) * row[j] / size
 
 
+@helper
+def sum_of_squares(rows, index, start, size, f, q, own, squares):
+    """squares = sum of (s_i a_i)^2 over the batch, coordinate j in units of 2^(2 own[j])."""
+    squares[:] = 0.0
+    for k in range(size):
+        row = rows[index[start + k]]
+        for j in range(squares.shape[0]):
+            # a heavier sample that does not touch j would give inf * 0
+            part = f[k] * pow2(min(q[k] - own[j], 0)) * row[j]
+            squares[j] += part * part
+
+
 @inlined
 def drive(
     step, mode, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
@@ -162,6 +182,7 @@ def drive(
     q = np.empty(batch, np.int64)
     own = np.empty(d, np.int64)
     g = np.empty(d)
+    squares = np.empty(d)
     for t in range(first, first + count):
         start, size = load_batch(order, seed, t, n, batch, per_epoch, t == first, index)
         for r in range(w.shape[0]):
@@ -188,6 +209,13 @@ def drive(
                     low = min(low, q[k])
                 if mode == BATCH:
                     mean_gradient(rows, index, start, size, f, q, high, g)
+                elif mode == SAMPLES:
+                    if has_zeros and high - low > SPREAD:
+                        mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g)
+                    else:
+                        mean_gradient(rows, index, start, size, f, q, high, g)
+                        own[:] = high
+                    sum_of_squares(rows, index, start, size, f, q, own, squares)
                 else:
                     unit = span[r, LEAST]
                     apart = has_zeros and high - low > SPREAD
@@ -208,6 +236,9 @@ def drive(
                         align(g, own, state[r], degrees, expo[r], inverse[r], forget)
                         span[r, LEAST] = expo[r].min()
                         span[r, LARGEST] = expo[r].max()
-            step(wr, g, state[r], hyper[r], eta[r] * table[which[r], t - first], t, inverse[r])
+            step(
+                wr, g, squares, z, f, q, size, loss, state[r], hyper[r], eta[r] * table[which[r], t - first], t,
+                expo[r], inverse[r],
+            )  # fmt: skip
             if mode == COORDINATE and not forget and t % period == 0:
                 renormalise(state[r], degrees, expo[r], inverse[r], span[r], columns)

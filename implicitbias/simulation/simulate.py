@@ -38,6 +38,8 @@ class Run:
         status      "ok", "diverged" (the loss ends above that of w = 0) or "non_finite" (w overflowed; the snapshots
                     end before)
         seconds     time in the compiled driver; runs of a block share it equally
+        state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
+                    units: zero or inf where float64 does not reach
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """
 
@@ -53,12 +55,13 @@ class Run:
     last_move: np.ndarray
     status: str
     seconds: float
+    state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
     @cached_property
     def curve(self):
-        from implicitbias.measure import measure
+        from implicitbias.measure import limit_of, measure
 
-        return measure(self)
+        return measure(self, limit_of(self))
 
 
 def simulate(
@@ -103,7 +106,7 @@ def simulate(
     >>> import implicitbias as ib
     >>> run = ib.simulate([[2.0, 1.0], [1.0, -1.0]], ib.Adam(), lr=0.01, steps=1000)
     >>> run.status, int(run.steps[-1]), run.weights[-1].round(2)
-    ('ok', 1000, array([3.91, -1.46]))
+    ('ok', 1000, array([ 3.91, -1.46]))
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     single = isinstance(optimizer, Optimizer)
@@ -123,9 +126,10 @@ def simulate(
     if mistakes:
         raise InputError(mistakes)
 
-    blocks = {}  # the compiled driver takes one kind of optimizer at a time
+    # The compiled driver takes one kind of optimizer at a time, with a memory or without.
+    blocks = {}
     for position, item in enumerate(optimizers):
-        blocks.setdefault(type(item), []).append(position)
+        blocks.setdefault((type(item), item.advance, any(item.decays())), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)
     for positions in blocks.values():
         block = Block(
@@ -159,7 +163,7 @@ class Block:
         self.shapes = list(shapes.values())
         self.which = np.array([list(shapes).index((s.a, s.t0)) for s in schedules])
         self.eta = np.array([s.eta for s in schedules])
-        self.kernel = kind.advance
+        self.kernel = optimizers[0].advance
         self.frozen = np.empty((0, problem.n))  # margins that stand in for rows w, see `drive`
         self.data = (
             int(np.any(problem.rows, axis=0).sum()), bool((problem.rows == 0).any()),
@@ -196,6 +200,13 @@ class Block:
             *self.scales,
         )
         self.last_lr = self.eta * table[self.which, -1]
+
+    def true_state(self, r: int) -> np.ndarray:
+        """(K, d) the state of run r without its scales."""
+        state, degrees = self.state[0][r], self.state[1]
+        shifts = np.clip(degrees[:, None] * self.scales[0][r], -(2**30), 2**30).astype(np.int32)
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(state, shifts)
 
     def run(self) -> list[Run]:
         """Advance to every snapshot, or until no run is left."""
@@ -258,6 +269,7 @@ class Block:
                     moves[keep, r].copy(),
                     status,
                     seconds / runs,
+                    self.true_state(r),
                 )
             )
         return result

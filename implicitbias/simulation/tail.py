@@ -63,3 +63,27 @@ def sample_weight(z, loss):
     if z >= 0.0:
         return f / (1.0 + small), q
     return 1.0 / (1.0 + small), 0
+
+
+@helper
+def loss_over_weight(z, loss):
+    """l(z) / s(z), for z >= 0 or the exponential loss: it tends to 1."""
+    if loss == EXPONENTIAL or z > 40.0:
+        return 1.0
+    x = math.exp(-z)
+    return math.log1p(x) * (1.0 + x) / x
+
+
+@helper
+def mean_loss(z, f, q, size, loss):
+    """(total, high) with total 2^high the mean of l(z) over the first `size` margins; their weights are f 2^q."""
+    high = q[0]
+    for k in range(1, size):
+        high = max(high, q[k])
+    total = 0.0
+    for k in range(size):
+        if loss == EXPONENTIAL or z[k] >= 0.0:
+            total += f[k] * pow2(q[k] - high) * loss_over_weight(z[k], loss)
+        else:  # logistic: the weight is of order 1 = 2^0, and so is `high` = 0
+            total += math.log1p(math.exp(z[k])) - z[k]
+    return total / size, high

@@ -11,6 +11,8 @@ import pyarrow as pa
 from implicitbias.measure import MEASURES, NORMS
 from implicitbias.optimizers import OPTIMIZERS
 
+# Orders whose predictions differ at the same batch size.
+RIVALS = ("reshuffle", "replacement", "cyclic")
 STATUSES = ("ok", "diverged", "non_finite", "not_separable", "error")
 
 _MEASURES = [pa.field(name, pa.int64() if kind is int else pa.float64()) for name, kind in MEASURES.items()]
@@ -50,6 +52,7 @@ RUNS = pa.schema(
         pa.field("seed", pa.int64()),
         pa.field("loss", pa.string()),
         pa.field("per_octave", pa.int64()),
+        pa.field("limit_method", pa.string()),
         # how it ended
         pa.field("status", pa.string()),
         pa.field("message", pa.string()),
@@ -61,6 +64,14 @@ RUNS = pa.schema(
         *(pa.field(f"gamma_{norm}", pa.float64()) for norm in NORMS),
         *(pa.field(f"gap_{norm}", pa.float64()) for norm in NORMS),
         *(pa.field(f"unique_{norm}", pa.bool_()) for norm in NORMS),
+        # where theory says it goes: the rule, its certificate, the direction, its cosines, and those of the last
+        # increment to what the rule would be for another batch order
+        pa.field("limit_rule", pa.string()),
+        pa.field("limit_gap", pa.float64()),
+        pa.field("limit_error", pa.float64()),
+        pa.field("limit", pa.list_(pa.float64())),
+        *(pa.field(f"limit_cos_{norm}", pa.float64()) for norm in NORMS),
+        *(pa.field(f"inc_cos_if_{order}", pa.float64()) for order in RIVALS),
         # provenance
         pa.field("kernel_seconds", pa.float64()),
         pa.field("measure_seconds", pa.float64()),

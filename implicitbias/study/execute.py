@@ -2,9 +2,11 @@
 
 import functools
 import json
+import math
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,13 +18,15 @@ import pyarrow as pa
 from implicitbias import __version__
 from implicitbias.errors import InputError, NotSeparable
 from implicitbias.jit import source_hash
+from implicitbias.limits import Limit, predict
 from implicitbias.margins import max_margin
-from implicitbias.measure import NORMS, half_way
-from implicitbias.optimizers import OPTIMIZERS
+from implicitbias.measure import NORMS, cosine, half_way, measure
+from implicitbias.optimizers import OPTIMIZERS, Optimizer
 from implicitbias.problem import Problem
+from implicitbias.simulation.setting import Setting
 from implicitbias.simulation.simulate import Run, simulate
 from implicitbias.store import Store
-from implicitbias.store.schema import CURVES
+from implicitbias.store.schema import CURVES, RIVALS
 from implicitbias.study.expand import Data, RunSpec, blocks, run_id
 from implicitbias.study.plan import plan
 from implicitbias.study.spec import Study, read_study
@@ -203,8 +207,10 @@ def _execute_block(block: list[RunSpec]):
         clock = time.perf_counter()
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
-                curve = run.curve.copy()
-                row = certified | {"status": run.status, "kernel_seconds": run.seconds} | _final(run)
+                limit = _limit(spec.data, spec.optimizer, spec.limit, **_visits(spec.setting))
+                curve = measure(run, limit)
+                row = certified | {"status": run.status, "kernel_seconds": run.seconds}
+                row |= _final(run, spec, curve, limit)
         except Exception as error:
             yield spec, _failure(error), None
             continue
@@ -226,13 +232,41 @@ def _certificates(problem: Problem) -> dict:
     }
 
 
-def _final(run: Run) -> dict:
-    """The measures at the end of a run."""
+def _final(run: Run, spec: RunSpec, curve: pd.DataFrame, limit: Limit | None) -> dict:
+    """The measures at the end of a run, and its predicted limit."""
     if not len(run.steps):
         return {}
-    w = run.weights[-1]
-    distances = {f"distance_{n}": float(max_margin(run.problem, n).distance(w)) for n in NORMS} if w.any() else {}
-    return {**run.curve.iloc[-1].to_dict(), **distances, "w": w.tolist(), "increment": (w - half_way(run)[-1]).tolist()}
+    w, increment = run.weights[-1], (run.weights - half_way(run))[-1]
+    row = {**curve.iloc[-1].to_dict(), "w": w.tolist(), "increment": increment.tolist()}
+    if w.any():
+        row |= {f"distance_{norm}": float(max_margin(run.problem, norm).distance(w)) for norm in NORMS}
+    if limit is not None:
+        row |= {"limit_rule": limit.rule, "limit_gap": limit.gap, "limit_error": limit.error}
+        row |= {"limit": limit.direction.tolist()}
+        for norm in NORMS:
+            row[f"limit_cos_{norm}"] = float(cosine(limit.direction, max_margin(run.problem, norm).direction))
+    # Rival orders are told apart on small data, where each takes milliseconds.
+    if spec.optimizer.name == "adam" and spec.data.n <= 50 and spec.setting.batch < spec.data.n:
+        for order in RIVALS:
+            rival = _limit(
+                spec.data, spec.optimizer, "theory", **_visits(spec.setting) | {"order": order, "remainder": None}
+            )
+            row[f"inc_cos_if_{order}"] = math.nan if rival is None else float(cosine(increment, rival.direction))
+    return row
+
+
+def _visits(setting: Setting) -> dict:
+    """The part of a setting that a prediction depends on."""
+    return {name: getattr(setting, name) for name in ("batch", "order", "remainder", "seed")}
+
+
+@functools.lru_cache(maxsize=4096)
+def _limit(data: Data, optimizer: Optimizer, method: str, **visits) -> Limit | None:
+    if method == "none":
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is the one reached from w = 0
+        return predict(_problem(data), optimizer, method=method, **visits)
 
 
 def _describe(spec: RunSpec) -> dict:
@@ -253,6 +287,7 @@ def _describe(spec: RunSpec) -> dict:
         **asdict(spec.optimizer),
         **{f"lr_{key}": value for key, value in asdict(spec.lr).items()},
         **asdict(spec.setting),
+        "limit_method": spec.limit,
         "version": __version__,
         "source": source_hash(),
         "libraries": _libraries(),

@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.study.spec import Grid, Study, axis
 
+METHODS = ("theory", "numerical", "none")  # of predicting a limit
 BLOCK = 16  # runs advanced together: their states still fit a core's cache for d in the hundreds
 ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
 
@@ -43,6 +45,7 @@ class RunSpec:
     optimizer: Optimizer
     lr: Power
     setting: Setting
+    limit: str  # how its limit is predicted: "theory", "numerical" or "none"
     run_id: str
 
     @property
@@ -51,13 +54,14 @@ class RunSpec:
         return self.data, type(self.optimizer).name, self.setting
 
 
-def canonical(data: Data, optimizer: Optimizer, lr: Power, setting: Setting) -> dict:
+def canonical(data: Data, optimizer: Optimizer, lr: Power, setting: Setting, limit: str) -> dict:
     """What a run is, without names: the same dictionary always gives the same result."""
     return {
         "data": data.digest,
         "optimizer": type(optimizer).name,
         "hyper": asdict(optimizer),
         "lr": asdict(lr),
+        "limit": limit,
         **asdict(setting),
     }
 
@@ -177,6 +181,22 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     return found
 
 
+def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
+    """An optimizer from its kind and "name=value" settings. Errors: ``InputError`` with every mistake."""
+    mistakes: list[str] = []
+    table = {"kind": kind}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        try:
+            table[name.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            mistakes.append(f"--hyper takes name=value, such as beta2=0.95, not {setting!r}")
+    found = _optimizers("command line", table, mistakes)
+    if mistakes:
+        raise InputError(mistakes)
+    return found[0][1]
+
+
 def _schedule(value, where: str, mistakes: list[str]) -> Power | None:
     """A step size of a study file: a number, or a table {eta, a, t0}."""
     try:
@@ -221,8 +241,12 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
                 except InputError as error:
                     mistakes.extend(f"{where} with data {item.name!r}: {mistake}" for mistake in error.mistakes)
                     continue
-                identity = run_id(canonical(item, optimizer, lr, setting))
-                yield RunSpec(item, name, optimizer, lr, setting, identity)
+                limit = cell["limit"]
+                if limit not in METHODS:
+                    mistakes.append(f"{where}.limit: {one_of(limit, 'method', METHODS)}")
+                    continue
+                identity = run_id(canonical(item, optimizer, lr, setting, limit))
+                yield RunSpec(item, name, optimizer, lr, setting, limit, identity)
 
 
 def study_files(folder: str | Path) -> list[Path]:

@@ -5,7 +5,8 @@
     [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
     [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
     [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
-                             seed, loss, remainder, per_octave: the product of these axes, each a value or a list
+                             seed, loss, remainder, per_octave, limit (theory, numerical or none: how the limit of
+                             a run is predicted): the product of these axes, each a value or a list
     [[claim]]                says, source, measure, where, and at_least / at_most / equal + within
 
 Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
@@ -43,10 +44,11 @@ class Grid(_Strict):
     loss: list[str] = ["logistic"]
     remainder: list[str] | None = None
     per_octave: list[int] = [8]
+    limit: list[str] = ["theory"]
     zip: list[list[str]] = []
 
     @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "until_log_loss", "seed", "loss",
-                     "remainder", "per_octave", mode="before")  # fmt: skip
+                     "remainder", "per_octave", "limit", mode="before")  # fmt: skip
     @classmethod
     def _axis(cls, value):
         return axis(value)

@@ -3,13 +3,13 @@
 import html
 import json
 import re
-from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from report.made_up import STUDY, folder, frames, read, tables
 
 from implicitbias.errors import InputError
 from implicitbias.report import write_report
@@ -17,19 +17,18 @@ from implicitbias.report.arrange import MAX_SHEETS, against_batch, against_steps
 from implicitbias.report.draw import Key, Line, Panel, Sheet, draw, plain
 from implicitbias.report.figures import figures
 from implicitbias.report.page import MAX_ROWS, render
-from implicitbias.report.tables import FINAL, LINE, MAX_POINTS, by_batch, by_step, label_runs, results, separators
-from implicitbias.store import Store
-from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.report.tables import (
+    FINAL,
+    LINE,
+    MAX_POINTS,
+    by_batch,
+    by_step,
+    label_runs,
+    results,
+    separators,
+)
+from implicitbias.store.schema import CURVES
 
-STEPS = [1, 2, 4, 8, 16, 32]
-STUDY = """
-title = "A study"
-question = "Which direction?"
-sources = ["Someone 2025, arXiv:0000.00000"]
-data.gaussian = {}
-optimizer.adam = {}
-grid = [{ steps = 32 }]
-"""
 CLAIM = """
 [[claim]]
 says = "%s"
@@ -38,77 +37,6 @@ measure = "cos_l2"
 where = { batch = %d }
 at_least = %g
 """
-
-
-def tables(
-    data=("gaussian",), labels=("Adam(0.9, 0.95)", "SGD"), orders=("reshuffle",), batches=(1, 2, 4), seeds=3,
-    status="ok", steps=STEPS,
-):  # fmt: skip
-    """A table of runs and one of snapshots as a study writes them, with made-up measures."""
-    random = np.random.default_rng(0)
-    runs, curves = [], []
-    columns = [name for name in CURVES.names if name not in ("run_id", "step", "support")]
-    for name in data:
-        for order in orders:
-            for batch in batches:
-                for label in labels:
-                    for seed in range(seeds):
-                        run_id = f"{len(runs):016x}"
-                        values = random.uniform(0.1, 1.0, (len(steps), len(columns)))
-                        curve = pd.DataFrame(values, columns=columns).assign(
-                            run_id=run_id, step=steps, support=1, log_loss=-np.array(steps, float)
-                        )
-                        run = {
-                            "run_id": run_id, "data": name, "data_params": json.dumps({"n": 4, "seed": seed}),
-                            "data_seed": seed, "data_digest": f"{name}{seed}", "n": 4, "d": 5, "optimizer": "o",
-                            "label": label, "lr_eta": 0.1, "lr_a": 0.0, "lr_t0": 2.0, "batch": batch, "order": order,
-                            "steps": steps[-1], "loss": "logistic", "status": status, "version": "1", "source": "abc",
-                            "libraries": "numpy 2", "machine": "Linux",
-                        }  # fmt: skip
-                        if status == "ok":
-                            norms = ("l1", "l2", "linf")
-                            run |= curve.iloc[-1].to_dict() | {"kernel_seconds": 0.25}
-                            run |= {f"gamma_{x}": 0.5 for x in norms} | {f"gap_{x}": 1e-12 for x in norms}
-                            run |= {f"unique_{x}": x != "linf" for x in norms}
-                            curves.append(curve)
-                        else:
-                            run["message"] = f"{status}: no <b>separator</b>"
-                        runs.append(run)
-    found = pa.Table.from_pandas(pd.concat(curves)[CURVES.names], CURVES, preserve_index=False) if curves else None
-    return pa.Table.from_pylist(runs, schema=RUNS), found or CURVES.empty_table()
-
-
-def folder(path, runs, curves, text=STUDY):
-    store = Store.create(path / "results", {"study": "s", "settings": [], "runs": runs.num_rows, "digest": "x"}, text)
-    store.add("part", runs.to_pylist(), curves)
-    store.compact(runs.column("run_id").to_pylist())
-    return store.folder
-
-
-class Page(HTMLParser):
-    """What a page loads, its elements and its text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.loads, self.words = [], [], []
-        self.feed(text)
-        self.text = re.sub(r"\s+", " ", " ".join(self.words))
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
-
-    def handle_data(self, data):
-        self.words.append(data)
-
-
-def read(path):
-    return Page(path.read_text(encoding="utf-8"))
-
-
-def frames(**options):
-    runs, curves = tables(**options)
-    return label_runs(runs.to_pandas()), curves
 
 
 # -- the page ---------------------------------------------------------------------------------------------------------
@@ -202,13 +130,14 @@ def test_long_tables_are_cut_and_say_so():
 
 
 def test_results_are_means_and_deviations_over_seeds():
-    runs, _ = frames()
+    runs, _ = frames(methods=("theory",))
     runs.loc[0, "status"] = "diverged"
     found = results(runs).set_index(LINE)
     for keys, group in runs[runs["status"] == "ok"].groupby(LINE):
         for name in FINAL:
-            assert found.loc[keys, f"{name}_mean"] == pytest.approx(group[name].mean(), rel=1e-12)
-            assert found.loc[keys, f"{name}_std"] == pytest.approx(group[name].std(), rel=1e-9, abs=1e-12)
+            mean, sd = found.loc[keys, [f"{name}_mean", f"{name}_std"]]
+            assert mean == pytest.approx(group[name].mean(), rel=1e-12)
+            assert sd == pytest.approx(group[name].std(), rel=1e-9, abs=1e-12)
     first = found.loc[tuple(runs.loc[0, LINE])]
     assert (first["ok"], first["all"]) == (2, 3)
     assert [*found.index.get_level_values("batch")] == [1, 2, 4, 1, 2, 4]
@@ -306,6 +235,9 @@ def test_large_studies_are_shown_in_part():
     drawn = figures(runs[runs["data"] == "set 0"], curves)
     assert [figure.number for figure in drawn] == ["1a", "1b", "1c", "2a", "2b", "3a", "3b", "4a", "4b"]
     assert drawn[1].caption == "To be read as figure 1a."
+
+
+# -- drawing ----------------------------------------------------------------------------------------------------------
 
 
 def test_many_lines_become_a_png():

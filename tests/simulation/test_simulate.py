@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import implicitbias as ib
+from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.simulation import simulate as module
 from implicitbias.simulation.orders import batches
 from implicitbias.simulation.simulate import snapshot_steps
@@ -15,16 +16,30 @@ ROWS = np.random.default_rng(1).normal(size=(5, 7))
 
 RULES = st.one_of(
     st.builds(
-        lambda b1, b2, eps, bias, inside: (
-            ib.Adam(b1, b2, eps, bias, inside),
-            naive.Adam(b1, b2, eps, bias, inside),
+        lambda b1, b2, eps, bias, inside, kappa: (
+            ib.Adam(b1, b2, eps, bias, inside, kappa),
+            naive.Adam(b1, b2, eps, bias, inside, kappa),
         ),
         st.sampled_from([0.0, 0.5, 0.9]),
         st.sampled_from([0.9, 0.999]),
         st.sampled_from([0.0, 1e-8, 0.1]),
         st.booleans(),
         st.booleans(),
+        st.sampled_from([0.0, 0.0, 0.3, 10.0]),
     ),
+    st.builds(
+        lambda b1, b2, eps, bias, decay: (
+            ib.AdamW(b1, b2, eps, bias, decay),
+            naive.AdamW(b1, b2, eps, bias, decay),
+        ),
+        st.sampled_from([0.0, 0.9]),
+        st.sampled_from([0.9, 0.999]),
+        st.sampled_from([0.0, 0.1]),
+        st.booleans(),
+        st.sampled_from([0.0, 0.3]),
+    ),
+    st.builds(lambda eps: (ib.AdaGrad(eps), naive.AdaGrad(eps)), st.sampled_from([0.0, 0.1])),
+    st.just((ib.AdamProxy(), naive.AdamProxy())),
     st.builds(
         lambda mu, nesterov: (ib.SGD(mu, nesterov), naive.SGD(mu, nesterov)),
         st.sampled_from([0.0, 0.5, 0.9]),
@@ -78,6 +93,30 @@ def test_a_block_gives_the_bits_of_single_runs():
         assert (run.weights == alone.weights).all()
         assert (run.sum_lr == alone.sum_lr).all()
         assert run.optimizer is optimizer
+
+
+def test_a_run_without_memory_is_the_same_beside_runs_with_one():
+    """Past underflow: sign descent sees every sample's sign, however light; a state with memory need not."""
+    alone = ib.simulate(ROWS, ib.Signum(0.0), lr=10.0, steps=2000, order="cyclic")
+    beside = ib.simulate(ROWS, [ib.Signum(0.9), ib.Signum(0.0)], lr=10.0, steps=2000, order="cyclic")[1]
+    assert np.ptp(ROWS @ alone.weights[-1]) > 1e4
+    assert (alone.weights == beside.weights).all()
+
+
+def test_the_final_state_is_in_true_units():
+    """Against the state of the twin, m and v at 50 digits."""
+    start = np.full(7, 300.0) * np.sign(ROWS[0])
+    for ours, twin, names in [
+        (ib.Adam(0.5, 0.9), naive.Adam(0.5, 0.9), ["m", "v"]),
+        (ib.AdaGrad(), naive.AdaGrad(), ["total"]),
+        (ib.Signum(), naive.Signum(0.9), ["m"]),
+        (ib.SGD(0.5), naive.SGD(0.5), ["m"]),
+    ]:
+        run = ib.simulate(ROWS, ours, lr=0.1, batch=2, steps=40, seed=1, initial=start)
+        naive.trajectory(ROWS, twin, batches(5, 2, "reshuffle", 40, seed=1), lambda t: 0.1, w0=start)
+        expected = [[float(x) for x in getattr(twin, name)] for name in names]
+        np.testing.assert_allclose(run.state, expected, rtol=1e-9, atol=1e-305)
+    assert ib.simulate(ROWS, ib.NGD(), steps=3).state.shape == (0, 7)
 
 
 def test_segments_do_not_matter(monkeypatch):
@@ -139,7 +178,7 @@ def test_horizon_down_to_a_log_loss():
     assert (alone.weights == runs[0].weights).all()
 
 
-@pytest.mark.parametrize("optimizer", [ib.Adam(), ib.SGD(0.5), ib.Signum(), ib.NGD()])
+@pytest.mark.parametrize("optimizer", [kind() for kind in OPTIMIZERS.values()])
 def test_one_row_one_feature(optimizer):
     run = ib.simulate([[2.0]], optimizer, lr=0.1, steps=50)
     assert run.status == "ok"
@@ -147,7 +186,12 @@ def test_one_row_one_feature(optimizer):
     assert run.curve["cos_linf"].iloc[-1] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("optimizer", [ib.Adam(), ib.Adam(eps=1e-8), ib.Signum(), ib.NGD()])
+@pytest.mark.parametrize("optimizer",
+    [
+        ib.Adam(), ib.Adam(eps=1e-8), ib.Adam(kappa=1.0), ib.AdamW(weight_decay=0.0), ib.AdamProxy(), ib.AdaGrad(),
+        ib.AdaGrad(eps=1e-8), ib.Signum(), ib.NGD(),
+    ],
+)  # fmt: skip
 def test_a_coordinate_without_data_stays_put(optimizer):
     run = ib.simulate([[1.0, 0.0], [2.0, 0.0]], optimizer, lr=0.1, steps=2000, initial=[0.0, 0.25])
     assert run.weights[-1, 1] == 0.25

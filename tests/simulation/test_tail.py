@@ -40,6 +40,12 @@ PAIRS = {
     "signum": (ib.Signum(0.9), naive.Signum(0.9), 1.0),
     "sign descent": (ib.Signum(0.0), naive.Signum(0.0), 1.0),
     "ngd": (ib.NGD(), naive.NGD(), 1.0),
+    "adam, kappa": (ib.Adam(0.9, 0.95, kappa=0.5), naive.Adam(0.9, 0.95, kappa=0.5), 0.3),
+    "adam, kappa and eps": (ib.Adam(0.9, 0.99, 1e-8, kappa=2.0), naive.Adam(0.9, 0.99, 1e-8, kappa=2.0), 0.01),
+    "adamw": (ib.AdamW(0.9, 0.95, weight_decay=1e-4), naive.AdamW(0.9, 0.95, weight_decay=1e-4), 1.0),
+    "adagrad": (ib.AdaGrad(), naive.AdaGrad(), 1.0),
+    "adagrad, eps": (ib.AdaGrad(1e-8), naive.AdaGrad(1e-8), 1.0),
+    "adam proxy": (ib.AdamProxy(), naive.AdamProxy(), 1.0),
 }
 
 
@@ -66,7 +72,13 @@ def test_trajectory_is_that_of_50_digits(name, shape):
     _compare(ROWS[shape], ours, twin, lr, batch)
 
 
-@pytest.mark.parametrize("name", ["adam", "adam, bias-corrected", "adam, eps", "signum", "ngd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "adam", "adam, bias-corrected", "adam, eps", "adam, kappa", "adam, kappa and eps", "adamw", "adagrad",
+        "adagrad, eps", "adam proxy", "signum", "ngd",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("shape", ["dense", "disjoint"])
 def test_trajectory_starting_beyond_underflow(name, shape):
     """From a point with log-loss below -10000, where every weight is 0 in float64."""

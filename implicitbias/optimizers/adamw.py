@@ -1,0 +1,75 @@
+"""AdamW: Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from implicitbias.jit import inlined, kernel
+from implicitbias.optimizers.adam import adam_step
+from implicitbias.optimizers.base import Optimizer, decay, nonnegative
+from implicitbias.simulation.driver import COORDINATE, drive
+
+
+@inlined
+def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
+    beta1, beta2, eps, bias_correction, weight_decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
+    for j in range(w.shape[0]):
+        w[j] -= lr * weight_decay * w[j]
+    adam_step(w, g, state, beta1, beta2, eps, bias_correction, 0.0, lr, t, inverse)
+
+
+@kernel
+def advance(
+    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
+    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
+):  # fmt: skip
+    drive(
+        step, COORDINATE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
+        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class AdamW(Optimizer):
+    """Adam with decoupled weight decay.
+
+    m = beta1 m + (1 - beta1) g
+    v = beta2 v + (1 - beta2) g^2
+    w = w - lr (m^ / (sqrt(v^) + eps) + weight_decay w)
+
+    with m^ and v^ as in `Adam`. Every |w_j| ends up at or below 1 / weight_decay (with eps = 0 and beta1 <= beta2, up
+    to the size of a step): the weights converge instead of going off in a direction.
+
+    Arguments
+        beta1, beta2      decay rates in [0, 1)
+        eps               >= 0
+        bias_correction   off in the theory
+        weight_decay      >= 0, in units of one over w; 0 is Adam
+
+    Errors: ``InputError`` listing every hyper-parameter out of range.
+
+    >>> AdamW(beta2=0.95, weight_decay=0.1).label
+    'AdamW(0.9, 0.95, weight_decay=0.1)'
+
+    Source: arXiv 1711.05101, Algorithm 2, with the decay scaled by lr; its full-batch limit: arXiv 2404.04454 and
+    2310.05898 (`limits.special.adamw_point`).
+    """
+
+    beta1: float = decay(0.9)
+    beta2: float = decay(0.999)
+    eps: float = nonnegative(0.0)
+    bias_correction: bool = False
+    weight_decay: float = nonnegative(0.01)
+
+    name: ClassVar[str] = "adamw"
+    mode: ClassVar[int] = COORDINATE
+    degrees: ClassVar[tuple[int, ...]] = (1, 2)
+    advance: ClassVar = staticmethod(advance)
+
+    def decays(self) -> tuple[float, ...]:
+        return self.beta1, self.beta2
+
+    @property
+    def label(self) -> str:
+        extra = f", eps={self.eps:g}" if self.eps else ""
+        corrected = ", bias-corrected" if self.bias_correction else ""
+        return f"AdamW({self.beta1:g}, {self.beta2:g}{extra}{corrected}, weight_decay={self.weight_decay:g})"
