@@ -295,3 +295,39 @@ def float_trajectory(rows, rule, batches, lr, loss="logistic", w0=None, record=N
     """`trajectory` in float64: fast enough for many small cases, right only far from underflow."""
     record = None if record is None else [int(t) for t in record]
     return run(rows, rule, batches, lr, loss, w0, record, NUMBERS["float"])
+
+
+# --- tail maps and the dynamics of the sample weights -----------------------------------------------------------------
+
+
+def sampled_map(rows, c, pairs, singles):
+    """S_j / sqrt(pairs S_j^2 + singles Q_j), one coordinate at a time; 0/0 = 0."""
+    out = []
+    for column in np.asarray(rows).T:
+        total = sum(c_i * a for c_i, a in zip(c, column))
+        square = pairs * total**2 + singles * sum((c_i * a) ** 2 for c_i, a in zip(c, column))
+        out.append(total / math.sqrt(square) if square > 0 else 0.0)
+    return np.array(out)
+
+
+def epoch_map(rows, c, blocks, beta1, beta2, epochs=400):
+    """Mean of m / sqrt(v) over the last of many epochs of Adam on the frozen gradients mean_{i in B} c_i a_i."""
+    m, v = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for _ in range(epochs):
+        total = np.zeros(rows.shape[1])
+        for block in blocks:
+            g = sum(c[i] * rows[i] for i in block) / len(block)
+            m = beta1 * m + (1 - beta1) * g
+            v = beta2 * v + (1 - beta2) * g * g
+            total += np.where(v > 0, m / np.sqrt(np.where(v > 0, v, 1.0)), 0.0)
+    return total / len(blocks)
+
+
+def weight_dynamics(rows, tail_map, c, step=0.02, steps=40_000):
+    """Euler steps of d log c_i = -(a_i.F(c) - sum_j c_j a_j.F(c)) until the weights rest; returns the last c."""
+    c = np.array(c, dtype=float)
+    for _ in range(steps):
+        z = rows @ tail_map(c)
+        c = c * np.exp(-step * (z - c @ z))
+        c = c / c.sum()
+    return c

@@ -193,7 +193,11 @@ def newton(rows: np.ndarray, tail_map: TailMap, start: RestPoint, rounds: int = 
         size = len(index)
         jacobian = rows[index] @ (tail_map.slope(g)[index] / c[index][:, None]).T / length
         system = np.block([[jacobian, -np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
-        change = np.linalg.lstsq(system, np.r_[c @ z - z[index], 0.0], rcond=1e-13)[0][:size]
+        rhs = np.r_[c @ z - z[index], 0.0]
+        try:
+            change = np.linalg.solve(system, rhs)[:size]
+        except np.linalg.LinAlgError:  # more rows on the support than the data tell apart
+            change = np.linalg.lstsq(system, rhs, rcond=1e-13)[0][:size]
         falling = change < 0.0
         step = min(1.0, float((-c[index][falling] / change[falling]).min())) if falling.any() else 1.0
         moved = np.zeros_like(c)

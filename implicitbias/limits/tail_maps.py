@@ -22,6 +22,7 @@ Song, Yun 2026. The rest is derived: v averages g_B^2 over the batches an order 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import lfilter
 
 
 def contributions(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -82,6 +83,14 @@ def replacement(n: int, batch: int) -> Sampled:
     return Sampled(batch - 1.0, float(n))
 
 
+def around(beta: float, x: np.ndarray) -> np.ndarray:
+    """y_p = sum_q beta^((p - q) mod m) x_q for x (m, d): the periodic state of y <- beta y + (1 - beta^m) x_p."""
+    m = len(x)
+    last = (float(beta) ** np.arange(m - 1, -1, -1))[:, None] * x
+    start = beta * last.sum(axis=0, keepdims=True)
+    return lfilter([1.0 - float(beta) ** m], [1.0, -beta], x, axis=0, zi=start)[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Epoch(TailMap):
     """Fixed blocks in turn, with finite beta1 <= beta2. In its periodic state, after block p of m, up to common
@@ -97,26 +106,19 @@ class Epoch(TailMap):
     beta1: float = 1.0
     beta2: float = 1.0
 
-    def _powers(self):
-        position = np.arange(len(self.blocks))
-        lag = (position[:, None] - position) % len(self.blocks)
-        return float(self.beta1) ** lag, float(self.beta2) ** lag
-
     def _means(self, g):
         return np.array([g[block].mean(axis=0) for block in self.blocks])
 
     def value(self, g):
-        first, second = self._powers()
         means = self._means(g)
-        return ratio(first @ means, second @ means**2).sum(axis=0)
+        return ratio(around(self.beta1, means), around(self.beta2, means**2)).sum(axis=0)
 
     def slope(self, g):
-        first, second = self._powers()
         means = self._means(g)
-        inverse = ratio(np.ones_like(means), second @ means**2)
-        bend = (first @ means) * inverse**3
-        # row q: how sum_p m_p / sqrt(v_p) answers to the gradient of block q
-        answer = first.T @ inverse - (second.T @ bend) * means
+        inverse = ratio(np.ones_like(means), around(self.beta2, means**2))
+        bend = around(self.beta1, means) * inverse**3
+        # row q: how sum_p m_p / sqrt(v_p) answers to the gradient of block q, which acts on the blocks after it
+        answer = around(self.beta1, inverse[::-1])[::-1] - around(self.beta2, bend[::-1])[::-1] * means
         found = np.empty_like(g)
         for q, block in enumerate(self.blocks):
             found[block] = g[block] / len(block) * answer[q]

@@ -5,8 +5,8 @@ For every step and run: margins of the batch, sample weights as f 2^q, the mean 
     step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse)
 
 which updates w and its state in place. g (d,) is the mean gradient; z[:size] are the margins of the batch and f 2^q
-their weights, of which `tail.mean_loss` makes its loss; squares (d,) is the sum of the squared gradients of its rows, filled in mode SAMPLES
-only; expo, inverse (d,) are the exponents of the units and 2^-expo.
+their weights, of which `tail.mean_loss` makes its loss; squares (d,) is the sum of the squared gradients of its rows,
+filled in mode SAMPLES only; expo, inverse (d,) are the exponents of the units and 2^-expo.
 
 Scales. A step kernel sees the gradient and its own state in units of a power of two, chosen here:
 
