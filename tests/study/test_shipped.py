@@ -22,7 +22,7 @@ shipped = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 
 def table_of(runs):
     """The table of these runs as it would be if every one of them ended with the same measures."""
-    same = {name: 0.5 for name in RUNS.names if name.startswith(("cos", "inc", "ratio", "log"))}
+    same = {name: 0.5 for name in RUNS.names if name.startswith(("cos", "inc", "ratio", "log", "norm"))}
     same |= {"status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
     return pd.DataFrame([same | _describe(run) for run in runs], columns=RUNS.names)
 
