@@ -57,7 +57,11 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -
     If no search arrives, the one point with the least gap, which says how far it is from resting.
     """
     size = np.linalg.norm(rows, axis=1).max()
-    points = [] if (rows == 0.0).any() else [search(rows, tail_map, start) for start in starts]
+    points = []
+    for start in [] if (rows == 0.0).any() else starts:
+        points.append(search(rows, tail_map, start))
+        if points[0].gap > ARRIVED * size:  # a map on which this method gets lost: other starts would too, at length
+            break
     arrived = [point for point in points if point.gap <= ARRIVED * size]
     if not arrived:
         points.append(follow(rows, tail_map))
@@ -126,7 +130,7 @@ def search(rows: np.ndarray, tail_map: TailMap, start: np.ndarray) -> RestPoint:
     """Damped steps of T from weights `start`, and Newton's method as soon as it improves on them; rows without
     zeros."""
     size = np.linalg.norm(rows, axis=1).max()
-    theta, waited = 1.0, 0
+    theta, waited, failures = 1.0, 0, 0
     point = evaluate(rows, tail_map, _logs(start))
     for _ in range(DAMPED):
         if point.gap <= CONVERGED * size:
@@ -137,6 +141,9 @@ def search(rows: np.ndarray, tail_map: TailMap, start: np.ndarray) -> RestPoint:
             if polished.gap < 1e-3 * point.gap:
                 point = polished
                 continue
+            failures += 1
+            if failures == 4:
+                break
         waited += 1
         target = frozen_dual(rows, tail_map, point.weights)
         while True:

@@ -89,7 +89,7 @@ SINGLE = [
     ("n = 4\n", 'kind = ["gaussian"]\n',
      "data.gaussian.kind: unknown data family ['gaussian']; did you mean 'gaussian'"),
     ("[optimizer.adam]", "[optimizer.adm]", "optimizer.adm.kind: unknown optimizer 'adm'; did you mean 'adam'?"),
-    ("[optimizer.adam]", "[optimizer.adam]\nkind = 3", "optimizer.adam.kind: unknown optimizer 3; use one of 'adagrad', "),
+    ("[optimizer.adam]", "[optimizer.adam]\nkind = 3", "optimizer.adam.kind: unknown optimizer 3; use one of 'ada"),
     ("batch = [1, 2]", 'order = ["cyclic", "shufle_once"]',
      "grid.0 with data 'gaussian': unknown order 'shufle_once'; did you mean 'shuffle_once'?"),
     ("batch = [1, 2]", 'loss = "hinge"',
