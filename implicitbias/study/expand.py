@@ -12,8 +12,10 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.geometry import FAMILIES, make
 from implicitbias.optimizers import OPTIMIZERS, Optimizer
 from implicitbias.problem import Problem
+from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
+from implicitbias.simulation.tail import LOSSES
 from implicitbias.study.spec import Grid, Study, axis
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
@@ -220,6 +222,11 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
         mistakes.extend(f"{where}.{field}: {one_of(name, field, known)}" for name in table[field] if name not in known)
     if "lr" in table:
         table["lr"] = [_schedule(value, f"{where}.lr", mistakes) or ANY_LR for value in table["lr"]]
+    if not any(map(data.get, table["data"])) or not any(map(optimizers.get, table["optimizer"])):
+        # No run can be formed, because of mistakes elsewhere; the words of the grid can be checked all the same.
+        for field, known in (("order", ORDERS), ("loss", LOSSES), ("remainder", REMAINDERS), ("limit", METHODS)):
+            words = [word for word in table.get(field, ()) if word not in known]
+            mistakes.extend(f"{where}.{field}: {one_of(word, field, known)}" for word in words)
     local: list[str] = []
     cells = list(combinations(table, grid.zip, where, local))
     mistakes.extend(local)

@@ -229,6 +229,8 @@ def test_all_mistakes_of_a_file_come_at_once(mistakes):
         "optimizer.sgd: momentum of SGD",
         "optimizer.adamm.kind: unknown optimizer",
         "grid.1.optimizer: unknown optimizer 'nobody'",
+        "grid.1.loss: unknown loss 'hinge'",
+        "grid.1.order: unknown order 'sideways'",
         "claim.1.measure: unknown measure 'nothing'",
         "claim.1.where: unknown column 'oder'",
     ]
@@ -352,3 +354,17 @@ def test_a_spoilt_study_is_an_input_error_or_a_study(changes, add_key):
     except InputError as error:
         assert error.mistakes
         assert all("\n" not in mistake for mistake in error.mistakes)
+
+
+def test_words_of_a_grid_are_checked_even_when_no_run_can_be_formed(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'title = "t"\n[data.gaussian]\nd = 0\n[optimizer.adam]\nlr = 1\n'
+        '[[grid]]\nsteps = 5\norder = "cylic"\nlimit = "theroy"\nloss = "logistik"\nremainder = "kep"\n'
+    )
+    with pytest.raises(InputError) as caught:
+        plan(path)
+    text = "\n".join(caught.value.mistakes)
+    for word in ("'cyclic'", "'theory'", "'logistic'", "'keep'", "d must be"):
+        assert word in text
+    assert len(caught.value.mistakes) == 5
