@@ -22,7 +22,7 @@ a
             a_i.F and a_j.F agree on average for any two of its rows, up to 1 / sum gamma_k.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -228,23 +228,29 @@ def newton(rows: np.ndarray, tail_map: TailMap, start: RestPoint, rounds: int = 
 
 def follow(rows: np.ndarray, tail_map: TailMap) -> RestPoint:
     """The end of the curve log c = -t A F(c) that starts at equal weights."""
-    n = len(rows)
-    logs = np.zeros(n)
-    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(contributions(rows, logs))).max(), 1e-300)
-    t, factor = 0.1 / scale, 2.0
-    before, t_before = logs, 0.0
-    point = evaluate(rows, tail_map, logs)
-    while t < FAR / scale and factor > 1.001:
+    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(rows)).max(), 1e-300)
+    points = (evaluate(rows, tail_map, logs) for _, logs in curve(rows, tail_map, FAR / scale))
+    return newton(rows, tail_map, min(points, key=lambda point: point.gap))
+
+
+def curve(rows: np.ndarray, tail_map: TailMap, end: float) -> Iterator[tuple[float, np.ndarray]]:
+    """(t, log c) along the curve log c = -t A F(c), from t = 0 to t = end, or to where it can be followed."""
+    logs = np.zeros(len(rows))
+    yield 0.0, logs
+    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(rows)).max(), 1e-300)
+    step = min(0.1 / scale, end)
+    t, before, t_before = 0.0, logs, -step
+    while t < end and step > 1e-3 * t:
+        step = min(step, end - t)
         # Far out the log-weights are linear in t: constant on the support, falling elsewhere.
-        guess = logs + (logs - before) * ((factor - 1.0) * t / (t - t_before))
-        corrected = _correct(rows, tail_map, guess, t * factor)
+        guess = logs + (logs - before) * (step / (t - t_before))
+        corrected = _correct(rows, tail_map, guess, t + step)
         if corrected is None:
-            factor = 1.0 + (factor - 1.0) / 4.0
+            step /= 4.0
             continue
-        before, t_before, logs, t = logs, t, corrected, t * factor
-        factor = min(16.0, 1.0 + 2.0 * (factor - 1.0))
-        point = min(point, evaluate(rows, tail_map, logs), key=lambda item: item.gap)
-    return newton(rows, tail_map, point)
+        before, t_before, logs, t = logs, t, corrected, t + step
+        yield t, logs
+        step = min(15.0 * t, 4.0 * step)
 
 
 def _correct(rows, tail_map, logs, t) -> np.ndarray | None:

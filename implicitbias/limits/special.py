@@ -2,7 +2,8 @@
 
     Adam, eps_t = kappa L(w_t)   argmax over |u_j| < 1 of min_i a_i.u - kappa sum_j (-|u_j| - log(1 - |u_j|))
     AdaGrad                      min sum_j w_j^2 / h_j over A w >= 1, h_j = (sum_t g_j^2)^(-1/2) of the run
-    AdamW, decay lambda          a point, not a direction: the minimiser of L over ||w||_inf <= 1/lambda
+    AdamW, decay lambda          a point, not a direction: the minimiser of L over ||w||_inf <= 1/lambda; on batches the
+                                 solution of lambda w = Psi_b(w)
     Signum, reshuffled           a lower bound on its l_inf margin
 
 each with a certificate where it is a programme.
@@ -14,9 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, one_of
+from implicitbias.limits import tail_maps
+from implicitbias.limits.fixed_point import curve
 from implicitbias.limits.predict import Limit, solve
 from implicitbias.limits.rules import Rule
+from implicitbias.limits.tail_maps import contributions
 from implicitbias.losses import log_loss, log_losses, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import AdaGrad
@@ -217,6 +221,53 @@ def adamw_point(problem, weight_decay: float, loss: str = "logistic") -> BoxMini
     if gap(best) > 1e-6:
         warnings.warn(f"the loss is only certified to a relative {gap(best):.1e}", RuntimeWarning, stacklevel=2)
     return BoxMinimum(best / weight_decay, float(log_loss(rows @ best, loss)), max(gap(best), 0.0))
+
+
+def adamw_batch_point(
+    problem, weight_decay: float, batch: int = 1, order: str = "reshuffle"
+) -> tuple[np.ndarray, float]:
+    """Where mini-batch AdamW with eps = 0, beta2 -> 1 and small steps settles: lambda w = Psi_b(w).
+
+    Psi_b is the mean update at the sample weights of w, the tail map of the batch order in its true size:
+    sqrt(b (n-1)/n) S/sqrt((b-1) S^2 + (n-b) Q) for reshuffling, sqrt(b) S/sqrt((b-1) S^2 + n Q) with replacement. The
+    curve log c = -t A Psi_b(c) is followed to t = 1/lambda, with weights e^-z: the logistic ones once margins exceed a
+    few units.
+
+    Arguments
+        problem       a Problem, or its rows (n, d)
+        weight_decay  lambda > 0
+        batch         1..n-1
+        order         "reshuffle" or "replacement"
+
+    Returns w (d,), and the residual max_j |lambda w_j - Psi_b(w)_j| at the logistic weights; |Psi_b(w)_j| is at most 1.
+    Errors: ``InputError`` for arguments out of range, ``NotSeparable`` for data without a separator.
+
+    >>> import implicitbias as ib
+    >>> w, residual = adamw_batch_point(ib.geometry.gaussian(n=4, d=9, seed=0), weight_decay=0.05)
+    >>> bool(np.abs(w).max() <= 20), residual < 1e-6
+    (True, True)
+
+    Source: derived; full batch it is the box of arXiv 2404.04454.
+    """
+    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    n, mistakes = problem.n, []
+    if not _is_number(weight_decay) or not 0.0 < weight_decay < np.inf:
+        mistakes.append(f"weight_decay must be > 0 and finite, but is {weight_decay!r}")
+    if not isinstance(batch, int) or isinstance(batch, bool) or not 1 <= batch < n:
+        mistakes.append(f"batch must be an integer from 1 to n - 1 = {n - 1}, but is {batch!r}; see adamw_point for n")
+    if order not in ("reshuffle", "replacement"):
+        mistakes.append(one_of(order, "order", ("reshuffle", "replacement")))
+    if mistakes:
+        raise InputError(mistakes)
+    max_margin(problem, "l2")
+    reshuffled = order == "reshuffle"
+    tail_map = tail_maps.reshuffle(n, batch) if reshuffled else tail_maps.replacement(n, batch)
+    size = np.sqrt(batch * (n - 1) / n) if reshuffled else np.sqrt(batch)
+    *_, (t, logs) = curve(problem.rows, tail_map, size / weight_decay)
+    w = t * tail_map.value(contributions(problem.rows, logs))
+    weights = log_weights(problem.rows @ w, "logistic")
+    psi = size * tail_map.value(contributions(problem.rows, weights))
+    return w, float(np.abs(weight_decay * w - psi).max())
 
 
 def _polish(rows, shares, gap, x):

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
-from implicitbias.limits import adagrad_direction, adamw_point, kappa_direction, predict, signum_bound, why_not
+from implicitbias.limits import (
+    adagrad_direction,
+    adamw_batch_point,
+    adamw_point,
+    kappa_direction,
+    predict,
+    signum_bound,
+    why_not,
+)
 from implicitbias.losses import log_loss
 
 ROWS = np.random.default_rng(0).normal(size=(10, 50))
@@ -186,3 +194,32 @@ def test_signum_margin_is_above_its_bound():
     with pytest.raises(ib.InputError) as caught:
         signum_bound(SMALL, 1.0, batch=7)
     assert len(caught.value.mistakes) == 2
+
+
+@pytest.mark.parametrize(("order", "batch"), [("reshuffle", 1), ("reshuffle", 3), ("replacement", 2)])
+def test_mini_batch_adamw_settles_where_its_decay_balances_the_mean_update(order, batch):
+    problem = ib.geometry.gaussian(n=8, d=20, seed=1)
+    w, residual = adamw_batch_point(problem, weight_decay=0.1, batch=batch, order=order)
+    assert residual < 1e-6
+    assert np.abs(w).max() <= 10.0
+    run = ib.simulate(
+        problem,
+        ib.AdamW(0.9, 0.999, weight_decay=0.1),
+        lr=ib.Power(0.05, 0.5),
+        batch=batch,
+        order=order,
+        steps=1_000_000,
+        initial=w,
+    )
+    assert np.linalg.norm(run.weights[-1] - w) < 0.02 * np.linalg.norm(w)
+    # far from the box of the full batch
+    assert np.linalg.norm(run.weights[-1] - adamw_point(problem, 0.1).point) > 0.2 * np.linalg.norm(w)
+
+
+def test_mini_batch_adamw_refuses_wrong_arguments():
+    with pytest.raises(ib.InputError) as caught:
+        adamw_batch_point(SR_ROWS, weight_decay=0.0, batch=4, order="cyclic")
+    assert len(caught.value.mistakes) == 3
+
+
+SR_ROWS = [[1.0, 1.0], [2.0, -1.0], [3.0, 1.0], [1.0, 0.5]]
