@@ -108,7 +108,7 @@ _INDEX = Rule("an index", whole(-(2**63)).convert)
 
 Count = Annotated[int, whole(1)]
 MaybeCount = Annotated[int | None, either(whole(1), none=True)]
-Seed = Annotated[int, whole(0)]
+Seed = Annotated[int, whole(0, 2**63 - 1)]  # the tables keep it as int64
 Number = Annotated[float, _NUMBER]
 Positive = Annotated[float, real("a finite number > 0", lambda value: value > 0)]
 NotNegative = Annotated[float, real("a finite number >= 0", lambda value: value >= 0)]
