@@ -20,7 +20,7 @@ def test_every_mistake_is_listed():
             "sparse: n must be an integer >= 1, but is 0",
             "sparse: d must be an integer >= 1, but is 2.5",
             "sparse: disjoint must be True or False, but is 'no'",
-            "sparse: seed must be an integer >= 0, but is -1",
+            "sparse: seed must be an integer from 0 to 9223372036854775807, but is -1",
         ]
 
 
@@ -40,7 +40,7 @@ def test_kinds():
         ("gaussian", {"n": True}, "n must be an integer >= 1, but is True"),
         ("gaussian", {"n": np.True_}, "n must be an integer"),
         ("gaussian", {"d": "5"}, "d must be an integer >= 1, but is '5'"),
-        ("gaussian", {"seed": None}, "seed must be an integer >= 0, but is None"),
+        ("gaussian", {"seed": None}, "seed must be an integer from 0 to 9223372036854775807, but is None"),
         ("gaussian", {"n": 2**20, "d": 2**20}, "n * d must be at most"),
         ("correlated", {"rho": 1}, "rho must be a number between -1 and 1, both excluded, but is 1"),
         ("power_law", {"alpha": float("nan")}, "alpha must be a finite number >= 0, but is nan"),
