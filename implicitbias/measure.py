@@ -74,7 +74,7 @@ def limit_of(run: Run) -> Limit | None:
     """The predicted limit of a run, from theory."""
     shared = run.setting
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is the one reached from w = 0
+        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
         return predict(
             run.problem,
             run.optimizer,

@@ -25,7 +25,7 @@ class Optimizer:
     """
 
     name: ClassVar[str]
-    mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH or COORDINATE, see simulation/driver.py
+    mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/driver.py
     degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
     advance: ClassVar[Callable]  # the compiled driver with this optimizer's step in it; may depend on hyper-parameters
 

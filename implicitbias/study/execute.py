@@ -265,7 +265,7 @@ def _limit(data: Data, optimizer: Optimizer, method: str, **visits) -> Limit | N
     if method == "none":
         return None
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is the one reached from w = 0
+        warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
         return predict(_problem(data), optimizer, method=method, **visits)
 
 
