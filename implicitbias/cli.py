@@ -120,8 +120,8 @@ def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("stud
 def show(study: StudyFile, set_: Settings = None) -> None:
     """What a study would do: its runs, axes, claims and estimated time. Runs nothing."""
     from implicitbias import terminal
-    from implicitbias.study.execute import estimate
     from implicitbias.study.plan import plan
+    from implicitbias.study.tasks import estimate
 
     parsed, _, runs = plan(study, set_ or [])
     terminal.print_study(parsed, runs, estimate(runs))

@@ -12,23 +12,28 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
-# Everything that lets LLVM vectorise a reduction, and nothing that lets it assume away NaN, infinity or the order of
-# magnitude of a number: `nnan` and `ninf` would delete the tests that notice a diverged run.
-FASTMATH = {"reassoc", "contract", "nsz", "arcp", "afn"}
-
 # error_model="numpy": division by zero gives inf or nan instead of raising; a possible exception blocks SIMD.
-_OPTIONS = {"error_model": "numpy", "fastmath": FASTMATH, "nogil": True}
+# No fastmath: a sum is added in the order of the source (see lanes.py), and a test for NaN stays a test.
+# No runtime of numba's (_nrt): kernels allocate nothing, and counting references to array views costs more than a step.
+_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
+# Entry points from Python, which helpers do not need, are half of the time to compile.
+_INNER = {**_OPTIONS, "no_cpython_wrapper": True}
 
 
 def inlined(function):
     """A helper copied into its caller before compilation; lets a driver take the step function as an argument and
     still be cached on disk as part of the optimizer's own kernel."""
-    return njit(inline="always", **_OPTIONS)(function)
+    return njit(inline="always", **_INNER)(function)
 
 
 def helper(function):
-    """A function that other kernels call; LLVM decides about inlining."""
-    return njit(**_OPTIONS)(function)
+    """A function that other kernels call."""
+    return njit(**_INNER)(function)
+
+
+def hot(function):
+    """A helper that becomes part of its caller's machine code: a call with many arrays costs as much as a step."""
+    return njit(forceinline=True, **_INNER)(function)
 
 
 def kernel(function):

@@ -1,6 +1,7 @@
 """What is recorded at every snapshot of a run.
 
-    step, epoch, sum_lr, lr     updates made, passes over the data, sum of the step sizes, the last step size
+    step, epoch, sum_lr, lr     updates made, passes over the data, sum of the step sizes, the last step size; of a
+                                flow: steps of the integrator, NaN, the time t, NaN
     log_loss                    log of the mean loss, exact at any depth
     min_margin                  min_i a_i.w
     norm_l1, norm_l2, norm_linf
@@ -9,12 +10,15 @@
     cos_<ref>, angle_<ref>      cosine, and angle in degrees, of w to the reference direction: the max-margin direction
                                 of each norm, and "limit", the predicted limit of the run (implicitbias.limits)
     inc_ratio_<norm>, inc_cos_<ref>, inc_angle_<ref>
-                                the same for the increment w(t) - w(t/2), which forgets the transient that stays in w
+                                the same for the increment w(t) - w(t/2), which forgets the transient that stays in
+                                w; half the steps, or half the time of a flow
     relative_move               ||w(t) - w(t-1)|| / ||w(t)|| (l2): the effective step size, in units of direction
     support                     least number of samples that hold 99% of the weight sum_i s_i
+    residual                    ||w(t) - w_hat log t - w~||_2 with t = sum_lr, for full-batch gradient descent and
+                                gradient flow: 0 in the limit, see limits.gradient_residual
 
 NaN stands for what does not exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit
-without theory.
+or residual without theory.
 """
 
 import warnings
@@ -23,7 +27,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from implicitbias.errors import InputError
 from implicitbias.limits import Limit, predict
+from implicitbias.limits.residual import gradient_residual, hard_margin
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.simulation.simulate import Run
@@ -42,6 +48,7 @@ MEASURES: dict[str, type] = {
     "relative_move": float,
     **{f"{prefix}{kind}_{ref}": float for prefix in ("", "inc_") for ref in REFERENCES for kind in ("cos", "angle")},
     "support": int,
+    "residual": float,
 }
 
 
@@ -117,12 +124,27 @@ def measure(run: Run, limit: Limit | None) -> pd.DataFrame:
             columns[f"{prefix}cos_{name}"] = cosine(vectors, direction)
             columns[f"{prefix}angle_{name}"] = angle(vectors, direction)
     columns["support"] = support_size(z, run.setting.loss)
+    columns["residual"] = residual(run)
     return pd.DataFrame(columns)[list(MEASURES)]
 
 
 def half_way(run: Run) -> np.ndarray:
-    """(S, d) the iterate at half the step count of each snapshot: a snapshot itself, up to the rounding of steps."""
-    half = run.steps / 2.0
-    position = np.searchsorted(run.steps, half - 0.5)
-    exists = np.abs(run.steps[position] - half) <= 0.5
+    """(S, d) the iterate at half the clock of each snapshot: a snapshot itself, up to the rounding of steps."""
+    half = run.clock / 2.0
+    rounding = 0.5 if run.clock.dtype.kind == "i" else 1e-9 * half
+    position = np.searchsorted(run.clock, half - rounding)
+    exists = np.abs(run.clock[position] - half) <= rounding
     return np.where(exists[:, None], run.weights[position], np.nan)
+
+
+def residual(run: Run) -> np.ndarray:
+    """(S,) the distance of w(t) - w_hat log t from its limit; NaN where that is unknown."""
+    name, full = run.optimizer.name, run.setting.batch == run.problem.n and run.setting.order != "replacement"
+    if not (name == "gradient_flow" or (name == "sgd" and full and run.optimizer.momentum == 0.0)):
+        return np.full(len(run.steps), np.nan)
+    try:
+        limit = gradient_residual(run.problem, run.initial)
+    except InputError:  # the support vectors do not decide it
+        return np.full(len(run.steps), np.nan)
+    with np.errstate(over="ignore", invalid="ignore"):  # a diverged run
+        return np.linalg.norm(run.weights - np.outer(np.log(run.sum_lr), hard_margin(run.problem)) - limit, axis=1)

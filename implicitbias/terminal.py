@@ -137,13 +137,14 @@ def print_status(identity: dict, runs: pd.DataFrame) -> None:
                 escape(row.data),
                 escape(row.label),
                 str(row.batch),
-                str(row.steps),
+                f"{row.steps:.0f}" if pd.isna(row.time) else f"t = {row.time:g}",
                 f"{row.kernel_seconds:.2f}",
             )
         console.print(table)
 
 
 def print_list(studies: list[Path]) -> None:
+    from implicitbias.flows import FLOWS
     from implicitbias.geometry import FAMILIES
     from implicitbias.optimizers import OPTIMIZERS
 
@@ -155,7 +156,7 @@ def print_list(studies: list[Path]) -> None:
             title = "(not a readable study file)"
         table.add_row(escape(str(path)), escape(title))
     console.print(table)
-    for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS)):
+    for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = _table(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():
             table.add_row(name, escape((entry.__doc__ or "").strip().splitlines()[0]))
@@ -167,15 +168,20 @@ def print_study(study, runs: list, seconds: float) -> None:
     console.print(escape(study.question.strip()))
     for source in study.sources:
         console.print(f"  {escape(source)}", style="dim")
-    table = _table("\nruns", "data", "optimizer", "orders", "batch sizes", "steps", "runs", left=4)
+    horizon = " or ".join(
+        filter(None, ["steps" * any(run.lr for run in runs), "time" * any(not run.lr for run in runs)])
+    )
+    table = _table("\nruns", "data", "optimizer", "orders", "batch sizes", horizon or "steps", "runs", left=4)
     groups: dict = {}
     for run in runs:
-        groups.setdefault((run.data.name, run.optimizer.label, run.lr.label), []).append(run)
-    for (data, label, lr), group in groups.items():
+        lr = f", lr {run.lr.label}" if run.lr else ""
+        groups.setdefault((run.data.name, run.optimizer.label + lr), []).append(run)
+    for (data, label), group in groups.items():
         orders = ", ".join(dict.fromkeys(run.setting.order for run in group))
         batches = ", ".join(map(str, sorted({run.setting.batch for run in group})))
-        steps = ", ".join(map(str, sorted({run.setting.steps for run in group})))
-        table.add_row(escape(data), f"{escape(label)}, lr {lr}", orders, batches, steps, str(len(group)))
+        horizons = {run.setting.steps if run.lr else run.setting.time for run in group}
+        steps = ", ".join(str(x) if isinstance(x, int) else f"{x:g}" for x in sorted(horizons))
+        table.add_row(escape(data), escape(label), orders, batches, steps, str(len(group)))
     console.print(table)
     console.print(f"{len(runs)} runs, about {seconds:.0f} core seconds\n")
     for claim in study.claim:

@@ -331,3 +331,35 @@ def weight_dynamics(rows, tail_map, c, step=0.02, steps=40_000):
         c = c * np.exp(-step * (z - c @ z))
         c = c / c.sum()
     return c
+
+
+# --- flows ------------------------------------------------------------------------------------------------------------
+
+
+def flow_field(kind, rows, w, loss, p=2.0):
+    """dw/dt of a flow as on paper: "gradient", "steepest" (in l_p) or "adam_proxy"."""
+    z = rows @ w
+    gradients = (np.exp(-z) if loss == "exponential" else 1 / (1 + np.exp(z)))[:, None] * rows
+    g = gradients.mean(axis=0)
+    if kind == "gradient":
+        return g
+    if kind == "adam_proxy":
+        return g / np.sqrt((gradients**2).sum(axis=0))
+    q = p / (p - 1)
+    size = (np.abs(g) ** q).sum() ** (1 / q)
+    steepest = np.sign(g) * (np.abs(g) / size) ** (q - 1)  # of length one in l_p, and g.steepest = size
+    return size * steepest
+
+
+def flow(kind, rows, time, loss="logistic", w0=None, p=2.0, ratio=1e-3):
+    """w(time) by the classical Runge-Kutta method in t, with steps of ratio (1 + t)."""
+    w = np.zeros(rows.shape[1]) if w0 is None else np.array(w0, dtype=float)
+    t = 0.0
+    while t < time:
+        h = min(ratio * (1 + t), time - t)
+        a = flow_field(kind, rows, w, loss, p)
+        b = flow_field(kind, rows, w + h / 2 * a, loss, p)
+        c = flow_field(kind, rows, w + h / 2 * b, loss, p)
+        w = w + h / 6 * (a + 2 * b + 2 * c + flow_field(kind, rows, w + h * c, loss, p))
+        t += h
+    return w

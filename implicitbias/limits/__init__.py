@@ -1,6 +1,7 @@
 """Predicted limit directions: tail maps, their rest points, and the special cases."""
 
 from implicitbias.limits.predict import Limit, predict, why_not
+from implicitbias.limits.residual import gradient_residual
 from implicitbias.limits.special import (
     BoxMinimum,
     adagrad_direction,
@@ -16,6 +17,7 @@ __all__ = [
     "adagrad_direction",
     "adamw_batch_point",
     "adamw_point",
+    "gradient_residual",
     "kappa_direction",
     "predict",
     "signum_bound",

@@ -14,9 +14,9 @@ import numpy as np
 from implicitbias.limits.fixed_point import STRETCHES, RestPoint, average
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
+from implicitbias.simulation.block import Block
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
-from implicitbias.simulation.simulate import Block
 
 FLOOR = 1e-300  # a weight below it is zero to every state, and its logarithm is still a number
 
@@ -27,16 +27,17 @@ class FrozenRun:
     def __init__(self, problem: Problem, optimizer: Optimizer, setting: Setting):
         # With the exponential loss s_i = e^-z_i: margins -log c_i give the weights c_i.
         setting = replace(setting, loss="exponential")
-        self.block = Block(problem, [optimizer], [Power(1.0)], np.zeros((1, problem.d)), setting)
+        self.block = Block(problem, [optimizer], [Power(1.0)], np.zeros((1, problem.d)), setting, frozen=True)
+        self.problem = problem
         self.step = 0
 
     def mean_update(self, c: np.ndarray, steps: int) -> np.ndarray:
         """(d,) the mean of w(t+1) - w(t) over the next steps at weights c (n,) and step size 1."""
-        self.block.frozen = -np.log(np.maximum(c, FLOOR))[None, :]
-        self.block.w[:] = 0.0
+        self.block.freeze(-np.log(np.maximum(c, FLOOR)))
+        self.block.put(np.zeros((1, self.problem.d)))
         self.block.advance(self.step, steps)
         self.step += steps
-        return self.block.w[0] / steps
+        return self.block.iterates()[0] / steps
 
 
 def settling(optimizer: Optimizer) -> int:

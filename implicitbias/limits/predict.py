@@ -15,6 +15,7 @@ from implicitbias.problem import Problem
 from implicitbias.simulation.setting import resolve
 
 LARGE = 10**5  # entries of the data from which on fewer starts are tried
+NO_KERNEL = "a flow has no step kernel with which a tail map could be measured; its limit is in closed form"
 NO_MAP = "the updates of this optimizer depend on the size of the gradients, so it has no tail map to measure"
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
@@ -59,9 +60,10 @@ def predict(
 
     Arguments
         problem      a Problem, or its rows (n, d)
-        optimizer    such as Adam(beta1=0.9, beta2=0.95); hyper-parameters enter where the theory has them
+        optimizer    such as Adam(beta1=0.9, beta2=0.95); hyper-parameters enter where the theory has them; or a flow
         batch, order, remainder, seed
-                     as in `simulate`; the seed matters for shuffle_once, whose blocks it decides
+                     as in `simulate`, and of no effect on a flow; the seed matters for shuffle_once, whose blocks it
+                     decides
         method       "theory": closed tail maps only. "numerical": F measured with the optimizer's own step kernel, for
                      any optimizer that does not depend on the size of the gradients, with standard errors
 
@@ -96,6 +98,8 @@ def why_not(
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     setting = resolve(problem.n, batch=batch, order=order, steps=1, remainder=remainder)
     if method == "numerical":
+        if _is_flow(optimizer):
+            return NO_KERNEL
         return NO_MAP if _depends_on_size(optimizer) else None
     found = rule(problem.rows, optimizer, setting)
     return found if isinstance(found, str) else None
@@ -152,6 +156,10 @@ def _starts(problem: Problem) -> list[np.ndarray]:
     return [equal, *duals, *rng.dirichlet(np.ones(problem.n), size=2)]
 
 
+def _is_flow(optimizer: Optimizer) -> bool:
+    return not hasattr(optimizer, "advance")
+
+
 def _depends_on_size(optimizer: Optimizer) -> bool:
     """Whether the updates change when all gradients are scaled: then there is no tail map to measure."""
     scales = ("eps", "weight_decay")  # an eps of kappa L scales along
@@ -159,7 +167,7 @@ def _depends_on_size(optimizer: Optimizer) -> bool:
 
 
 def _numerical(problem, optimizer, setting, found) -> Limit | None:
-    if _depends_on_size(optimizer):
+    if _is_flow(optimizer) or _depends_on_size(optimizer):
         return None
     start = np.full(problem.n, 1.0 / problem.n)
     if not isinstance(found, str) and found.tail_map is not None:

@@ -27,7 +27,7 @@ class Rule:
 
 def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
     """The rule for an optimizer on rows (n, d), or one sentence that says what theory is missing."""
-    known = _RULES.get(type(optimizer))
+    known = _RULES.get(type(optimizer)) or _FLOW_RULES.get(optimizer.name)
     if known is None:
         return f"there is no limit theory for {type(optimizer).__name__} here"
     return known(rows, optimizer, setting)
@@ -120,6 +120,19 @@ def _signum(rows, optimizer, setting) -> Rule | str:
     return "there is no closed limit for Signum on mini-batches; the numerical tail map has one"
 
 
+def _gradient_flow(rows, optimizer, setting) -> Rule:
+    return Rule("l2 max-margin (theorem, arXiv 1710.10345)", norm="l2")
+
+
+def _steepest_flow(rows, optimizer, setting) -> Rule:
+    text = f"l_p max-margin, p = {optimizer.p:g} (theorem for steepest descent, arXiv 1802.08246)"
+    return Rule(text, norm=("lp", optimizer.p))
+
+
+def _adam_proxy_flow(rows, optimizer, setting) -> Rule:
+    return Rule("rest point of S/sqrt(Q) (theorem given convergence, arXiv 2510.26303)", tail_map=tail_maps.proxy())
+
+
 _RULES = {
     Adam: _adam,
     AdamW: _adamw,
@@ -128,4 +141,12 @@ _RULES = {
     SGD: _sgd,
     NGD: _ngd,
     Signum: _signum,
+}
+
+# By name: the flows use the tail maps of this package, so they cannot be imported here. They see the full batch
+# whatever the setting says.
+_FLOW_RULES = {
+    "gradient_flow": _gradient_flow,
+    "steepest_flow": _steepest_flow,
+    "adam_proxy_flow": _adam_proxy_flow,
 }

@@ -1,34 +1,31 @@
 """AdaGrad, diagonal (Duchi, Hazan, Singer, JMLR 12, 2011)."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
+from implicitbias.lanes import fma, load, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, nonnegative
-from implicitbias.simulation.driver import COORDINATE, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import COORDINATE
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    eps = hyper[0]
-    total = state[0]
-    for j in range(w.shape[0]):
-        total[j] += g[j] * g[j]
-        if g[j] != 0.0 and total[j] > 0.0:
-            # the sum is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units
-            w[j] -= lr * g[j] / (math.sqrt(total[j]) + (eps * inverse[j] if eps > 0.0 else 0.0))
+def step(w, g, state, hyper, lr, bias, units, batch):
+    eps, squares = load(hyper, 0), state[0]
+    for c in range(g.shape[0]):
+        gradient = load(g, c)
+        square = fma(gradient, gradient, load(squares, c))
+        store(squares, c, square)
+        # the sum is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units; 0 inf is not 0
+        floor = select(eps > 0.0, eps * load(units.inverse, c), 0.0)
+        ratio = select(square > 0.0, gradient / (sqrt(square) + floor), 0.0)
+        store(w, c, fma(-lr, ratio, load(w, c)))
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, COORDINATE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, COORDINATE, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)

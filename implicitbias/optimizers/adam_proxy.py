@@ -1,30 +1,27 @@
 """AdamProxy: the model of per-sample Adam for beta2 -> 1 (Baek, Song, Yun, arXiv 2510.26303)."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
+from implicitbias.lanes import fma, load, rsqrt, select, store
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.simulation.driver import SAMPLES, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import SAMPLES
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    for j in range(w.shape[0]):
-        if squares[j] > 0.0:
-            w[j] -= lr * g[j] / math.sqrt(squares[j])
+def step(w, g, state, hyper, lr, bias, units, batch):
+    share = lr / float(batch.size)  # g is a mean, and so are the squares: sum_i (g_i / size)^2
+    for c in range(g.shape[0]):
+        square = load(batch.squares, c)
+        ratio = select(square > 0.0, load(g, c) * rsqrt(square), 0.0)
+        store(w, c, fma(-share, ratio, load(w, c)))
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, SAMPLES, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, SAMPLES, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,42 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
-from implicitbias.optimizers.adam import adam_step
+from implicitbias.lanes import load, store
+from implicitbias.optimizers.adam import bias_corrections
+from implicitbias.optimizers.adam import step as adam_step
+from implicitbias.optimizers.adam import step_with_eps as adam_step_with_eps
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
-from implicitbias.simulation.driver import COORDINATE, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import COORDINATE
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    beta1, beta2, eps, bias_correction, weight_decay = hyper[0], hyper[1], hyper[2], hyper[3], hyper[4]
-    for j in range(w.shape[0]):
-        w[j] -= lr * weight_decay * w[j]
-    adam_step(w, g, state, beta1, beta2, eps, bias_correction, 0.0, lr, t, inverse)
+def decay_weights(w, g, hyper, lr):
+    shrink = 1.0 - lr * load(hyper, 4)
+    for c in range(g.shape[0]):
+        store(w, c, shrink * load(w, c))
+
+
+@inlined
+def step(w, g, state, hyper, lr, bias, units, batch):
+    decay_weights(w, g, hyper, lr)
+    adam_step(w, g, state, hyper, lr, bias, units, batch)
+
+
+@inlined
+def step_with_eps(w, g, state, hyper, lr, bias, units, batch):
+    decay_weights(w, g, hyper, lr)
+    adam_step_with_eps(w, g, state, hyper, lr, bias, units, batch)
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, COORDINATE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, COORDINATE, data, runs, table, bias, first, count)
+
+
+@kernel
+def advance_with_eps(data, runs, table, bias, first, count):
+    drive(step_with_eps, COORDINATE, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,13 @@ class AdamW(Optimizer):
     name: ClassVar[str] = "adamw"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
-    advance: ClassVar = staticmethod(advance)
+
+    @property
+    def advance(self):
+        return advance_with_eps if self.eps > 0.0 else advance
+
+    def corrections(self, t):
+        return bias_corrections(self.beta1, self.beta2, t) if self.bias_correction else None
 
     def decays(self) -> tuple[float, ...]:
         return self.beta1, self.beta2

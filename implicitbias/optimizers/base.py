@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
+import numpy as np
+
 from implicitbias.errors import InputError
 
 
@@ -25,7 +27,8 @@ class Optimizer:
     """
 
     name: ClassVar[str]
-    mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/driver.py
+    mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/scales.py
+    linear: ClassVar[bool] = False  # whether w moves along the gradients seen: it may then run in the space of margins
     degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
     advance: ClassVar[Callable]  # the compiled driver with this optimizer's step in it; may depend on hyper-parameters
 
@@ -54,6 +57,10 @@ class Optimizer:
     def decays(self) -> tuple[float, ...]:
         """The factor by which each state array shrinks in a step without gradient."""
         return ()
+
+    def corrections(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Factors of the step size and of eps at steps t = 0, 1, ...; None stands for ones."""
+        return None
 
     @property
     def label(self) -> str:

@@ -1,34 +1,26 @@
 """Normalised gradient descent."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
+from implicitbias.lanes import fma, load, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.simulation.driver import BATCH, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import BATCH
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    square = 0.0
-    for j in range(w.shape[0]):
-        square += g[j] * g[j]
-    if square > 0.0:
-        scale = lr / math.sqrt(square)
-        for j in range(w.shape[0]):
-            w[j] -= scale * g[j]
+def step(w, g, state, hyper, lr, bias, units, batch):
+    square = batch.squared
+    scale = select(square > 0.0, lr / sqrt(square), 0.0)
+    for c in range(g.shape[0]):
+        store(w, c, fma(-scale, load(g, c), load(w, c)))
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, BATCH, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, BATCH, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)
@@ -45,5 +37,6 @@ class NGD(Optimizer):
 
     name: ClassVar[str] = "ngd"
     mode: ClassVar[int] = BATCH
+    linear: ClassVar[bool] = True
     degrees: ClassVar[tuple[int, ...]] = ()
     advance: ClassVar = staticmethod(advance)

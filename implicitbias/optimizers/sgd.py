@@ -4,33 +4,27 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
+from implicitbias.lanes import fma, load, mix, store
 from implicitbias.optimizers.base import Optimizer, decay
-from implicitbias.simulation.driver import TRUE, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import TRUE
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    momentum, nesterov = hyper[0], hyper[1]
-    m = state[0]
-    if nesterov != 0.0:
-        for j in range(w.shape[0]):
-            m[j] = momentum * m[j] + g[j]
-            w[j] -= lr * (g[j] + momentum * m[j])
-    else:
-        for j in range(w.shape[0]):
-            m[j] = momentum * m[j] + g[j]
-            w[j] -= lr * m[j]
+def step(w, g, state, hyper, lr, bias, units, batch):
+    m, momentum, nesterov = state[0], load(hyper, 0), load(hyper, 1)
+    # eta g + eta nesterov momentum m, or eta m
+    now, later = lr * nesterov, lr * mix(nesterov, momentum, 1.0)
+    for c in range(g.shape[0]):
+        gradient = load(g, c)
+        velocity = fma(momentum, load(m, c), gradient)
+        store(m, c, velocity)
+        store(w, c, load(w, c) - fma(now, gradient, later * velocity))
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, TRUE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, TRUE, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)
@@ -56,6 +50,7 @@ class SGD(Optimizer):
 
     name: ClassVar[str] = "sgd"
     mode: ClassVar[int] = TRUE
+    linear: ClassVar[bool] = True
     degrees: ClassVar[tuple[int, ...]] = (1,)
     advance: ClassVar = staticmethod(advance)
 

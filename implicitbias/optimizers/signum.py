@@ -3,31 +3,25 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from implicitbias.jit import inlined, kernel
+from implicitbias.lanes import load, mix, select, store
 from implicitbias.optimizers.base import Optimizer, decay
-from implicitbias.simulation.driver import COORDINATE, drive
+from implicitbias.simulation.driver import drive
+from implicitbias.simulation.scales import COORDINATE
 
 
 @inlined
-def step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse):
-    beta = hyper[0]
-    m = state[0]
-    for j in range(w.shape[0]):
-        m[j] = beta * m[j] + (1.0 - beta) * g[j]
-        w[j] -= lr * np.sign(m[j])
+def step(w, g, state, hyper, lr, bias, units, batch):
+    m, beta = state[0], load(hyper, 0)
+    for c in range(g.shape[0]):
+        momentum = mix(beta, load(m, c), load(g, c))
+        store(m, c, momentum)
+        store(w, c, load(w, c) - select(momentum > 0.0, lr, select(momentum < 0.0, -lr, 0.0)))
 
 
 @kernel
-def advance(
-    rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    drive(
-        step, COORDINATE, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-        w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-    )  # fmt: skip
+def advance(data, runs, table, bias, first, count):
+    drive(step, COORDINATE, data, runs, table, bias, first, count)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def write_report(folder) -> Path:
     runs, curves = store.table("runs").to_pandas(), store.table("curves")
     outcomes = verdicts(study, runs, curves.to_pandas()) if study.claim else []
     labelled = label_runs(runs)
-    drawn = figures(labelled, curves)
+    drawn = figures(labelled, curves, outcomes)
     page = render(study, store.text(), store.identity(), labelled, outcomes, drawn)
     _write_figures(store.folder / "figures", drawn)
     return _replace(store.folder / "report.html", page.encode())

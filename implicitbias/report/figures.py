@@ -3,12 +3,14 @@
     1  cosine to the max-margin directions at the end, against batch size
     2  angle to them, 3 normalised margins, 4 log-loss, against updates
     5  the last increment against the predicted limit (in `predicted`)
+    6  the curves of claims about rates, with the fitted slopes (in `rates`)
 
 Lines are means over seeds, bands reach from the least to the largest. A study with more levels than a figure holds is
 shown in part, by a fixed rule that the caption states.
 """
 
 from dataclasses import dataclass
+from string import ascii_lowercase
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +19,8 @@ from implicitbias.report.arrange import MAX_LINES, Facets, against_batch, agains
 from implicitbias.report.draw import TICK, Key, Line, Panel, Picture, Sheet, draw
 from implicitbias.report.palette import Palette
 from implicitbias.report.predicted import CAPTION, compare
+from implicitbias.report.rates import CAPTION as RATES_CAPTION
+from implicitbias.report.rates import rates
 from implicitbias.report.tables import LINE, by_batch, by_step, predicted
 
 REFERENCES = {"l2": "-", "linf": "--"}
@@ -72,12 +76,13 @@ class Drawn:
         return f"figure-{self.number}.{self.picture.kind}"
 
 
-def figures(runs: pd.DataFrame, curves: pa.Table) -> list[Drawn]:
+def figures(runs: pd.DataFrame, curves: pa.Table, outcomes: list = ()) -> list[Drawn]:
     """Every figure the tables give: none if no run ended ok, no figure 1 for a single batch size.
 
     Arguments
         runs    the table of runs, as from `tables.label_runs`
         curves  the table of snapshots, an Arrow table: of its columns only a few become pandas
+        outcomes  the verdicts on the study's claims; those about rates are drawn
     """
     ok = runs[runs["status"] == "ok"]
     if ok.empty:
@@ -98,12 +103,15 @@ def figures(runs: pd.DataFrame, curves: pa.Table) -> list[Drawn]:
     for number, title, caption, plot in kinds:
         pictures = [(sheet, draw(plot(sheet, frame, palette))) for sheet in sheets]
         found += _numbered(number, title, caption, pictures)
-    return found + _numbered("5", "Measured against predicted", CAPTION, compare(ok, palette))
+    found += _numbered("5", "Measured against predicted", CAPTION, compare(ok, palette))
+    if any(outcome.fits for outcome in outcomes):
+        found += _numbered("6", "Rates", RATES_CAPTION, rates(runs, curves.to_pandas(), outcomes, palette))
+    return found
 
 
 def _numbered(number: str, title: str, caption: str, sheets: list[tuple[Facets, Picture]]) -> list[Drawn]:
     """The sheets of one kind, lettered; how to read them stands below the first."""
-    letters = [""] if len(sheets) == 1 else "abcdefgh"
+    letters = [""] if len(sheets) == 1 else ascii_lowercase
     found = []
     for letter, (of, picture) in zip(letters, sheets):
         text = caption + of.note if letter in ("", "a") else f"To be read as figure {number}a."
@@ -193,21 +201,27 @@ def _step_keys(sheet: Facets, palette: Palette) -> list[Key]:
     return [Key(name.format(level), hue) for level, hue in palette.colour[sheet.colour].items() if level in shown]
 
 
+def _clock(sheet: Facets) -> str:
+    """What the horizontal axis shows."""
+    flows = {flow for _, part in sheet.columns for flow in part["time"].notna()}
+    return {(True,): "time t", (False, True): "updates t, or time t of a flow"}.get(tuple(sorted(flows)), "updates t")
+
+
 def _angles(sheet: Facets, frame: pd.DataFrame, palette: Palette) -> Sheet:
     rows = _step_rows(sheet, frame, palette, ["angle_l2", "angle_linf"], second="inc_")
     keys = [*_step_keys(sheet, palette), Key("iterate w(t)"), Key("increment w(t) - w(t/2)", style=DASHES)]
     labels = ["degrees to l2 max-margin", "degrees to linf max-margin"]
-    return Sheet(rows, labels, "updates t", keys, yscale="log", floor=LEAST_ANGLE)
+    return Sheet(rows, labels, _clock(sheet), keys, yscale="log", floor=LEAST_ANGLE)
 
 
 def _margins(sheet: Facets, frame: pd.DataFrame, palette: Palette) -> Sheet:
     rows = _step_rows(sheet, frame, palette, ["ratio_l2", "ratio_linf"])
     return Sheet(
-        rows, ["l2 margin / optimum", "linf margin / optimum"], "updates t", _step_keys(sheet, palette),
+        rows, ["l2 margin / optimum", "linf margin / optimum"], _clock(sheet), _step_keys(sheet, palette),
         bottom=0.0, top=1.04, guide=1.0,
     )  # fmt: skip
 
 
 def _loss(sheet: Facets, frame: pd.DataFrame, palette: Palette) -> Sheet:
     rows = _step_rows(sheet, frame, palette, ["log_loss"], sign=-1.0)
-    return Sheet(rows, ["-log(loss)"], "updates t", _step_keys(sheet, palette), yscale="log")
+    return Sheet(rows, ["-log(loss)"], _clock(sheet), _step_keys(sheet, palette), yscale="log")

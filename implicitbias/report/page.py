@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pandas as pd
 
-from implicitbias.report import tables
+from implicitbias.report import rates, tables
 from implicitbias.store.schema import RIVALS
 
 MAX_ROWS = 120
@@ -37,6 +37,7 @@ def render(study, text: str, identity: dict, runs: pd.DataFrame, outcomes: list,
         study=study,
         summary=_summary(runs, identity, outcomes),
         verdicts=[_verdict(outcome) for outcome in outcomes],
+        slopes=rates.table(runs, outcomes)[:MAX_ROWS],
         figures=[{"item": figure, "source": _embedded(figure)} for figure in figures],
         measures=measures,
         results=[_result(row, measures) for row in rows.head(MAX_ROWS).to_dict("records")],

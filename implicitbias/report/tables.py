@@ -20,7 +20,7 @@ NORMS = ["l1", "l2", "linf"]
 MAX_POINTS = 80
 
 _LR = ["lr_eta", "lr_a", "lr_t0"]
-_OTHER_AXES = ["loss", "remainder", "steps", "until_log_loss"]
+_OTHER_AXES = ["loss", "remainder", "steps", "time", "until_log_loss"]
 
 
 def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -102,7 +102,8 @@ def by_batch(runs: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
 
 
 def by_step(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> pd.DataFrame:
-    """Mean, min and max over seeds of measures at each step, over the given runs; indexed by LINE and step.
+    """Mean, min and max over seeds of measures at each step, over the given runs; indexed by LINE and step, which for a
+    flow is its time.
 
     A line ends where the first of its runs does: those that stop at a level of the loss end each at a step of its own,
     and a mean over a changing set of runs jumps.
@@ -111,9 +112,12 @@ def by_step(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> pd.Dat
     lines = runs.groupby(LINE, sort=False).ngroup()
     names = curves.column("run_id").combine_chunks().dictionary_encode()
     line_of_name = pd.Series(lines.to_numpy(), index=runs["run_id"]).reindex(names.dictionary.to_pylist())
-    frame = curves.select(["step", *measures]).to_pandas()
+    frame = curves.select(["step", "sum_lr", *measures]).to_pandas()
     frame["line"] = line_of_name.to_numpy()[names.indices.to_numpy()]
     frame = frame[frame["line"].notna()].astype({"line": int})
+    flows = frame["line"].isin(lines[runs["time"].notna()])
+    if flows.any():
+        frame["step"] = frame["sum_lr"].where(flows, frame["step"])
     groups = frame.groupby(["line", "step"])[measures]
     found = groups.agg(["mean", "min", "max"])
     size = lines.value_counts().reindex(found.index.get_level_values("line")).to_numpy()

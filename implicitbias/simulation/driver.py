@@ -2,243 +2,291 @@
 
 For every step and run: margins of the batch, sample weights as f 2^q, the mean gradient, then the optimizer's step,
 
-    step(w, g, squares, z, f, q, size, loss, state, hyper, lr, t, expo, inverse)
+    step(w, g, state, hyper, lr, bias, units, batch)
 
-which updates w and its state in place. g (d,) is the mean gradient; z[:size] are the margins of the batch and f 2^q
-their weights, of which `tail.mean_loss` makes its loss; squares (d,) is the sum of the squared gradients of its rows,
-filled in mode SAMPLES only; expo, inverse (d,) are the exponents of the units and 2^-expo.
+which updates w and its state (K, chunks, 8) in place, chunk by chunk: a chunk is eight coordinates of one run or one
+coordinate of eight runs (products.py), and the step need not know which. g (chunks, 8) is the mean gradient, hyper
+(H, 8) the hyper-parameters, lr the step size in lanes, bias the factors of `Optimizer.corrections`, in lanes too;
+`units` says in which powers of two all this is (scales.py), `batch` what else there is to know of the batch.
 
-Scales. A step kernel sees the gradient and its own state in units of a power of two, chosen here:
+Where the margins come from, `source`:
 
-    TRUE        2^0; for updates proportional to the gradient (SGD, momentum): once the gradient underflows, the step is
-                below half an ulp of w
-    BATCH       the largest weight of the batch; for updates that depend on the gradient's direction only (NGD)
-    COORDINATE  2^expo[j], one exponent per coordinate, following the state; for updates that divide one state by
-    another
-                (Adam) or take its sign (Signum), coordinate by coordinate. On sparse rows a coordinate may be seen by
-                one sample only, exponentially lighter than the others, and its m/sqrt(v) is still of order one.
-    SAMPLES     the largest weight of the batch, coordinate by coordinate on sparse rows; for updates without state
-                that divide g by the root of `squares` (AdamProxy). expo and inverse are not kept
-
-A state of degree k (m: 1, v: 2) is stored as state * 2^(-k expo[j]). Scaling by powers of two is exact, so w does not
-depend on when it happens. In the common case all exponents of a run are equal and the scale costs one multiplication
-per sample; see `align` and `renormalise` for the rest.
+    ROWS     they are rows w
+    ITERATE  w is the vector of margins itself, of all n rows: an update linear in the gradient can run in the space of
+             margins, where `rows` is the Gram matrix (gram.py)
+    FROZEN   they do not follow w: `frozen` (R, n)
 """
 
-import numpy as np
+from collections import namedtuple
 
-from implicitbias.jit import helper, inlined
-from implicitbias.simulation.orders import load_batch
-from implicitbias.simulation.tail import exponent, pow2, sample_weight
+from implicitbias.jit import helper, hot, inlined
+from implicitbias.lanes import (
+    LANES,
+    any_lane,
+    has_lane,
+    largest,
+    load,
+    maximum,
+    minimum,
+    pow2_lanes,
+    splat,
+    store,
+)
+from implicitbias.simulation.orders import FULL, fill_batches
+from implicitbias.simulation.products import (
+    margin,
+    margins,
+    pick_margins,
+    square_length,
+    weighted_squares,
+    weighted_sum,
+)
+from implicitbias.simulation.scales import (
+    BATCH,
+    COORDINATE,
+    LEAST,
+    SPREAD,
+    TRUE,
+    align,
+    drifted,
+    gradient_by_coordinate,
+    gradient_of_one,
+    needs_care,
+    renormalise,
+    set_span,
+    squares_by_coordinate,
+)
+from implicitbias.simulation.tail import sample_weight
 
-TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
+ROWS, ITERATE, FROZEN = 0, 1, 2
 
-# Binary orders of magnitude. Squares must stay within 2^+-1022 with room for the rows' own size: a gradient may exceed
-# the scale of its coordinate by 2^HEADROOM; one lighter than 2^-SPREAD needs a look at each coordinate, which may have
-# nothing heavier.
-HEADROOM = 256
-SPREAD = 300
-# Exponents of a run are made equal again when its coordinates are within 2^UNIFORM of each other, and moved only when
-# the state has drifted by more than 2^DRIFT, so that moving is rare.
-UNIFORM = 200
-DRIFT = 64
-# Between two renormalisations the state may decay by this much (see `simulate`, which sets their period).
-DECAY = 64
+# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory; frozen (R, n); columns: how
+# many columns of the rows are not zero; has_zeros: whether any entry is; seed: uint64
+Data = namedtuple("Data", "rows flat frozen source d columns has_zeros loss order seed batch per_epoch")
 
-# What `span` says about the exponents of a run: the least, the largest, and whether every coordinate that any row
-# touches has a state. Once that is so and the exponents are equal, a gradient too light for their scale is too light
-# for every state (UNIFORM + DRIFT + DECAY < 511, the half of the exponent range), and may underflow.
-LEAST, LARGEST, SETTLED = 0, 1, 2
+# G groups of runs, each one run (narrow) or eight (wide). w, before, expo, inverse (G, chunks, 8): iterates, those
+# before the last update, exponents of the units, 2^-expo; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see
+# scales.LEAST; hyper (G, H, 8); step sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps
+# between renormalisations; forget: the state keeps nothing from one step to the next; turns: whether the groups take
+# turns at every step; work: see `Work`
+Runs = namedtuple(
+    "Runs", "wide turns w before state degrees expo inverse span hyper eta which alive period forget work"
+)
 
-LIGHTEST = -(2**62)
+# Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), own (d,), room (2, 8); and the batches drawn ahead:
+# permutation (n,), index (steps, batch), sizes (steps,)
+Work = namedtuple("Work", "z f q weight g squares own room permutation index sizes")
 
-
-@helper
-def set_scale(state, degrees, expo, inverse, j, new, forget):
-    """Move coordinate j to exponent `new`, its state along with it."""
-    shift = expo[j] - new
-    for s in range(state.shape[0]):
-        # an empty state may move by any distance: 0 * inf is not 0
-        state[s, j] = 0.0 if forget or state[s, j] == 0.0 else state[s, j] * pow2(degrees[s] * shift)
-    expo[j] = new
-    inverse[j] = pow2(-new)
-
-
-@helper
-def align(g, own, state, degrees, expo, inverse, forget):
-    """Bring gradient g, coordinate j in units of 2^own[j], to the units 2^expo[j] of the state."""
-    for j in range(g.shape[0]):
-        if g[j] != 0.0:
-            above = own[j] - expo[j]
-            if above < -SPREAD:  # lighter than the scale, but is the state too?
-                size = magnitude(state, degrees, j)
-                above = HEADROOM + 1 if size == -1023 else above - size
-            if forget or above > HEADROOM:
-                set_scale(state, degrees, expo, inverse, j, own[j], forget)
-            g[j] *= pow2(own[j] - expo[j])
-
-
-@helper
-def renormalise(state, degrees, expo, inverse, span, columns):
-    """Let the exponents follow the state: one exponent for all coordinates if they allow it, else each its own."""
-    low, high = np.int64(2**62), np.int64(-(2**62))
-    seen = 0
-    for j in range(expo.shape[0]):
-        size = magnitude(state, degrees, j)
-        if size > -1023:
-            seen += 1
-            low = min(low, expo[j] + size)
-            high = max(high, expo[j] + size)
-    if high < low:  # no state anywhere yet
-        return
-    if high - low <= UNIFORM:
-        if span[LEAST] != span[LARGEST] or abs(high - span[LEAST]) > DRIFT:
-            for j in range(expo.shape[0]):
-                set_scale(state, degrees, expo, inverse, j, high, False)
-    else:
-        for j in range(expo.shape[0]):
-            size = magnitude(state, degrees, j)
-            if size == -1023:  # never seen, or gone: follows the others
-                set_scale(state, degrees, expo, inverse, j, high, False)
-            elif abs(size) > DRIFT:
-                set_scale(state, degrees, expo, inverse, j, expo[j] + size, False)
-    span[LEAST] = expo.min()
-    span[LARGEST] = expo.max()
-    span[SETTLED] = seen == columns
-
-
-@helper
-def magnitude(state, degrees, j):
-    """Binary order of the state of coordinate j in its present units, per degree; -1023 if it is zero."""
-    size = -1023
-    for s in range(state.shape[0]):
-        if state[s, j] != 0.0:
-            size = max(size, exponent(state[s, j]) // degrees[s])
-    return size
-
-
-@helper
-def mean_gradient(rows, index, start, size, f, q, unit, g):
-    """g = mean of -s_i a_i over the batch, in units of 2^unit."""
-    g[:] = 0.0
-    for k in range(size):
-        weight = f[k] * pow2(q[k] - unit) / size
-        if weight != 0.0:
-            row = rows[index[start + k]]
-            for j in range(g.shape[0]):
-                g[j] -= weight * row[j]
-
-
-@helper
-def mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g):
-    """As `mean_gradient`, with coordinate j in units of 2^own[j]: its heaviest sample in this batch."""
-    own[:] = LIGHTEST
-    for k in range(size):
-        row = rows[index[start + k]]
-        for j in range(g.shape[0]):
-            own[j] = max(own[j], q[k] if row[j] != 0.0 else LIGHTEST)
-    floor = LIGHTEST
-    for j in range(g.shape[0]):
-        floor = own[j] if floor == LIGHTEST or LIGHTEST < own[j] < floor else floor
-    g[:] = 0.0
-    for k in range(size):
-        if q[k] < floor - 1022:  # nothing beside the heaviest sample of any coordinate
-            continue
-        row = rows[index[start + k]]
-        for j in range(g.shape[0]):
-            # a heavier sample that does not touch j would give inf * 0
-            g[j] -= f[k] * pow2(min(q[k] - own[j], 0)) * row[j] / size
-
-
-@helper
-def sum_of_squares(rows, index, start, size, f, q, own, squares):
-    """squares = sum of (s_i a_i)^2 over the batch, coordinate j in units of 2^(2 own[j])."""
-    squares[:] = 0.0
-    for k in range(size):
-        row = rows[index[start + k]]
-        for j in range(squares.shape[0]):
-            # a heavier sample that does not touch j would give inf * 0
-            part = f[k] * pow2(min(q[k] - own[j], 0)) * row[j]
-            squares[j] += part * part
+# What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
+# sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
+# of each run (wide: entry k of (size, 8), narrow: of the flat array)
+Batch = namedtuple("Batch", "wide size z f q loss squared squares room")
+Units = namedtuple("Units", "expo inverse")
+Bias = namedtuple("Bias", "lr eps")
 
 
 @inlined
-def drive(
-    step, mode, rows, frozen, columns, has_zeros, loss, order, seed, batch, per_epoch, first, count,
-    w, state, degrees, hyper, eta, table, which, alive, expo, inverse, span, period, forget,
-):  # fmt: skip
-    """Advance every living run of the block by `count` steps, the first of them step number `first` (from 0).
+def drive(step, mode, data, runs, table, bias, first, count):
+    """Advance every living group by `count` steps, the first of them step number `first` (from 0).
 
-    frozen (R, n) stands in for the margins, or is (0, n): the margins are rows w. rows (n, d), of whose columns
-    `columns` are not zero; w (R, d); state (R, K, d) with degrees (K,); hyper (R, H); step size eta[r] *
-    table[which[r], t - first]; expo, inverse (R, d): the exponents and 2^-expo; span (R, 3): see LEAST; period: steps
-    between renormalisations;
-    forget: the state keeps nothing from one step to the next.
-    """
-    n, d = rows.shape
-    index = np.empty(max(n, batch), np.int64)
-    z = np.empty(batch)
-    f = np.empty(batch)
-    q = np.empty(batch, np.int64)
-    own = np.empty(d, np.int64)
-    g = np.empty(d)
-    squares = np.empty(d)
-    for t in range(first, first + count):
-        start, size = load_batch(order, seed, t, n, batch, per_epoch, t == first, index)
-        for r in range(w.shape[0]):
-            if not alive[r]:
+    table (shapes, count) are step sizes without their factor eta, bias (2, shapes, count) the factors of the step size
+    and of eps, (2, shapes, 1) if they are one throughout."""
+    biased = bias.shape[2] > 1
+    wide, work = runs.wide, runs.work
+    chunks = data.d if wide else data.rows.shape[1]
+    g, squares = work.g[:chunks], work.squares[:chunks]
+    permutation, index, sizes = work.permutation, work.index, work.sizes
+    if data.order == FULL:
+        fill_batches(data.order, data.seed, first, 1, data.per_epoch, True, permutation, index, sizes)
+    done = 0
+    while done < count:
+        stretch = count - done if data.order == FULL else min(index.shape[0], count - done)
+        if data.order != FULL:
+            fill_batches(
+                data.order, data.seed, first + done, stretch, data.per_epoch, done == 0, permutation, index, sizes
+            )
+        groups = runs.w.shape[0]
+        for visit in range(stretch * groups):
+            # Small groups take turns, and each fills the time the others wait for their own results; large ones keep
+            # the nearest cache to themselves for as long as possible.
+            r = visit % groups if runs.turns else visit // stretch
+            i = visit // groups if runs.turns else visit % stretch
+            if not runs.alive[r]:
                 continue
-            wr = w[r]
-            for k in range(size):
-                if frozen.shape[0] > 0:
-                    z[k] = frozen[r, index[start + k]]
-                else:
-                    row = rows[index[start + k]]
-                    total = 0.0
-                    for j in range(d):
-                        total += row[j] * wr[j]
-                    z[k] = total
-            for k in range(size):
-                f[k], q[k] = sample_weight(z[k], loss)
+            w, state = runs.w[r], runs.state[r]
+            t = first + done + i
+            batch_at = 0 if data.order == FULL else i
+            rows, size = index[batch_at], sizes[batch_at]
+            weights = weigh(data, runs, rows, size, r)
+            squared = splat(0.0)
             if mode == TRUE:
-                mean_gradient(rows, index, start, size, f, q, 0, g)
+                uniform_gradient(data, runs, rows, size, weights, splat(0.0))
             else:
-                high, low = q[0], q[0]
-                for k in range(1, size):
-                    high = max(high, q[k])
-                    low = min(low, q[k])
-                if mode == BATCH:
-                    mean_gradient(rows, index, start, size, f, q, high, g)
-                elif mode == SAMPLES:
-                    if has_zeros and high - low > SPREAD:
-                        mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g)
-                    else:
-                        mean_gradient(rows, index, start, size, f, q, high, g)
-                        own[:] = high
-                    sum_of_squares(rows, index, start, size, f, q, own, squares)
+                high, low = spread(weights, work.q, size, wide)
+                if mode == COORDINATE:
+                    in_units_of_the_state(data, runs, rows, size, r, weights, high, low)
                 else:
-                    unit = span[r, LEAST]
-                    apart = has_zeros and high - low > SPREAD
-                    if apart:
-                        mean_gradient_by_coordinate(rows, index, start, size, f, q, own, g)
-                    elif (
-                        forget
-                        or unit != span[r, LARGEST]
-                        or high - unit > HEADROOM
-                        or (unit - high > SPREAD and not span[r, SETTLED])
-                    ):
-                        mean_gradient(rows, index, start, size, f, q, high, g)
-                        own[:] = high
-                        apart = True
+                    uniform_gradient(data, runs, rows, size, weights, high)
+                    if mode == BATCH:
+                        squared = squared_length(data, runs, rows, size)
                     else:
-                        mean_gradient(rows, index, start, size, f, q, unit, g)
-                    if apart:
-                        align(g, own, state[r], degrees, expo[r], inverse[r], forget)
-                        span[r, LEAST] = expo[r].min()
-                        span[r, LARGEST] = expo[r].max()
-            step(
-                wr, g, squares, z, f, q, size, loss, state[r], hyper[r], eta[r] * table[which[r], t - first], t,
-                expo[r], inverse[r],
-            )  # fmt: skip
-            if mode == COORDINATE and not forget and t % period == 0:
-                renormalise(state[r], degrees, expo[r], inverse[r], span[r], columns)
+                        weighted_squares(data.rows, data.flat, rows, size, work.weight, wide, squares)
+                        if data.has_zeros and any_lane(high - low > float(SPREAD)):
+                            by_coordinate(data, runs, rows, size, high - low > float(SPREAD))
+            batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, squares, work.room)
+            if done + i == count - 1:
+                for c in range(w.shape[0]):
+                    store(runs.before[r], c, load(w, c))
+            which = runs.which[r]
+            lr = load(runs.eta[r], 0) * pick(table, which, wide, done + i, work.room)
+            at = done + i if biased else 0
+            factors = Bias(pick(bias[0], which, wide, at, work.room), pick(bias[1], which, wide, at, work.room))
+            step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.inverse[r]), batch)
+            if mode == COORDINATE and not runs.forget and t % runs.period == 0:
+                follow(data, runs, r)
+        done += stretch
+
+
+@hot
+def weigh(data, runs, index, size, r):
+    """Margins of the batch and their weights f 2^q; returns the first chunk (f, q). A single sample of a single run
+    stays in registers on its way to the gradient: nothing else hides the time to store and to load."""
+    work, wide, w = runs.work, runs.wide, runs.w[r]
+    if size == 1 and not wide and data.source == ROWS:
+        store(work.z, 0, margin(data.rows[index[0]], w))
+    elif data.source == ROWS:
+        margins(data.rows, data.flat, index, size, w, wide, work.z)
+    elif wide:  # frozen margins come with a single run
+        for k in range(size):
+            store(work.z, k, load(w, index[k]))
+    else:
+        pick_margins(w.reshape(-1) if data.source == ITERATE else data.frozen[r], index, size, work.z)
+    first = sample_weight(load(work.z, 0), data.loss)
+    store(work.f, 0, first[0])
+    store(work.q, 0, first[1])
+    for k in range(1, size if wide else -(-size // LANES)):
+        f, q = sample_weight(load(work.z, k), data.loss)
+        store(work.f, k, f)
+        store(work.q, k, q)
+    return first
+
+
+@hot
+def spread(first, q, size, wide):
+    """The largest and the least exponent of the weights of each run."""
+    high = low = first[1]
+    if size == 1:
+        return high, low
+    for k in range(1, size if wide else -(-size // LANES)):
+        high = maximum(high, load(q, k))
+        low = minimum(low, load(q, k))
+    return (high, low) if wide else (largest(high), -largest(-low))
+
+
+@hot
+def uniform_gradient(data, runs, index, size, first, unit):
+    """The mean gradient in units of 2^unit, the same for all coordinates."""
+    work, wide = runs.work, runs.wide
+    share = -1.0 / size
+    weight = first[0] * pow2_lanes(first[1] - unit) * share
+    store(work.weight, 0, weight)
+    if size == 1 and not wide:
+        row = data.rows[index[0]]
+        for c in range(data.rows.shape[1]):
+            store(work.g, c, weight * load(row, c))
+        return
+    for k in range(1, size if wide else -(-size // LANES)):
+        store(work.weight, k, load(work.f, k) * pow2_lanes(load(work.q, k) - unit) * share)
+    weighted_sum(data.rows, data.flat, index, size, work.weight, wide, work.g)
+
+
+@hot
+def squared_length(data, runs, index, size):
+    """||g||_2^2 in the space of w."""
+    work, wide = runs.work, runs.wide
+    if data.source != ITERATE:
+        return square_length(work.g, wide)
+    # g holds the change of all margins, rows (rows' c) with the weights c; and ||rows' c||^2 = c.(rows rows' c)
+    p = splat(0.0)
+    line, change = work.weight.reshape(-1), work.g.reshape(-1)
+    for k in range(size):
+        if wide:
+            p = p + load(work.weight, k) * load(work.g, index[k])
+        else:
+            p = p + line[k] * change[index[k]]
+    return p
+
+
+@hot
+def in_units_of_the_state(data, runs, index, size, r, first, high, low):
+    """The mean gradient, coordinate j in units of 2^expo[j]."""
+    span = runs.span[r]
+    # without memory the units are free: those of the batch
+    uniform_gradient(data, runs, index, size, first, high if runs.forget else load(span, LEAST))
+    if runs.forget:
+        inverse = pow2_lanes(-high)
+        for c in range(runs.expo.shape[1]):
+            store(runs.expo[r], c, high)
+            store(runs.inverse[r], c, inverse)
+        care = high - low > float(SPREAD)
+        if data.has_zeros and any_lane(care):
+            with_care(data, runs, index, size, r, care, care)
+    else:
+        care = needs_care(high, low, span, data.has_zeros)
+        if any_lane(care):
+            with_care(data, runs, index, size, r, care, high - low > float(SPREAD))
+
+
+@helper
+def with_care(data, runs, index, size, r, care, apart):
+    """The gradient of the runs that need `care`: by coordinate where their weights are too far `apart`."""
+    work, wide, span = runs.work, runs.wide, runs.span[r]
+    for lane in range(LANES if wide else 1):
+        if has_lane(care, lane):
+            if data.has_zeros and has_lane(apart, lane):
+                gradient_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
+            else:
+                gradient_of_one(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
+            align(work.g, work.own, runs.state[r], runs.degrees, runs.expo[r], runs.inverse[r], runs.forget, wide, lane)
+            set_span(runs.expo[r], span, wide, lane, data.d)
+
+
+@helper
+def by_coordinate(data, runs, index, size, apart):
+    """Gradient and squares of the runs that are `apart`, each coordinate in units of its own weight sample."""
+    work, wide = runs.work, runs.wide
+    for lane in range(LANES if wide else 1):
+        if has_lane(apart, lane):
+            gradient_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
+            squares_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.squares)
+
+
+@hot
+def follow(data, runs, r):
+    """Let the units follow the state."""
+    wide, span = runs.wide, runs.span[r]
+    moved = drifted(runs.state[r], runs.degrees, span, data.columns, wide)
+    if any_lane(moved):
+        for lane in range(LANES if wide else 1):
+            if has_lane(moved, lane):
+                renormalise(
+                    runs.state[r], runs.degrees, runs.expo[r], runs.inverse[r], span, data.columns, wide, lane, data.d
+                )
+
+
+@hot
+def pick(table, which, wide, i, room):
+    """table[which[lane], i] in lanes."""
+    x = splat(table[which[0], i])
+    if wide:
+        for lane in range(1, LANES):
+            if which[lane] != which[0]:
+                return gather(table, which, i, room)
+    return x
+
+
+@helper
+def gather(table, which, i, room):
+    for lane in range(LANES):
+        room[0, lane] = table[which[lane], i]
+    return load(room, 0)

@@ -66,40 +66,49 @@ def _below(bound, bits):
 
 
 @helper
-def load_batch(order, seed, t, n, batch, per_epoch, fresh, rows):
-    """Put the batch of step t into rows[start:start + size]; returns (start, size).
-
-    `rows` (n,) int64 is kept between steps; `fresh` says that it holds nothing yet. For `replacement` it must have room
-    for max(n, batch) entries.
-    """
-    if order == REPLACEMENT:
-        state = _stream(seed, t)
-        for k in range(batch):
+def _permute(order, seed, epoch, rows):
+    """The order of the rows in an epoch."""
+    for i in range(len(rows)):
+        rows[i] = i
+    if order in (RESHUFFLE, SHUFFLE_ONCE):
+        state = _stream(seed, epoch if order == RESHUFFLE else 0)
+        for i in range(len(rows) - 1, 0, -1):  # Fisher-Yates
             state += _GOLDEN
-            rows[k] = _below(n, _mix(state))
-        return 0, batch
-    position = t % per_epoch
-    if fresh or (order == RESHUFFLE and position == 0):
-        for i in range(n):
-            rows[i] = i
-        if order in (RESHUFFLE, SHUFFLE_ONCE):
-            state = _stream(seed, t // per_epoch if order == RESHUFFLE else 0)
-            for i in range(n - 1, 0, -1):  # Fisher-Yates
+            k = _below(i + 1, _mix(state))
+            rows[i], rows[k] = rows[k], rows[i]
+
+
+@helper
+def fill_batches(order, seed, first, count, per_epoch, fresh, rows, index, sizes):
+    """The batches of steps first, ..., first + count - 1: step first + i sees the rows index[i, :sizes[i]].
+
+    `rows` (n,) int64 holds the permutation of the epoch between calls; `fresh` says that it holds nothing yet.
+    """
+    n, batch = len(rows), index.shape[1]
+    if order == REPLACEMENT:
+        for i in range(count):
+            state = _stream(seed, first + i)
+            for k in range(batch):
                 state += _GOLDEN
-                k = _below(i + 1, _mix(state))
-                rows[i], rows[k] = rows[k], rows[i]
-    start = position * batch
-    return start, min(batch, n - start)
+                index[i, k] = _below(n, _mix(state))
+            sizes[i] = batch
+        return
+    position, epoch = first % per_epoch, first // per_epoch
+    if fresh:
+        _permute(order, seed, epoch, rows)
+    for i in range(count):
+        if position == per_epoch:
+            position, epoch = 0, epoch + 1
+        if position == 0 and order == RESHUFFLE:
+            _permute(order, seed, epoch, rows)
+        start = position * batch
+        sizes[i] = min(batch, n - start)
+        for k in range(sizes[i]):
+            index[i, k] = rows[start + k]
+        position += 1
 
 
-@kernel
-def _fill(order, seed, n, batch, per_epoch, steps, out, sizes):
-    rows = np.empty(max(n, batch), np.int64)
-    for t in range(steps):
-        start, size = load_batch(order, seed, t, n, batch, per_epoch, t == 0, rows)
-        sizes[t] = size
-        for k in range(size):
-            out[t, k] = rows[start + k]
+_fill = kernel(fill_batches.py_func)
 
 
 def batches(
@@ -113,9 +122,15 @@ def batches(
     >>> [b.tolist() for b in batches(5, 2, "cyclic", steps=4)]
     [[0, 1], [2, 3], [4], [0, 1]]
     """
-    batch = n if order == "full" else batch
+    order, batch = effective(n, batch, order)
     per_epoch = steps_per_epoch(n, batch, remainder or default_remainder(order))
-    out = np.zeros((steps, batch), np.int64)
+    index = np.zeros((steps, batch), np.int64)
     sizes = np.zeros(steps, np.int64)
-    _fill(ORDERS[order], np.uint64(seed), n, batch, per_epoch, steps, out, sizes)
-    return [row[:size] for row, size in zip(out, sizes)]
+    _fill(ORDERS[order], np.uint64(seed), 0, steps, per_epoch, True, np.empty(n, np.int64), index, sizes)
+    return [row[:size] for row, size in zip(index, sizes)]
+
+
+def effective(n: int, batch: int, order: str) -> tuple[str, int]:
+    """(order, batch) as the driver visits them: a batch of all n rows, whatever their order, is order "full"."""
+    full = order == "full" or (batch == n and order != "replacement")
+    return ("full", n) if full else (order, batch)

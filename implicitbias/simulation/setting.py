@@ -18,7 +18,7 @@ class Setting:
     batch: int
     order: str
     remainder: str
-    steps: int
+    steps: int | None  # None for a flow
     until_log_loss: float | None
     seed: int
     loss: str
@@ -27,6 +27,10 @@ class Setting:
     def epochs(self, steps: np.ndarray, n: int) -> np.ndarray:
         """Passes over the n rows after this many steps."""
         return steps / _per_epoch(n, self.batch, self.order, self.remainder)
+
+    def arguments(self) -> dict:
+        """The arguments of `simulate` that give this setting."""
+        return dict(vars(self))
 
 
 def resolve(

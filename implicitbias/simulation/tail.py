@@ -1,4 +1,5 @@
-"""Numbers past the end of float64: a sample weight s is kept as f 2^q, with a float f near 1 and an integer q.
+"""Numbers past the end of float64: a sample weight s is kept as f 2^q, with a float f near 1 and an
+integer q, both float64.
 
 On separable data the margins z grow for ever. The weight s = -l'(z) of a sample passes 1e-308 near z = 708, its square
 near z = 354, long before the direction of w has settled. With the exponent apart, nothing is lost at any margin.
@@ -6,7 +7,8 @@ near z = 354, long before the direction of w has settled. With the exponent apar
 
 import math
 
-from implicitbias.jit import bits_of_float, float_of_bits, helper
+from implicitbias.jit import bits_of_float, float_of_bits, helper, hot
+from implicitbias.lanes import LANES, absolute, floor, fma, load, pow2_lanes, select
 
 LOGISTIC, EXPONENTIAL = 0, 1
 LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -17,52 +19,44 @@ LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 
-@helper
+@hot
 def pow2(k):
     """2.0^k for an integer k; 0 below the normal range (k < -1022), inf above it (k > 1023)."""
     k = min(max(k, -1023), 1024)
     return float_of_bits((k + 1023) << 52)
 
 
-@helper
+@hot
 def exponent(x):
     """The e with 2^e <= |x| < 2^(e+1); -1023 for zero and subnormal x."""
     return ((bits_of_float(x) >> 52) & 0x7FF) - 1023
 
 
-@helper
+@hot
 def split_exp(x):
-    """(f, q) with e^x = f 2^q and f in [0.7, 1.42): |r| <= log(2)/2 and its Taylor polynomial of degree 13, whose
-    remainder is below 5e-18."""
-    q = math.floor(x * LOG2_E + 0.5)
-    r = (x - q * LN2_HIGH) - q * LN2_LOW
-    f = 1.0 / 6227020800.0
-    f = f * r + 1.0 / 479001600.0
-    f = f * r + 1.0 / 39916800.0
-    f = f * r + 1.0 / 3628800.0
-    f = f * r + 1.0 / 362880.0
-    f = f * r + 1.0 / 40320.0
-    f = f * r + 1.0 / 5040.0
-    f = f * r + 1.0 / 720.0
-    f = f * r + 1.0 / 120.0
-    f = f * r + 1.0 / 24.0
-    f = f * r + 1.0 / 6.0
-    f = f * r + 0.5
-    f = f * r + 1.0
-    f = f * r + 1.0
-    return f, int(q)
+    """(f, q) with e^x = f 2^q and f in [0.7, 1.42), in eight lanes: |r| <= log(2)/2 and its Taylor polynomial of degree
+    13, whose remainder is below 5e-18."""
+    q = floor(fma(x, LOG2_E, 0.5))
+    r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
+    # in pairs, then pairs of pairs: the terms do not wait for each other
+    square = r * r
+    fourth = square * square
+    low = fma(fma(r, 1.0 / 6.0, 0.5), square, 1.0 + r)
+    low = fma(fma(fma(r, 1.0 / 5040.0, 1.0 / 720.0), square, fma(r, 1.0 / 120.0, 1.0 / 24.0)), fourth, low)
+    high = fma(fma(r, 1.0 / 39916800.0, 1.0 / 3628800.0), square, fma(r, 1.0 / 362880.0, 1.0 / 40320.0))
+    high = fma(fma(r, 1.0 / 6227020800.0, 1.0 / 479001600.0), fourth, high)
+    return fma(high, fourth * fourth, low), q
 
 
-@helper
+@hot
 def sample_weight(z, loss):
-    """(f, q) with s = -l'(z) = f 2^q: 1/(1 + e^z) for the logistic loss, e^-z for the exponential loss."""
+    """(f, q) with s = -l'(z) = f 2^q, in eight lanes: 1/(1 + e^z) for the logistic loss, e^-z for the exponential."""
     if loss == EXPONENTIAL:
         return split_exp(-z)
-    f, q = split_exp(-abs(z))
-    small = f * pow2(q)  # e^-|z|, 0 once it no longer matters beside 1
-    if z >= 0.0:
-        return f / (1.0 + small), q
-    return 1.0 / (1.0 + small), 0
+    f, q = split_exp(-absolute(z))
+    small = f * pow2_lanes(q)  # e^-|z|, 0 once it no longer matters beside 1
+    heavy = z < 0.0
+    return select(heavy, 1.0, f) / (1.0 + small), select(heavy, 0.0, q)
 
 
 @helper
@@ -75,15 +69,28 @@ def loss_over_weight(z, loss):
 
 
 @helper
-def mean_loss(z, f, q, size, loss):
-    """(total, high) with total 2^high the mean of l(z) over the first `size` margins; their weights are f 2^q."""
-    high = q[0]
-    for k in range(1, size):
-        high = max(high, q[k])
+def mean_losses(z, f, q, size, wide, loss, room):
+    """(total, high) with total 2^high the mean of l(z) over the batch, for each run: `mean_loss` in lanes."""
+    for lane in range(LANES):
+        first, stride = (lane, LANES) if wide else (0, 1)
+        if wide or lane == 0:
+            total, high = mean_loss(z.reshape(-1), f.reshape(-1), q.reshape(-1), first, stride, size, loss)
+        room[0, lane], room[1, lane] = total, high
+    return load(room, 0), load(room, 1)
+
+
+@helper
+def mean_loss(z, f, q, first, stride, size, loss):
+    """(total, high) with total 2^high the mean of l(z) over `size` margins, numbers first, first + stride, ... of flat
+    arrays; their weights are f 2^q."""
+    high = q[first]
+    for k in range(size):
+        high = max(high, q[first + k * stride])
     total = 0.0
     for k in range(size):
-        if loss == EXPONENTIAL or z[k] >= 0.0:
-            total += f[k] * pow2(q[k] - high) * loss_over_weight(z[k], loss)
+        at = first + k * stride
+        if loss == EXPONENTIAL or z[at] >= 0.0:
+            total += f[at] * pow2(int(q[at] - high)) * loss_over_weight(z[at], loss)
         else:  # logistic: the weight is of order 1 = 2^0, and so is `high` = 0
-            total += math.log1p(math.exp(z[k])) - z[k]
+            total += math.log1p(math.exp(z[at])) - z[at]
     return total / size, high

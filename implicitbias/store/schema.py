@@ -8,8 +8,8 @@ from dataclasses import fields
 
 import pyarrow as pa
 
+from implicitbias.flows import KINDS
 from implicitbias.measure import MEASURES, NORMS
-from implicitbias.optimizers import OPTIMIZERS
 
 # Orders whose predictions differ at the same batch size.
 RIVALS = ("reshuffle", "replacement", "cyclic")
@@ -20,7 +20,7 @@ _MEASURES = [pa.field(name, pa.int64() if kind is int else pa.float64()) for nam
 
 def _hyper_fields() -> list[pa.Field]:
     """One nullable column for each hyper-parameter of any optimizer."""
-    kinds = {item.name: item.type for kind in OPTIMIZERS.values() for item in fields(kind)}
+    kinds = {item.name: item.type for kind in KINDS.values() for item in fields(kind)}
     return [pa.field(name, pa.bool_() if kind is bool else pa.float64()) for name, kind in sorted(kinds.items())]
 
 
@@ -48,6 +48,7 @@ RUNS = pa.schema(
         pa.field("order", pa.string()),
         pa.field("remainder", pa.string()),
         pa.field("steps", pa.int64()),
+        pa.field("time", pa.float64()),  # the horizon of a flow, which has no steps
         pa.field("until_log_loss", pa.float64()),
         pa.field("seed", pa.int64()),
         pa.field("loss", pa.string()),

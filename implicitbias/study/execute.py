@@ -17,23 +17,21 @@ import pyarrow as pa
 
 from implicitbias import __version__
 from implicitbias.errors import InputError, NotSeparable
+from implicitbias.flows import Flow
 from implicitbias.jit import source_hash
 from implicitbias.limits import Limit, predict
 from implicitbias.margins import max_margin
 from implicitbias.measure import NORMS, cosine, half_way, measure
-from implicitbias.optimizers import OPTIMIZERS, Optimizer
+from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import Setting
 from implicitbias.simulation.simulate import Run, simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RIVALS
-from implicitbias.study.expand import Data, RunSpec, blocks, run_id
+from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.plan import plan
 from implicitbias.study.spec import Study, read_study
-
-# A task should outlast the 10 ms it costs to send it to a worker and keep its result, and be short enough for
-# an even load and a lively progress bar.
-TASK_SECONDS = 0.5
+from implicitbias.study.tasks import tasks
 
 
 @dataclass(frozen=True)
@@ -87,16 +85,16 @@ def run_study(
     done = store.done()
     missing = [run for run in runs if run.run_id not in done]
     started = time.perf_counter()
-    kinds = sorted({run.optimizer.name for run in missing})
-    for position, kind in enumerate(kinds):
-        progress(f"compiling {kind}", position, len(kinds))
-        warm_up(kind)
+    kernels = {_kernel(run.optimizer): run.optimizer for run in missing}
+    for position, optimizer in enumerate(kernels.values()):
+        progress(f"compiling {optimizer.name}", position, len(kernels))
+        warm_up(optimizer)
     compiled = time.perf_counter() - started
     kernel = measured = 0.0
     finished = 0
     progress("running", 0, len(missing))
     try:
-        for name, rows, curves in _results(tasks(missing), jobs):
+        for name, rows, curves in _results(tasks(missing, jobs), jobs):
             store.add(name, rows, curves)
             finished += len(rows)
             kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
@@ -118,41 +116,15 @@ def _digest(runs: list[RunSpec]) -> str:
     return run_id({"runs": [run.run_id for run in runs]})
 
 
-@functools.cache
-def warm_up(kind: str) -> None:
+def warm_up(optimizer: Optimizer) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    simulate(Problem([[1.0]]), OPTIMIZERS[kind](), steps=1)
+    if not isinstance(optimizer, Flow):
+        simulate(Problem([[1.0]]), optimizer, lr=1.0, steps=1)
 
 
-def tasks(runs: list[RunSpec]) -> list[list[list[RunSpec]]]:
-    """Blocks of runs gathered into tasks of about TASK_SECONDS, each on one data set; the longest first."""
-    by_data: dict[Data, list] = {}
-    for block in blocks(runs):
-        by_data.setdefault(block[0].data, []).append(block)
-    found = []
-    for group in by_data.values():
-        task, seconds = [], 0.0
-        for block in group:
-            task.append(block)
-            seconds += _estimate(block)
-            if seconds >= TASK_SECONDS:
-                found.append(task)
-                task, seconds = [], 0.0
-        if task:
-            found.append(task)
-    return sorted(found, key=lambda task: -sum(map(_estimate, task)))
-
-
-def estimate(runs: list[RunSpec]) -> float:
-    """Core seconds the runs will take, roughly."""
-    return sum(map(_estimate, blocks(runs)))
-
-
-def _estimate(block: list[RunSpec]) -> float:
-    """Seconds a block will take, to within a factor of two or three (measured on one core of 2025)."""
-    data, setting = block[0].data, block[0].setting
-    per_step = 1e-7 + 2.5e-9 * data.d + setting.batch * (1e-8 + 5e-10 * data.d)
-    return len(block) * (setting.steps * per_step + 0.005)
+def _kernel(optimizer: Optimizer):
+    """What runs of this optimizer need compiled."""
+    return None if isinstance(optimizer, Flow) else optimizer.advance
 
 
 def _results(found: list, jobs: int):
@@ -189,14 +161,17 @@ def execute(task: list[list[RunSpec]]) -> tuple[str, list[dict], pa.Table]:
 
 
 def _execute_block(block: list[RunSpec]):
-    setting = asdict(block[0].setting)
+    setting = block[0].setting.arguments()
+    if block[0].lr is not None:  # all but flows
+        setting["lr"] = [spec.lr for spec in block]
     try:
-        warm_up(block[0].optimizer.name)
+        for optimizer in {_kernel(spec.optimizer): spec.optimizer for spec in block}.values():
+            warm_up(optimizer)
         clock = time.perf_counter()
         problem = _problem(block[0].data)
         certified = _certificates(problem)
         seconds = time.perf_counter() - clock
-        runs = simulate(problem, [spec.optimizer for spec in block], lr=[spec.lr for spec in block], **setting)
+        runs = simulate(problem, [spec.optimizer for spec in block], **setting)
     except NotSeparable as error:
         yield from ((spec, {"status": "not_separable", "message": str(error)}, None) for spec in block)
         return
@@ -285,7 +260,7 @@ def _describe(spec: RunSpec) -> dict:
         "optimizer_kind": spec.optimizer.name,
         "label": spec.optimizer.label,
         **asdict(spec.optimizer),
-        **{f"lr_{key}": value for key, value in asdict(spec.lr).items()},
+        **({} if spec.lr is None else {f"lr_{key}": value for key, value in asdict(spec.lr).items()}),
         **asdict(spec.setting),
         "limit_method": spec.limit,
         "version": __version__,

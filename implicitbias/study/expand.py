@@ -1,4 +1,4 @@
-"""A study as the list of its runs, fully resolved, and the runs as blocks that advance together."""
+"""A study as the list of its runs, fully resolved."""
 
 import hashlib
 import itertools
@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.flows import KINDS, Flow
+from implicitbias.flows.setting import resolve_flow
 from implicitbias.geometry import FAMILIES, make
-from implicitbias.optimizers import OPTIMIZERS, Optimizer
+from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, as_schedule
@@ -19,8 +21,8 @@ from implicitbias.simulation.tail import LOSSES
 from implicitbias.study.spec import Grid, Study, axis
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
-BLOCK = 16  # runs advanced together: their states still fit a core's cache for d in the hundreds
 ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
+DISCRETE = ("batch", "order", "lr", "steps", "epochs", "seed", "remainder")  # keys of a grid that a flow does not take
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class RunSpec:
     data: Data
     optimizer_name: str
     optimizer: Optimizer
-    lr: Power
+    lr: Power | None  # None for a flow
     setting: Setting
     limit: str  # how its limit is predicted: "theory", "numerical" or "none"
     run_id: str
@@ -56,13 +58,13 @@ class RunSpec:
         return self.data, type(self.optimizer).name, self.setting
 
 
-def canonical(data: Data, optimizer: Optimizer, lr: Power, setting: Setting, limit: str) -> dict:
+def canonical(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str) -> dict:
     """What a run is, without names: the same dictionary always gives the same result."""
     return {
         "data": data.digest,
         "optimizer": type(optimizer).name,
         "hyper": asdict(optimizer),
-        "lr": asdict(lr),
+        "lr": None if lr is None else asdict(lr),
         "limit": limit,
         **asdict(setting),
     }
@@ -100,14 +102,6 @@ def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes:
             runs.setdefault(spec.run_id, spec)
         mistakes.extend(dict.fromkeys(local))
     return list(runs.values())
-
-
-def blocks(runs: list[RunSpec]) -> list[list[RunSpec]]:
-    """The runs grouped into blocks of at most BLOCK that share data and batch order."""
-    groups: dict = {}
-    for run in runs:
-        groups.setdefault(run.block_key, []).append(run)
-    return [group[k : k + BLOCK] for group in groups.values() for k in range(0, len(group), BLOCK)]
 
 
 def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[str]) -> Iterator[dict]:
@@ -164,10 +158,10 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:
     table, where = dict(table), f"optimizer.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
-    if not isinstance(kind, str) or kind not in OPTIMIZERS:
-        mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', OPTIMIZERS)}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', KINDS)}")
         return []
-    known = OPTIMIZERS[kind].__dataclass_fields__
+    known = KINDS[kind].__dataclass_fields__
     unknown = [key for key in table if key not in known and key != "lr"]
     mistakes.extend(f"{where}.{key}: {one_of(key, 'hyper-parameter', [*known, 'lr'])}" for key in unknown)
     table = {key: value for key, value in table.items() if key not in unknown}
@@ -176,7 +170,9 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
         lr = params.pop("lr", None)
         try:
             schedule = None if lr is None else _schedule(lr, f"{where}.lr", local) or ANY_LR
-            found.append((name, OPTIMIZERS[kind](**params), schedule))
+            found.append((name, KINDS[kind](**params), schedule))
+            if schedule is not None and isinstance(found[-1][1], Flow):
+                local.append(f"{where}.lr: a flow has no step size; leave lr out")
         except InputError as error:
             local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
     mistakes.extend(dict.fromkeys(local))
@@ -227,24 +223,25 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
         for field, known in (("order", ORDERS), ("loss", LOSSES), ("remainder", REMAINDERS), ("limit", METHODS)):
             words = [word for word in table.get(field, ()) if word not in known]
             mistakes.extend(f"{where}.{field}: {one_of(word, field, known)}" for word in words)
-    local: list[str] = []
+    chosen = [item for name in table["optimizer"] for item in optimizers.get(name, ())]
+    flowing = any(isinstance(optimizer, Flow) for _, optimizer, _ in chosen)
+    local: list[str] = _flow_mistakes(where, grid, chosen)
+    if local:
+        mistakes.extend(local)
+        return
     cells = list(combinations(table, grid.zip, where, local))
     mistakes.extend(local)
     for cell in cells:
         for item in data.get(cell["data"], ()):
             for name, optimizer, own_lr in optimizers.get(cell["optimizer"], ()):
                 lr = own_lr or cell.get("lr")
-                if lr is None:
+                if lr is None and not flowing:
                     mistakes.append(
                         f"{where}: no step size for optimizer {name!r}; give lr in the grid or with the optimizer"
                     )
                     continue
-                axes = {key: cell.get(key) for key in ("steps", "epochs", "until_log_loss", "seed", "loss", "order")}
-                batch = item.n if cell["batch"] == "n" else cell["batch"]
                 try:
-                    setting = resolve(
-                        item.n, batch=batch, remainder=cell.get("remainder"), per_octave=cell["per_octave"], **axes
-                    )
+                    setting = _setting(item.n, optimizer, cell)
                 except InputError as error:
                     mistakes.extend(f"{where} with data {item.name!r}: {mistake}" for mistake in error.mistakes)
                     continue
@@ -254,6 +251,34 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
                     continue
                 identity = run_id(canonical(item, optimizer, lr, setting, limit))
                 yield RunSpec(item, name, optimizer, lr, setting, limit, identity)
+
+
+def _flow_mistakes(where: str, grid: Grid, chosen: list) -> list[str]:
+    """What is wrong with a grid, given that it names flows, or names none."""
+    names = {kind: [name for name, item, _ in chosen if isinstance(item, Flow) is kind] for kind in (True, False)}
+    if not names[True]:
+        words = f"{where}.time: the horizon of flows; {', '.join(dict.fromkeys(names[False]))} take steps or epochs"
+        return [words] if names[False] and grid.time is not None else []
+    if names[False]:
+        return [
+            f"{where}: the flow {names[True][0]!r} runs to a time and {names[False][0]!r} makes steps; put them in two "
+            "grids, each with its `optimizer`"
+        ]
+    given = [key for key in DISCRETE if key in grid.model_fields_set]
+    mistakes = [f"{where}: a flow takes no {', '.join(given)}; its horizon is `time`"] if given else []
+    if grid.time is None:
+        mistakes.append(f"{where}.time is missing: the horizon of the flow {names[True][0]!r}")
+    return mistakes
+
+
+def _setting(n: int, optimizer: Optimizer, cell: dict) -> Setting:
+    """The effective values of a cell of a grid for n rows. Errors: ``InputError`` listing every mistake."""
+    names = ("until_log_loss", "loss", "per_octave")
+    if isinstance(optimizer, Flow):
+        return resolve_flow(n, [optimizer], time=cell["time"], **{key: cell.get(key) for key in names})
+    axes = {key: cell.get(key) for key in ("steps", "epochs", "seed", "order", "remainder", *names[:2])}
+    batch = n if cell["batch"] == "n" else cell["batch"]
+    return resolve(n, batch=batch, per_octave=cell.get("per_octave", 8), **axes)
 
 
 def study_files(folder: str | Path) -> list[Path]:

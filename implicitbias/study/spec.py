@@ -6,8 +6,10 @@
     [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
     [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
                              seed, loss, remainder, per_octave, limit (theory, numerical or none: how the limit of
-                             a run is predicted): the product of these axes, each a value or a list
-    [[claim]]                says, source, measure, where, and at_least / at_most / equal + within
+                             a run is predicted): the product of these axes, each a value or a list. A grid of flows
+                             has time in the place of batch, order, lr, steps, epochs, seed and remainder
+    [[claim]]                says, source, measure, where, and at_least / at_most / equal + within; `over`, `across`
+                             and `limit` as in study.claims; against, law, octaves, above for a rate, as in study.fits
 
 Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
 table advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
@@ -39,16 +41,17 @@ class Grid(_Strict):
     lr: list[Any] | None = None
     steps: list[int] | None = None
     epochs: list[int | float] | None = None
+    time: list[int | float] | None = None
     until_log_loss: list[int | float] | None = None
     seed: list[int] = [0]
     loss: list[str] = ["logistic"]
     remainder: list[str] | None = None
-    per_octave: list[int] = [8]
+    per_octave: list[int] | None = None
     limit: list[str] = ["theory"]
     zip: list[list[str]] = []
 
-    @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "until_log_loss", "seed", "loss",
-                     "remainder", "per_octave", "limit", mode="before")  # fmt: skip
+    @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "time", "until_log_loss", "seed",
+                     "loss", "remainder", "per_octave", "limit", mode="before")  # fmt: skip
     @classmethod
     def _axis(cls, value):
         return axis(value)
@@ -64,6 +67,10 @@ class Claim(_Strict):
     over: Literal["each", "mean"] = "each"
     across: str | None = None
     limit: bool = False
+    against: str | None = None
+    law: Literal["power", "exponential"] | None = None
+    octaves: float | int | None = None
+    above: float | int | None = None
     at_least: float | int | None = None
     at_most: float | int | None = None
     equal: float | int | None = None

@@ -12,11 +12,12 @@ import pytest
 from report.made_up import STUDY, folder, frames, read, tables
 
 from implicitbias.errors import InputError
-from implicitbias.report import write_report
+from implicitbias.report import rates, write_report
 from implicitbias.report.arrange import MAX_SHEETS, against_batch, against_steps
 from implicitbias.report.draw import Key, Line, Panel, Sheet, draw, plain
 from implicitbias.report.figures import figures
 from implicitbias.report.page import MAX_ROWS, render
+from implicitbias.report.palette import Palette
 from implicitbias.report.tables import (
     FINAL,
     LINE,
@@ -28,6 +29,9 @@ from implicitbias.report.tables import (
     separators,
 )
 from implicitbias.store.schema import CURVES
+from implicitbias.study.claims import Verdict
+from implicitbias.study.fits import fit_runs
+from implicitbias.study.spec import Claim
 
 CLAIM = """
 [[claim]]
@@ -57,6 +61,58 @@ def test_the_page_stands_alone_and_says_everything(tmp_path):
     files = {item.name.split(".")[0] for item in (path.parent / "figures").iterdir()}
     assert files == {"figure-1", "figure-2", "figure-3", "figure-4"}
     assert page.tags.count("img") == 4
+
+
+RATE = """
+[[claim]]
+says = "Rate %d"
+source = "s"
+measure = "1 - ratio_l2"
+against = "%s"
+octaves = 5
+equal = %g
+within = 0.1
+"""
+
+
+def power_laws(p, **options):
+    """Made-up tables in which the gaps fall like t^p."""
+    runs, curves = tables(steps=[round(2 ** (k / 4)) for k in range(8, 41)], **options)
+    frame = curves.to_pandas()
+    frame["ratio_l2"] = 1.0 - 0.1 * frame["step"] ** p
+    return runs, pa.Table.from_pandas(frame, CURVES, preserve_index=False)
+
+
+def test_rates_are_a_table_and_a_figure(tmp_path):
+    claims = "".join(RATE % item for item in [(1, "step", -0.5), (2, "step", -1), (3, "log step", -1), (4, "lr", 0)])
+    path = write_report(folder(tmp_path, *power_laws(-0.5), text=STUDY + claims))
+    page = read(path)
+    for words in ("holds Rate 1", "fails Rate 2", "undecided Rate 4", "Fitted slopes", "Figure 6a. Rates.",
+                  "1, 2 log(1 - ratio_l2) against log(step) gaussian SGD reshuffle 4 3 -0.500000 ± 0.000000",
+                  "3 log(1 - ratio_l2) against log(log step) gaussian", "To be read as figure 6a."):  # fmt: skip
+        assert words in page.text, words
+    assert {f"figure-6{letter}" for letter in "ab"} <= {item.stem for item in (path.parent / "figures").iterdir()}
+    assert write_report(path.parent).read_bytes() == path.read_bytes()
+
+
+def test_the_lines_of_a_rate():
+    runs, curves = power_laws(-0.5, labels=("SGD",), batches=(1,), seeds=1)
+    runs, curves = label_runs(runs.to_pandas()), curves.to_pandas()
+    claim = Claim(says="s", source="s", measure="1 - ratio_l2", against="step", octaves=5, at_most=-0.25)
+    verdict = Verdict(claim, "holds", 1, -0.5, "", fit_runs(claim, runs, curves))
+    (panel,) = rates._sheet([[(1, verdict)]], runs, curves, Palette(runs)).rows[0]
+    curve, fitted, guide = panel.lines
+    np.testing.assert_allclose(curve.mean, 0.1 * curve.x**-0.5)
+    assert curve.x[-1] == 1024 and 4 <= curve.x[0] <= 8
+    np.testing.assert_allclose(fitted.x, [32, 1024])
+    np.testing.assert_allclose(fitted.mean, 0.1 * fitted.x**-0.5)
+    assert np.log(guide.mean[1] / guide.mean[0]) / np.log(1024 / 32) == pytest.approx(-0.25)
+    assert guide.mean[1] == pytest.approx(fitted.mean[1])
+
+
+def test_a_rate_without_a_fit_is_in_no_figure(tmp_path):
+    page = read(write_report(folder(tmp_path, *tables(), text=STUDY + RATE % (1, "step", -1))))
+    assert "undecided Rate 1" in page.text and "Figure 6" not in page.text and "Fitted slopes" not in page.text
 
 
 def test_no_text_of_the_user_becomes_html(tmp_path):

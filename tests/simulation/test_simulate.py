@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import implicitbias as ib
 from implicitbias.optimizers import OPTIMIZERS
-from implicitbias.simulation import simulate as module
+from implicitbias.simulation import block
 from implicitbias.simulation.orders import batches
 from implicitbias.simulation.simulate import snapshot_steps
 
@@ -121,9 +121,42 @@ def test_the_final_state_is_in_true_units():
 
 def test_segments_do_not_matter(monkeypatch):
     whole = ib.simulate(ROWS, ib.Adam(), lr=ib.Power(0.5, 0.3), steps=2000, order="replacement", batch=3)
-    monkeypatch.setattr(module, "SEGMENT", 7)
+    monkeypatch.setattr(block, "MOST_STEPS", 7)
     parts = ib.simulate(ROWS, ib.Adam(), lr=ib.Power(0.5, 0.3), steps=2000, order="replacement", batch=3)
     assert (whole.weights == parts.weights).all()
+
+
+@pytest.mark.parametrize("order", ["reshuffle", "replacement", "cyclic"])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", OPTIMIZERS)
+def test_a_run_has_the_same_bits_alone_and_in_a_block(kind, sparse, order):
+    """Eight side by side, left over, or alone: other loops, the same numbers added in the same order."""
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(9, 21))
+    if sparse:
+        rows *= rng.random(rows.shape) < 0.2
+        rows[:, 0] = 1.0
+    item = OPTIMIZERS[kind]()
+    lrs = [ib.Power(0.1 * (k + 1), 0.5 * (k % 2)) for k in range(11)]
+    shared = {"batch": 4, "order": order, "steps": 2000, "seed": 2}
+    together = ib.simulate(rows, [item] * len(lrs), lr=lrs, **shared)
+    for k in (0, 5, 10):
+        alone = ib.simulate(rows, item, lr=lrs[k], **shared)
+        for name in ("weights", "sum_lr", "last_lr", "last_move", "state"):
+            np.testing.assert_array_equal(getattr(together[k], name), getattr(alone, name))
+
+
+@pytest.mark.parametrize("item", [ib.SGD(), ib.SGD(0.9), ib.SGD(0.9, nesterov=True), ib.NGD()])
+@pytest.mark.parametrize("batch", [1, 4, 6])
+def test_the_space_of_margins_gives_the_same_trajectory(item, batch, monkeypatch):
+    rows = np.random.default_rng(2).normal(size=(6, 11))
+    shared = {"lr": 0.1, "batch": batch, "steps": 1000, "seed": 1}
+    there = ib.simulate(rows, item, **shared)
+    monkeypatch.setattr(block, "margin_space", lambda *arguments: None)
+    here = ib.simulate(rows, item, **shared)
+    np.testing.assert_allclose(there.weights, here.weights, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(there.last_move, here.last_move, rtol=1e-9)
+    np.testing.assert_allclose(there.state, here.state, rtol=1e-9, atol=1e-12)
 
 
 def test_a_shorter_run_is_the_beginning_of_a_longer_one():

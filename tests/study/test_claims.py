@@ -122,6 +122,14 @@ def test_differences_of_two_measures():
     assert claim_on(runs, measure="cos_linf - cos_l2", at_most=-0.05, where=where).outcome == "holds"
 
 
+def test_formulas_with_a_number_or_a_sign():
+    runs = table({"ratio_l2": 0.9, "log_loss": -5.0}, {"ratio_l2": 0.75, "log_loss": -7.0})
+    assert claim_on(runs, measure="1 - ratio_l2", at_most=0.2).value == pytest.approx(0.25)
+    assert claim_on(runs, measure="ratio_l2 - 0.5", at_least=0.2).value == pytest.approx(0.25)
+    assert claim_on(runs, measure="-log_loss", at_least=6).value == 5.0
+    assert claim_on(runs, measure="1e-1 - log_loss", at_least=6, over="mean").value == pytest.approx(6.1)
+
+
 def test_filters():
     runs = table(
         {"cos_l2": 0.0, "data": "a", "batch": 1, "data_params": '{"alpha": 1.0, "diagonal": [1, 2]}', "data_seed": 3},

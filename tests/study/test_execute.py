@@ -14,8 +14,9 @@ from implicitbias.store import Store
 from implicitbias.store.schema import STATUSES
 from implicitbias.study import execute
 from implicitbias.study.claims import verdicts
-from implicitbias.study.execute import run_study, stored_study, tasks
+from implicitbias.study.execute import run_study, stored_study
 from implicitbias.study.plan import plan
+from implicitbias.study.tasks import tasks
 
 STUDY = """
 title = "t"

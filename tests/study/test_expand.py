@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.simulation.orders import ORDERS
-from implicitbias.study.execute import TASK_SECONDS, estimate, tasks
-from implicitbias.study.expand import BLOCK, blocks, expand, study_files
+from implicitbias.study.expand import expand, study_files
 from implicitbias.study.spec import override, parse_study
+from implicitbias.study.tasks import LONGEST, MOST, groups, seconds_of, tasks
 
 BASE = """
 title = "t"
@@ -260,23 +260,32 @@ def test_blocks_and_tasks_hold_every_run_once(axes, random):
     runs = expand(parse_study(content_of(axes)))
     random.shuffle(runs)
     runs = runs[: random.randint(1, len(runs))]  # as after an interruption
-    found = blocks(runs)
+    jobs = random.choice([1, 2, 64])
+    planned = tasks(runs, jobs)
+    found = [block for task in planned for block in task]
     assert sorted(run.run_id for block in found for run in block) == sorted(run.run_id for run in runs)
     for block in found:
-        assert 1 <= len(block) <= BLOCK
+        assert 1 <= len(block) <= MOST
         assert len({(run.data, type(run.optimizer), run.setting) for run in block}) == 1
-    planned = tasks(runs)
-    assert sorted(map(str, itertools.chain(*planned))) == sorted(map(str, found))
     for task in planned:
         assert len({block[0].data for block in task}) == 1
-        assert estimate(list(itertools.chain(*task[:-1]))) < TASK_SECONDS
-    lengths = [estimate(list(itertools.chain(*task))) for task in planned]
+        assert len(task) == 1 or sum(map(seconds_of, task)) <= LONGEST
+    lengths = [sum(map(seconds_of, task)) for task in planned]
     assert lengths == sorted(lengths, reverse=True)
+
+
+def test_long_runs_are_spread_over_workers_and_short_ones_gathered():
+    lrs = ", ".join(str(0.1 + k / 100) for k in range(32))
+    text = BASE.replace("lr = 0.1", f"lr = [{lrs}]")
+    long = tasks(runs_of(text.replace("steps = 50", "steps = 100_000_000")), jobs=2)
+    assert len(long) > 2 and all(len(task) == 1 for task in long)
+    (short,) = tasks(runs_of(text), jobs=2)
+    assert [len(block) for block in short] == [32]
 
 
 def test_runs_of_different_kinds_do_not_share_a_block():
     text = BASE.replace("[[grid]]", "[optimizer.ngd]\nlr = 0.1\n[optimizer.also]\nkind = 'sgd'\nlr = 0.3\n[[grid]]")
-    assert [[run.optimizer_name for run in block] for block in blocks(runs_of(text))] == [["sgd", "also"], ["ngd"]]
+    assert [[run.optimizer_name for run in block] for block in groups(runs_of(text))] == [["sgd", "also"], ["ngd"]]
 
 
 @pytest.mark.parametrize("kind", sorted(set(FAMILIES) - {"file"}))

@@ -166,6 +166,27 @@ SINGLE = [
     ('"cos_l2"', '"gamma_l2"\nlimit = true', "claim.0.limit: needs a measure of the curves"),
     ('"cos_l2"', '"cos_l2"\nover = "mean"\nlimit = true',
      "claim.0.limit: needs a measure of the curves, over each run"),
+    ('"cos_l2"', '"1 - 2"', "claim.0.measure must be a column or the difference of two, not '1 - 2'"),
+    ('"cos_l2"', '"1 - ratio"', "claim.0.measure: unknown measure 'ratio'"),
+    ('"cos_l2"', '"-direction"\nacross = "batch"', "claim.0.measure must be a column or the difference of two"),
+    ('"cos_l2"', '"nan - cos_l2"', "claim.0.measure: unknown measure 'nan'"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "stpe"', "claim.0.against: unknown column 'stpe'; did you mean 'step'?"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "log stpe"', "claim.0.against: unknown column 'stpe'; did you mean 'step'?"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "gamma_l2"', "claim.0.against: unknown column 'gamma_l2'"),
+    ('"cos_l2"', '"gamma_l2"\nagainst = "step"', "claim.0.measure: 'gamma_l2' has no curve"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "log step"\nlaw = "exponential"',
+     "claim.0.law: an exponential law against 'log step' is a power law against 'step'"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nlaw = "linear"',
+     "claim.0.law must be 'power' or 'exponential', not 'linear'"),
+    ('"cos_l2"', '"cos_l2"\nlaw = "power"', "claim.0.law: goes with against"),
+    ('"cos_l2"', '"cos_l2"\noctaves = 3', "claim.0.octaves: goes with against"),
+    ('"cos_l2"', '"cos_l2"\nabove = 0', "claim.0.above: goes with against"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\noctaves = 0', "claim.0.octaves must be >= 1, but is 0"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\noctaves = "six"', "claim.0.octaves must be a valid number or a valid"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nabove = -1e-9', "claim.0.above must be >= 0, but is -1e-09"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nlimit = true', "claim.0.limit: a slope is about the limit already"),
+    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nacross = "batch"', "claim.0.across: a slope is fitted to each run"),
+    ('"cos_l2"', '"cos_l2"\nagianst = "step"', "claim.0.agianst: unknown key 'agianst'; did you mean 'against'?"),
     ("at_least = 0.5", "equal = 0.5", "claim.0: equal and within go together"),
     ("at_least = 0.5", "at_least = 0.5\nwithin = 0.1", "claim.0: equal and within go together"),
     ("at_least = 0.5", "equal = 0.5\nwithin = -0.1", "claim.0: within must be >= 0, but is -0.1"),
@@ -237,6 +258,15 @@ def test_all_mistakes_of_a_file_come_at_once(mistakes):
     for start in starts:
         assert sum(mistake.startswith(start) for mistake in found) == 1, start
     assert len(found) == len(starts)
+
+
+def test_all_mistakes_of_a_rate_come_at_once(mistakes):
+    keys = 'against = "log stp"\nlaw = "exponential"\noctaves = 0.5\nabove = -1\nlimit = true\nacross = "bach"'
+    found = mistakes(changed(('"cos_l2"', f'"1 - rato_l2"\n{keys}')))
+    starts = ["measure: unknown", "against: unknown", "law: an", "octaves must", "above must", "limit: a", "across: a",
+              "across: unknown"]  # fmt: skip
+    assert len(found) == len(starts)
+    assert all(mistake.startswith(f"claim.0.{start}") for mistake, start in zip(found, starts))
 
 
 def test_a_mistake_in_one_grid_hides_none_of_the_next(mistakes):

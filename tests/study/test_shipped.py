@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 
 import implicitbias as ib
-from implicitbias.store.schema import RUNS
+from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import select, verdicts
-from implicitbias.study.execute import _describe, estimate, run_study, stored_study
+from implicitbias.study.execute import _describe, run_study, stored_study
 from implicitbias.study.expand import study_files
 from implicitbias.study.plan import plan
 from implicitbias.study.spec import axis
+from implicitbias.study.tasks import estimate
 
 STUDIES = study_files(Path(__file__).parents[2] / "studies")
 EXPECTED = {"batch_size", "per_sample_adam", "sgd_invariance"}
@@ -22,7 +23,9 @@ shipped = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 
 def table_of(runs):
     """The table of these runs as it would be if every one of them ended with the same measures."""
-    same = {name: 0.5 for name in RUNS.names if name.startswith(("cos", "inc", "ratio", "log", "norm"))}
+    same = {
+        name: 0.5 for name in RUNS.names if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual"))
+    }
     same |= {"status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
     return pd.DataFrame([same | _describe(run) for run in runs], columns=RUNS.names)
 
@@ -47,10 +50,13 @@ def test_every_claim_looks_at_runs_of_its_study(path):
         for name, wanted in claim.where.items():
             for value in axis(wanted):
                 assert len(select(table, claim.where | {name: value})), f"{claim.says}: {name} = {value!r}"
-    curves = pd.DataFrame({"run_id": table["run_id"], "step": table["steps"]}).assign(
-        **{name: 0.5 for name in RUNS.names if name.startswith(("cos", "inc", "ratio"))}
-    )
-    for verdict in verdicts(study, table, curves.drop(columns="increment")):
+    # curves that stand still at 0.5, but for what a rate is taken against
+    steps = 2.0 ** np.linspace(0.0, 400.0, 3201)
+    moving = ("step", "sum_lr", "norm_l2", "norm_linf")
+    curves = pd.DataFrame({name: steps if name in moving else 0.5 for name in CURVES.names}, index=range(len(steps)))
+    curves["log_loss"] = -0.5
+    curves = pd.concat([curves.assign(run_id=name) for name in table["run_id"]])
+    for verdict in verdicts(study, table, curves):
         assert verdict.outcome in ("holds", "fails"), verdict.claim.says  # with all measures there, nothing is open
 
 

@@ -1,0 +1,41 @@
+"""The space of margins: where an update that is linear in the gradient is cheaper for n <= d.
+
+GD, SGD, momentum and NGD move w within the span of the rows, so z = A w says all of it, and the recursion closes in z:
+with g = -A'c for the weights c of the batch, A g = -K c with the Gram matrix K = A A'. A step then costs b n instead of
+2 b d operations, no product with the rows at all, and w = A^+ z is recovered at the snapshots.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+# Recovering w loses the condition number of the rows in relative accuracy: worth it up to here.
+WORST_CONDITION = 1e4
+
+
+@dataclass(frozen=True)
+class MarginSpace:
+    """Gram matrix (n, n) of the rows and their pseudo-inverse (d, n)."""
+
+    gram: np.ndarray
+    inverse: np.ndarray
+
+    def weights(self, z: np.ndarray) -> np.ndarray:
+        """(R, d) the w in the span of the rows with margins z (R, n)."""
+        # One by one: the bits of a product of two matrices depend on how many vectors there are.
+        with np.errstate(invalid="ignore", over="ignore"):  # a diverged run
+            return np.array([self.inverse @ vector for vector in z]).reshape(len(z), len(self.inverse))
+
+
+def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
+    """The margin space of a problem if runs of this kind of optimizer from start (R, d) can use it and gain by it, else
+    None. From w(0) = 0 only: elsewhere the digits of z(t) - z(0) would be lost to those of z(0)."""
+    from threadpoolctl import threadpool_limits
+
+    if not kind.linear or problem.n > problem.d or start.any():
+        return None
+    with threadpool_limits(1):  # the bits of a product may depend on the number of threads
+        u, s, vt = np.linalg.svd(problem.rows, full_matrices=False)
+        if s[-1] * WORST_CONDITION < s[0]:
+            return None
+        return MarginSpace(problem.rows @ problem.rows.T, (vt.T / s) @ u.T)
