@@ -35,9 +35,9 @@ class FrozenRun:
         """(d,) the mean of w(t+1) - w(t) over the next steps at weights c (n,) and step size 1."""
         self.block.freeze(-np.log(np.maximum(c, FLOOR)))
         self.block.put(np.zeros((1, self.problem.d)))
-        self.block.advance(self.step, steps)
+        *_, (_, iterates, *_) = self.block.advance(self.step, np.array([self.step + steps]))
         self.step += steps
-        return self.block.iterates()[0] / steps
+        return iterates[0, -1] / steps
 
 
 def settling(optimizer: Optimizer) -> int:

@@ -24,8 +24,8 @@ def step(w, g, state, hyper, lr, bias, units, batch):
 
 
 @kernel
-def advance(data, runs, table, bias, first, count):
-    drive(step, COORDINATE, data, runs, table, bias, first, count)
+def advance(data, runs, table, bias, slots, first):
+    drive(step, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @dataclass(frozen=True)

@@ -77,23 +77,23 @@ def step_with_kappa(w, g, state, hyper, lr, bias, units, batch):
 
 
 @kernel
-def advance(data, runs, table, bias, first, count):
-    drive(step, COORDINATE, data, runs, table, bias, first, count)
+def advance(data, runs, table, bias, slots, first):
+    drive(step, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @kernel
-def advance_with_eps(data, runs, table, bias, first, count):
-    drive(step_with_eps, COORDINATE, data, runs, table, bias, first, count)
+def advance_with_eps(data, runs, table, bias, slots, first):
+    drive(step_with_eps, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @kernel
-def advance_with_eps_inside(data, runs, table, bias, first, count):
-    drive(step_with_eps_inside, COORDINATE, data, runs, table, bias, first, count)
+def advance_with_eps_inside(data, runs, table, bias, slots, first):
+    drive(step_with_eps_inside, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @kernel
-def advance_with_kappa(data, runs, table, bias, first, count):
-    drive(step_with_kappa, COORDINATE, data, runs, table, bias, first, count)
+def advance_with_kappa(data, runs, table, bias, slots, first):
+    drive(step_with_kappa, COORDINATE, data, runs, table, bias, slots, first)
 
 
 def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

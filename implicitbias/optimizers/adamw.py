@@ -33,13 +33,13 @@ def step_with_eps(w, g, state, hyper, lr, bias, units, batch):
 
 
 @kernel
-def advance(data, runs, table, bias, first, count):
-    drive(step, COORDINATE, data, runs, table, bias, first, count)
+def advance(data, runs, table, bias, slots, first):
+    drive(step, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @kernel
-def advance_with_eps(data, runs, table, bias, first, count):
-    drive(step_with_eps, COORDINATE, data, runs, table, bias, first, count)
+def advance_with_eps(data, runs, table, bias, slots, first):
+    drive(step_with_eps, COORDINATE, data, runs, table, bias, slots, first)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """The arrays of the runs of a block, and the calls of the compiled driver."""
 
+import time
+from collections.abc import Iterator
+
 import numpy as np
 
 from implicitbias.lanes import LANES, aligned
@@ -15,6 +18,8 @@ MOST_STEPS = 2**17
 # Batches are drawn for so many row visits ahead, and each group of runs takes them in one go: its iterate and state
 # stay in the nearest cache.
 AHEAD = 4096
+# Snapshots taken by one call of the driver, and bytes they may take.
+MOST_SLOTS, ROOM = 64, 4e6
 # Bytes of iterates and states that fit the nearest cache, beside the rows.
 NEAREST_CACHE = 24_000
 # So many runs left over from groups of eight are cheaper as a group with empty lanes than one by one.
@@ -40,8 +45,8 @@ class Block:
         flat[:, :d] = rows
         self.data = Data(
             padded, flat, np.zeros((1, n)), FROZEN if frozen else ROWS if self.space is None else ITERATE, d,
-            int(np.any(rows, axis=0).sum()), bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order],
-            np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
+            int(np.any(rows, axis=0).sum()), np.any(rows, axis=0), bool((rows == 0).any()), LOSSES[setting.loss],
+            ORDERS[order], np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
         )  # fmt: skip
         self.kernel = optimizers[0].advance
         # Runs with one step-size law and one bias correction share a row of the tables.
@@ -51,7 +56,7 @@ class Block:
         self.shapes = [schedules[laws.index(law)] for law in self.laws]
         self.eta = np.array([s.eta for s in schedules])
         self.sums = np.zeros(len(self.laws))
-        self.last_lr = np.zeros(len(schedules))
+        self.seconds = 0.0  # in the compiled driver
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
             many = len(optimizers)
@@ -61,6 +66,7 @@ class Block:
         ]
         self.put(start if self.space is None else np.zeros((len(optimizers), n)))
         cost = len(optimizers) * (2 * batch * d + 16 * d + 200)
+        self.slots = min(lot.runs.kept.shape[0] for lot in self.lots)
         self.segment = int(np.clip(MULTIPLICATIONS / cost, 16, MOST_STEPS))
 
     def put(self, start: np.ndarray) -> None:
@@ -72,19 +78,42 @@ class Block:
         """Set the margins (n,) that the run of a frozen block sees."""
         self.data.frozen[0] = z
 
-    def advance(self, first: int, count: int) -> None:
-        """Make `count` updates, the first of them number `first` (from 0)."""
-        while count > 0:
-            steps = min(self.segment, count)
-            t = np.arange(first, first + steps)
+    def advance(self, first: int, stops: np.ndarray, each: bool = False) -> Iterator[tuple[int, np.ndarray, ...]]:
+        """Make the updates number first, ..., stops[-1] - 1 (from 0), and yield what there is at the `stops`, a few at
+        a time, or `each` on its own: the position of the first among the stops, iterates (R, k, d), lengths of the last
+        update (R, k), sums of the step sizes (R, k), last step sizes (R, k)."""
+        position = 0
+        while position < len(stops):
+            clock = time.perf_counter()
+            room = 1 if each else self.slots
+            found = stops[position : position + room]
+            found = found[found <= first + self.segment]
+            last = int(found[-1]) if len(found) else first + self.segment
+            t = np.arange(first, last)
             table = np.array([shape.shape(t) for shape in self.shapes])
+            slots = np.full(len(t), -1)
+            slots[found - first - 1] = np.arange(len(found))
             bias = self._bias(t)
-            self.sums += table.sum(axis=1)
             for lot in self.lots:
-                self.kernel(self.data, lot.runs, table, bias, first, steps)
-            self.last_lr = self.eta * table[self.which, -1]
-            first += steps
-            count -= steps
+                self.kernel(self.data, lot.runs, table, bias, slots, first)
+            # one after the other, so that the sums do not depend on where a call ends
+            sums = np.cumsum(np.concatenate([self.sums[:, None], table], axis=1), axis=1)[:, 1:]
+            self.sums = sums[:, -1].copy()
+            at = found - first - 1
+            first = last
+            if len(found):
+                before, after = (
+                    self._in_weights(np.concatenate([lot.kept(side, len(found)) for lot in self.lots]))
+                    for side in (0, 1)
+                )
+                with np.errstate(over="ignore", invalid="ignore"):
+                    lengths = np.linalg.norm(after - before, axis=-1)
+                eta, which = self.eta[:, None], self.which
+                self.seconds += time.perf_counter() - clock
+                yield position, after, lengths, eta * sums[which][:, at], eta * table[which][:, at]
+                position += len(found)
+            else:
+                self.seconds += time.perf_counter() - clock
 
     def _bias(self, t: np.ndarray) -> np.ndarray:
         """(2, laws, steps) factors of the step sizes and of eps, (2, laws, 1) once they are all one."""
@@ -95,19 +124,6 @@ class Block:
                 found = np.repeat(found, len(t), axis=2) if found.shape[2] == 1 else found
                 found[:, k] = corrected.corrections(t)
         return found
-
-    def sum_lr(self) -> np.ndarray:
-        """(R,) sum of the step sizes used so far."""
-        return self.eta * self.sums[self.which]
-
-    def iterates(self) -> np.ndarray:
-        """(R, d) the iterates."""
-        return self._in_weights(np.concatenate([lot.vectors(lot.runs.w) for lot in self.lots]))
-
-    def last_moves(self) -> np.ndarray:
-        """(R, d) the last updates, w(t) - w(t-1)."""
-        moves = np.concatenate([lot.vectors(lot.runs.w) - lot.vectors(lot.runs.before) for lot in self.lots])
-        return self._in_weights(moves)
 
     def state(self, r: int) -> np.ndarray:
         """(K, d) the state of run r without its scales."""
@@ -123,7 +139,10 @@ class Block:
             lot.stop(running)
 
     def _in_weights(self, x: np.ndarray) -> np.ndarray:
-        return x if self.space is None else self.space.weights(x)
+        if self.space is None:
+            return x
+        flat = self.space.weights(x.reshape(-1, self.data.d))
+        return flat.reshape(*x.shape[:-1], flat.shape[-1])
 
 
 class _Lot:
@@ -145,7 +164,7 @@ class _Lot:
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
         work = Work(
             *(aligned((samples, LANES)) for _ in range(4)), *(aligned((chunks, LANES)) for _ in range(2)),
-            np.zeros(self.d), aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
+            aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64),
         )  # fmt: skip
         inverse = aligned((groups, chunks, LANES))
@@ -153,11 +172,13 @@ class _Lot:
         eta = self._lanes(block.eta[members][:, None])[:, 0]
         if wide:  # empty lanes stay where they are
             eta.reshape(-1)[len(members) :] = 0.0
+        slots = int(np.clip(ROOM / (2 * groups * chunks * LANES * 8), 1, MOST_SLOTS))
         touched = groups * chunks * LANES * 8 * (1 + len(kind.degrees))
         self.runs = Runs(
             wide,
             touched <= NEAREST_CACHE,
-            *(aligned((groups, chunks, LANES)) for _ in range(2)),
+            aligned((groups, chunks, LANES)),
+            aligned((slots, 2, groups, chunks, LANES)),
             aligned((groups, len(kind.degrees), chunks, LANES)),
             np.array(kind.degrees, np.int64),
             aligned((groups, chunks, LANES)),
@@ -192,13 +213,15 @@ class _Lot:
             w[:, : self.d] = self._lanes(start[self.members])
         else:
             w.reshape(len(w), -1)[:, : self.d] = start[self.members]
-        self.runs.before[:] = w
 
-    def vectors(self, x: np.ndarray) -> np.ndarray:
-        """(R, d) the vectors of an array (G, chunks, 8)."""
+    def kept(self, side: int, count: int) -> np.ndarray:
+        """(R, count, d) the iterates before (0) or after (1) the first `count` steps of interest."""
+        x = self.runs.kept[:count, side]
         if self.wide:
-            return x[:, : self.d].transpose(0, 2, 1).reshape(-1, self.d)[: len(self.members)]
-        return x.reshape(len(x), -1)[:, : self.d]
+            x = x[:, :, : self.d].transpose(1, 3, 0, 2).reshape(-1, count, self.d)[: len(self.members)]
+        else:
+            x = x.reshape(*x.shape[:2], -1)[..., : self.d].transpose(1, 0, 2)
+        return np.ascontiguousarray(x)
 
     def one(self, x: np.ndarray, r: int) -> np.ndarray:
         """(..., d) the part of run r in an array (G, ..., chunks, 8)."""

@@ -29,6 +29,7 @@ from implicitbias.lanes import (
     maximum,
     minimum,
     pow2_lanes,
+    select,
     splat,
     store,
 )
@@ -45,37 +46,35 @@ from implicitbias.simulation.scales import (
     BATCH,
     COORDINATE,
     LEAST,
+    LIGHT,
     SPREAD,
     TRUE,
     align,
     drifted,
-    gradient_by_coordinate,
-    gradient_of_one,
+    light_gradient,
     needs_care,
+    place,
     renormalise,
     set_span,
-    squares_by_coordinate,
 )
 from implicitbias.simulation.tail import sample_weight
 
 ROWS, ITERATE, FROZEN = 0, 1, 2
 
-# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory; frozen (R, n); columns: how
-# many columns of the rows are not zero; has_zeros: whether any entry is; seed: uint64
-Data = namedtuple("Data", "rows flat frozen source d columns has_zeros loss order seed batch per_epoch")
+# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory; frozen (R, n); touched
+# (d,): the columns of the rows that are not zero, `columns` of them; has_zeros: whether any entry is; seed: uint64
+Data = namedtuple("Data", "rows flat frozen source d columns touched has_zeros loss order seed batch per_epoch")
 
-# G groups of runs, each one run (narrow) or eight (wide). w, before, expo, inverse (G, chunks, 8): iterates, those
-# before the last update, exponents of the units, 2^-expo; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see
-# scales.LEAST; hyper (G, H, 8); step sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps
-# between renormalisations; forget: the state keeps nothing from one step to the next; turns: whether the groups take
-# turns at every step; work: see `Work`
-Runs = namedtuple(
-    "Runs", "wide turns w before state degrees expo inverse span hyper eta which alive period forget work"
-)
+# G groups of runs, each one run (narrow) or eight (wide). turns: whether the groups take turns at every step; w, expo,
+# inverse (G, chunks, 8): iterates, exponents of the units, 2^-expo; kept (slots, 2, G, chunks, 8): iterates before and
+# after the steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper
+# (G, H, 8); step sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between
+# renormalisations; forget: the state keeps nothing from one step to the next; work: see `Work`
+Runs = namedtuple("Runs", "wide turns w kept state degrees expo inverse span hyper eta which alive period forget work")
 
-# Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), own (d,), room (2, 8); and the batches drawn ahead:
+# Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,)
-Work = namedtuple("Work", "z f q weight g squares own room permutation index sizes")
+Work = namedtuple("Work", "z f q weight g squares room permutation index sizes")
 
 # What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
 # sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
@@ -86,11 +85,13 @@ Bias = namedtuple("Bias", "lr eps")
 
 
 @inlined
-def drive(step, mode, data, runs, table, bias, first, count):
+def drive(step, mode, data, runs, table, bias, slots, first):
     """Advance every living group by `count` steps, the first of them step number `first` (from 0).
 
     table (shapes, count) are step sizes without their factor eta, bias (2, shapes, count) the factors of the step size
-    and of eps, (2, shapes, 1) if they are one throughout."""
+    and of eps, (2, shapes, 1) if they are one throughout. slots (count,): where in `kept` the iterates before and after
+    a step go, -1 for nowhere."""
+    count = slots.shape[0]
     biased = bias.shape[2] > 1
     wide, work = runs.wide, runs.work
     chunks = data.d if wide else data.rows.shape[1]
@@ -134,17 +135,25 @@ def drive(step, mode, data, runs, table, bias, first, count):
                         if data.has_zeros and any_lane(high - low > float(SPREAD)):
                             by_coordinate(data, runs, rows, size, high - low > float(SPREAD))
             batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, squares, work.room)
-            if done + i == count - 1:
-                for c in range(w.shape[0]):
-                    store(runs.before[r], c, load(w, c))
+            slot = slots[done + i]
+            if slot >= 0:
+                copy(w, runs.kept[slot, 0, r])
             which = runs.which[r]
             lr = load(runs.eta[r], 0) * pick(table, which, wide, done + i, work.room)
             at = done + i if biased else 0
             factors = Bias(pick(bias[0], which, wide, at, work.room), pick(bias[1], which, wide, at, work.room))
             step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.inverse[r]), batch)
+            if slot >= 0:
+                copy(w, runs.kept[slot, 1, r])
             if mode == COORDINATE and not runs.forget and t % runs.period == 0:
                 follow(data, runs, r)
         done += stretch
+
+
+@hot
+def copy(x, y):
+    for c in range(x.shape[0]):
+        store(y, c, load(x, c))
 
 
 @hot
@@ -221,44 +230,58 @@ def squared_length(data, runs, index, size):
 def in_units_of_the_state(data, runs, index, size, r, first, high, low):
     """The mean gradient, coordinate j in units of 2^expo[j]."""
     span = runs.span[r]
-    # without memory the units are free: those of the batch
-    uniform_gradient(data, runs, index, size, first, high if runs.forget else load(span, LEAST))
-    if runs.forget:
+    apart = high - low > float(SPREAD)
+    if runs.forget:  # without memory the units are free: those of the batch
+        uniform_gradient(data, runs, index, size, first, high)
         inverse = pow2_lanes(-high)
         for c in range(runs.expo.shape[1]):
             store(runs.expo[r], c, high)
             store(runs.inverse[r], c, inverse)
-        care = high - low > float(SPREAD)
-        if data.has_zeros and any_lane(care):
-            with_care(data, runs, index, size, r, care, care)
-    else:
-        care = needs_care(high, low, span, data.has_zeros)
-        if any_lane(care):
-            with_care(data, runs, index, size, r, care, high - low > float(SPREAD))
+        if data.has_zeros and any_lane(apart):
+            with_care(data, runs, index, size, r, apart, apart)
+        return
+    care = needs_care(high, low, span, data.has_zeros)
+    uniform_gradient(data, runs, index, size, first, select(care, high, load(span, LEAST)))
+    if any_lane(care):
+        with_care(data, runs, index, size, r, care, apart)
 
 
 @helper
 def with_care(data, runs, index, size, r, care, apart):
-    """The gradient of the runs that need `care`: by coordinate where their weights are too far `apart`."""
-    work, wide, span = runs.work, runs.wide, runs.span[r]
+    """Bring the gradient of the runs that need it from the units of their heaviest sample to those of their state, one
+    coordinate at a time. Where their weights are far apart, a coordinate may see light samples only: it is added up
+    again in units of its own."""
+    work, wide, g = runs.work, runs.wide, runs.work.g
+    state, expo, inverse = runs.state[r], runs.expo[r], runs.inverse[r]
     for lane in range(LANES if wide else 1):
-        if has_lane(care, lane):
-            if data.has_zeros and has_lane(apart, lane):
-                gradient_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
-            else:
-                gradient_of_one(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
-            align(work.g, work.own, runs.state[r], runs.degrees, runs.expo[r], runs.inverse[r], runs.forget, wide, lane)
-            set_span(runs.expo[r], span, wide, lane, data.d)
+        if not has_lane(care, lane):
+            continue
+        high = work.q[place(wide, lane, 0)]
+        for k in range(1, size):
+            high = max(high, work.q[place(wide, lane, k)])
+        look = data.has_zeros and has_lane(apart, lane)
+        for j in range(data.d):
+            at = place(wide, lane, j)
+            x, own = g[at], high
+            if look and abs(x) < LIGHT and data.touched[j]:
+                x, _, own = light_gradient(data.flat, index, size, work.f, work.q, wide, lane, j)
+            g[at] = align(x, own, state, runs.degrees, expo, inverse, at, runs.forget)
+        set_span(expo, runs.span[r], wide, lane, data.d)
 
 
 @helper
 def by_coordinate(data, runs, index, size, apart):
-    """Gradient and squares of the runs that are `apart`, each coordinate in units of its own weight sample."""
+    """Gradient and squares of the runs whose weights are far `apart`: a coordinate that sees light samples only is
+    added up again, in units of its own."""
     work, wide = runs.work, runs.wide
     for lane in range(LANES if wide else 1):
         if has_lane(apart, lane):
-            gradient_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.g)
-            squares_by_coordinate(data.flat, index, size, work.f, work.q, wide, lane, work.own, work.squares)
+            for j in range(data.d):
+                at = place(wide, lane, j)
+                if work.squares[at] < LIGHT * LIGHT and data.touched[j]:
+                    work.g[at], work.squares[at], _ = light_gradient(
+                        data.flat, index, size, work.f, work.q, wide, lane, j
+                    )
 
 
 @hot

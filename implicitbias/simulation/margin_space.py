@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from implicitbias.threads import one_thread
+
 # Recovering w loses the condition number of the rows in relative accuracy: worth it up to here.
 WORST_CONDITION = 1e4
 
@@ -30,11 +32,9 @@ class MarginSpace:
 def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
     """The margin space of a problem if runs of this kind of optimizer from start (R, d) can use it and gain by it, else
     None. From w(0) = 0 only: elsewhere the digits of z(t) - z(0) would be lost to those of z(0)."""
-    from threadpoolctl import threadpool_limits
-
     if not kind.linear or problem.n > problem.d or start.any():
         return None
-    with threadpool_limits(1):  # the bits of a product may depend on the number of threads
+    with one_thread():
         u, s, vt = np.linalg.svd(problem.rows, full_matrices=False)
         if s[-1] * WORST_CONDITION < s[0]:
             return None

@@ -30,6 +30,7 @@ TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
 # nothing heavier.
 HEADROOM = 256
 SPREAD = 300
+LIGHT = 2.0**-SPREAD
 # Exponents of a run are made equal again when its coordinates are within 2^UNIFORM of each other, and moved only when
 # the state has drifted by more than 2^DRIFT, so that moving is rare.
 UNIFORM = 200
@@ -80,18 +81,17 @@ def magnitude(state, degrees, at):
 
 
 @helper
-def align(g, own, state, degrees, expo, inverse, forget, wide, lane):
-    """Bring the gradient g of a run, coordinate j in units of 2^own[j], to the units 2^expo[j] of the state."""
-    for j in range(own.shape[0]):
-        at = place(wide, lane, j)
-        if g[at] != 0.0:
-            above = own[j] - expo[at]
-            if above < -SPREAD:  # lighter than the scale, but is the state too?
-                size = magnitude(state, degrees, at)
-                above = HEADROOM + 1.0 if size == NOTHING else above - size
-            if forget or above > HEADROOM:
-                set_scale(state, degrees, expo, inverse, at, own[j], forget)
-            g[at] *= pow2(int(own[j] - expo[at]))
+def align(x, own, state, degrees, expo, inverse, at, forget):
+    """A number x of the gradient, in units of 2^own, in the units 2^expo of the state of its coordinate."""
+    if x == 0.0:
+        return x
+    above = own - expo[at]
+    if above < -SPREAD:  # lighter than the scale, but is the state too?
+        size = magnitude(state, degrees, at)
+        above = HEADROOM + 1.0 if size == NOTHING else above - size
+    if forget or above > HEADROOM:
+        set_scale(state, degrees, expo, inverse, at, own, forget)
+    return x * pow2(int(own - expo[at]))
 
 
 @helper
@@ -160,55 +160,21 @@ def drifted(state, degrees, span, columns, wide):
 
 
 @helper
-def gradient_of_one(flat, index, size, f, q, wide, lane, own, g):
-    """Mean of -s_i a_i of one run, in units of 2^own[j]: its heaviest sample in this batch, the same for all j."""
-    unit = LIGHTEST
+def light_gradient(flat, index, size, f, q, wide, lane, j):
+    """(g_j, sum of the squares of its terms, own) of one run, from the mean over the batch of -s_i a_i, in units of
+    2^own and 2^(2 own): the heaviest sample of the batch that touches coordinate j."""
+    own = LIGHTEST
     for k in range(size):
-        unit = max(unit, q[place(wide, lane, k)])
-    for j in range(own.shape[0]):
-        g[place(wide, lane, j)] = 0.0
-        own[j] = unit
+        if flat[index[k], j] != 0.0:
+            own = max(own, q[place(wide, lane, k)])
+    total, squares = 0.0, 0.0
     for k in range(size):
-        at = place(wide, lane, k)
-        weight = f[at] * pow2(int(q[at] - unit)) / size
-        if weight != 0.0:
-            for j in range(own.shape[0]):
-                g[place(wide, lane, j)] -= weight * flat[index[k], j]
-
-
-@helper
-def gradient_by_coordinate(flat, index, size, f, q, wide, lane, own, g):
-    """As `gradient_of_one`, with 2^own[j] the heaviest sample that touches coordinate j."""
-    d = own.shape[0]
-    own[:] = LIGHTEST
-    for k in range(size):
-        for j in range(d):
-            if flat[index[k], j] != 0.0:
-                own[j] = max(own[j], q[place(wide, lane, k)])
-    floor = LIGHTEST
-    for j in range(d):
-        floor = own[j] if floor == LIGHTEST or LIGHTEST < own[j] < floor else floor
-        g[place(wide, lane, j)] = 0.0
-    for k in range(size):
-        at = place(wide, lane, k)
-        if q[at] < floor - 1022:  # nothing beside the heaviest sample of any coordinate
-            continue
-        for j in range(d):
-            # a heavier sample that does not touch j would give inf * 0
-            g[place(wide, lane, j)] -= f[at] * pow2(int(min(q[at] - own[j], 0.0))) * flat[index[k], j] / size
-
-
-@helper
-def squares_by_coordinate(flat, index, size, f, q, wide, lane, own, squares):
-    """Sum of (s_i a_i / size)^2 over the batch of one run, coordinate j in units of 2^(2 own[j])."""
-    for j in range(own.shape[0]):
-        squares[place(wide, lane, j)] = 0.0
-    for k in range(size):
-        at = place(wide, lane, k)
-        for j in range(own.shape[0]):
-            # a heavier sample that does not touch j would give inf * 0
-            part = f[at] * pow2(int(min(q[at] - own[j], 0.0))) * flat[index[k], j] / size
-            squares[place(wide, lane, j)] += part * part
+        if flat[index[k], j] != 0.0:
+            at = place(wide, lane, k)
+            part = f[at] * pow2(int(q[at] - own)) * flat[index[k], j] / size
+            total -= part
+            squares += part * part
+    return total, squares, own
 
 
 @hot

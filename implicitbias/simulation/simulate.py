@@ -1,7 +1,6 @@
 """`simulate`: validates, allocates, and calls the compiled driver from one snapshot to the next."""
 
 import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -167,35 +166,29 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
     loss, until, rows = setting.loss, setting.until_log_loss, problem.rows
     steps = snapshot_steps(setting.steps, setting.per_octave)
     runs = len(optimizers)
-    weights = np.empty((len(steps), runs, problem.d))
-    sums, lrs, moves = np.empty((3, len(steps), runs))
+    weights = np.empty((runs, len(steps), problem.d))
+    moves, sums, lrs = np.empty((3, runs, len(steps)))
     kept = np.full(runs, len(steps))
     finite = np.ones(runs, bool)
     running = np.ones(runs, bool)
     states: list[np.ndarray | None] = [None] * runs
-    seconds = 0.0
-    done = 0
-    for k, target in enumerate(steps):
-        clock = time.perf_counter()
-        block.advance(done, target - done)
-        seconds += time.perf_counter() - clock
-        done = target
-        weights[k], sums[k], lrs[k] = block.iterates(), block.sum_lr(), block.last_lr
+    for first, *found in block.advance(0, steps, each=until is not None):
+        here = slice(first, first + found[0].shape[1])
+        weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
         with np.errstate(over="ignore", invalid="ignore"):
-            moves[k] = np.linalg.norm(block.last_moves(), axis=1)
-            lost = running & ~np.isfinite(weights[k] @ rows.T).all(axis=1)
+            good = np.array([np.isfinite(w @ rows.T).all(axis=1) for w in weights[:, here]])
+        lost = running & ~good.all(axis=1)
         finite[lost] = False
-        kept[lost] = k
+        kept[lost] = first + good[lost].argmin(axis=1)
         ended = lost
         if until is not None:
             there = running & ~lost
-            there[there] = log_loss(weights[k][there] @ rows.T, loss) <= until
-            kept[there] = k + 1
+            there[there] = log_loss(weights[there, first] @ rows.T, loss) <= until
+            kept[there] = first + 1
             ended = lost | there
-        if ended.any() or k == len(steps) - 1:
-            last = running if k == len(steps) - 1 else ended
-            for r in np.flatnonzero(last):
-                states[r] = block.state(r)
+        for r in np.flatnonzero(running if here.stop == len(steps) else ended):
+            states[r] = block.state(r)
+        if ended.any():
             running &= ~ended
             block.stop(running)
             if not running.any():
@@ -203,17 +196,17 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
     result = []
     for r, item in enumerate(optimizers):
         keep = slice(kept[r])
-        path = weights[keep, r].copy()
+        path = weights[r, keep]
         status = "ok"
         if not finite[r]:
             status = "non_finite"
         elif log_loss(path[-1] @ rows.T, loss) > log_loss(np.zeros(len(rows)), loss):
             status = "diverged"
-        columns = (x[keep, r].copy() for x in (sums, lrs, moves))
+        columns = (x[r, keep] for x in (sums, lrs, moves))
         result.append(
             Run(
                 problem, item, schedules[r], setting, start[r], steps[keep].copy(), path, *columns, status,
-                seconds / runs, states[r],
+                block.seconds / runs, states[r],
             )
         )  # fmt: skip
     return result

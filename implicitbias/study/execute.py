@@ -32,6 +32,7 @@ from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.plan import plan
 from implicitbias.study.spec import Study, read_study
 from implicitbias.study.tasks import tasks
+from implicitbias.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,9 @@ def run_study(
     done = store.done()
     missing = [run for run in runs if run.run_id not in done]
     started = time.perf_counter()
-    kernels = {_kernel(run.optimizer): run.optimizer for run in missing}
-    for position, optimizer in enumerate(kernels.values()):
-        progress(f"compiling {optimizer.name}", position, len(kernels))
+    needed = kernels_of(missing)
+    for position, optimizer in enumerate(needed.values()):
+        progress(f"compiling {optimizer.name}", position, len(needed))
         warm_up(optimizer)
     compiled = time.perf_counter() - started
     kernel = measured = 0.0
@@ -116,15 +117,15 @@ def _digest(runs: list[RunSpec]) -> str:
     return run_id({"runs": [run.run_id for run in runs]})
 
 
+def kernels_of(runs: list[RunSpec]) -> dict:
+    """What the runs need compiled, with an optimizer that uses it."""
+    return {run.optimizer.advance: run.optimizer for run in runs if not isinstance(run.optimizer, Flow)}
+
+
+@functools.cache
 def warm_up(optimizer: Optimizer) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    if not isinstance(optimizer, Flow):
-        simulate(Problem([[1.0]]), optimizer, lr=1.0, steps=1)
-
-
-def _kernel(optimizer: Optimizer):
-    """What runs of this optimizer need compiled."""
-    return None if isinstance(optimizer, Flow) else optimizer.advance
+    simulate(Problem([[1.0]]), optimizer, lr=1.0, steps=1)
 
 
 def _results(found: list, jobs: int):
@@ -145,19 +146,24 @@ def _problem(data: Data) -> Problem:
 
 def execute(task: list[list[RunSpec]]) -> tuple[str, list[dict], pa.Table]:
     """Simulate and measure the blocks of a task. What goes wrong in a run becomes its status."""
-    from threadpoolctl import threadpool_limits
-
     rows, curves = [], []
-    # One thread: the bits of a matrix product may depend on their number.
-    with threadpool_limits(1):
+    with one_thread():
         for block in task:
             for spec, row, curve in _execute_block(block):
                 rows.append(_describe(spec) | row)
                 if curve is not None:
-                    curve.insert(0, "run_id", spec.run_id)
-                    curves.append(pa.Table.from_pandas(curve, schema=CURVES, preserve_index=False))
+                    curves.append(_table(spec.run_id, curve))
     name = run_id({"task": [row["run_id"] for row in rows]})
     return name, rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
+
+
+def _table(name: str, curve: pd.DataFrame) -> pa.Table:
+    """The curve of a run as rows of the table; NaN is null there."""
+    columns = [pa.array([name] * len(curve), CURVES.field("run_id").type)]
+    columns += [
+        pa.array(curve[item.name].to_numpy(), item.type, from_pandas=True) for item in CURVES if item.name != "run_id"
+    ]
+    return pa.Table.from_arrays(columns, schema=CURVES)
 
 
 def _execute_block(block: list[RunSpec]):
@@ -165,7 +171,7 @@ def _execute_block(block: list[RunSpec]):
     if block[0].lr is not None:  # all but flows
         setting["lr"] = [spec.lr for spec in block]
     try:
-        for optimizer in {_kernel(spec.optimizer): spec.optimizer for spec in block}.values():
+        for optimizer in kernels_of(block).values():
             warm_up(optimizer)
         clock = time.perf_counter()
         problem = _problem(block[0].data)
