@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import fma, load, mix, pow2_lanes, rsqrt, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
@@ -96,13 +94,6 @@ def advance_with_kappa(data, runs, table, bias, slots, first):
     drive(step_with_kappa, COORDINATE, data, runs, table, bias, slots, first)
 
 
-def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """m/c1 / (sqrt(v/c2) + eps) = sqrt(c2)/c1 m / (sqrt(v) + sqrt(c2) eps) with c = 1 - beta^(t+1): the factors of the
-    step size and of eps."""
-    c1, c2 = (-np.expm1((t + 1) * np.log(beta)) if beta > 0.0 else np.ones(len(t)) for beta in (beta1, beta2))
-    return np.sqrt(c2) / c1, np.sqrt(c2)
-
-
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam.
@@ -154,8 +145,8 @@ class Adam(Optimizer):
             return advance_with_eps_inside if self.eps_inside else advance_with_eps
         return advance
 
-    def corrections(self, t):
-        return bias_corrections(self.beta1, self.beta2, t) if self.bias_correction else None
+    def bias(self):
+        return (self.beta1, self.beta2) if self.bias_correction else None
 
     def decays(self) -> tuple[float, ...]:
         return self.beta1, self.beta2

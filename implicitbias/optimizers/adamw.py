@@ -5,7 +5,6 @@ from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import load, store
-from implicitbias.optimizers.adam import bias_corrections
 from implicitbias.optimizers.adam import step as adam_step
 from implicitbias.optimizers.adam import step_with_eps as adam_step_with_eps
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
@@ -82,8 +81,8 @@ class AdamW(Optimizer):
     def advance(self):
         return advance_with_eps if self.eps > 0.0 else advance
 
-    def corrections(self, t):
-        return bias_corrections(self.beta1, self.beta2, t) if self.bias_correction else None
+    def bias(self):
+        return (self.beta1, self.beta2) if self.bias_correction else None
 
     def decays(self) -> tuple[float, ...]:
         return self.beta1, self.beta2

@@ -19,6 +19,13 @@ def nonnegative(default: float):
     return field(default=default, metadata={"valid": lambda x: 0 <= x < float("inf"), "range": ">= 0 and finite"})
 
 
+def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """m/c1 / (sqrt(v/c2) + eps) = sqrt(c2)/c1 m / (sqrt(v) + sqrt(c2) eps) with c = 1 - beta^(t+1): the factors of the
+    step size and of eps."""
+    c1, c2 = (-np.expm1((t + 1) * np.log(beta)) if beta > 0.0 else np.ones(len(t)) for beta in (beta1, beta2))
+    return np.sqrt(c2) / c1, np.sqrt(c2)
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """Hyper-parameters of one optimizer; subclasses are frozen dataclasses of floats and bools.
@@ -58,8 +65,8 @@ class Optimizer:
         """The factor by which each state array shrinks in a step without gradient."""
         return ()
 
-    def corrections(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Factors of the step size and of eps at steps t = 0, 1, ...; None stands for ones."""
+    def bias(self) -> tuple[float, float] | None:
+        """The decay rates of m and v whose bias is corrected, see `bias_corrections`; None if it is not."""
         return None
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from implicitbias.lanes import LANES, aligned
+from implicitbias.optimizers.base import bias_corrections
 from implicitbias.simulation.driver import FROZEN, ITERATE, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
@@ -50,7 +51,7 @@ class Block:
         )  # fmt: skip
         self.kernel = optimizers[0].advance
         # Runs with one step-size law and one bias correction share a row of the tables.
-        laws = [(s.a, s.t0, None if x.corrections(np.zeros(1)) is None else x) for s, x in zip(schedules, optimizers)]
+        laws = [(s.a, s.t0, x.bias()) for s, x in zip(schedules, optimizers)]
         self.laws = list(dict.fromkeys(laws))
         self.which = np.array([self.laws.index(law) for law in laws])
         self.shapes = [schedules[laws.index(law)] for law in self.laws]
@@ -118,11 +119,11 @@ class Block:
     def _bias(self, t: np.ndarray) -> np.ndarray:
         """(2, laws, steps) factors of the step sizes and of eps, (2, laws, 1) once they are all one."""
         found = np.ones((2, len(self.laws), 1))
-        for k, (_, _, corrected) in enumerate(self.laws):
+        for k, (_, _, betas) in enumerate(self.laws):
             # they tend to one, and stay there
-            if corrected is not None and any(np.any(x != 1.0) for x in corrected.corrections(t[:1])):
+            if betas is not None and any(np.any(x != 1.0) for x in bias_corrections(*betas, t[:1])):
                 found = np.repeat(found, len(t), axis=2) if found.shape[2] == 1 else found
-                found[:, k] = corrected.corrections(t)
+                found[:, k] = bias_corrections(*betas, t)
         return found
 
     def state(self, r: int) -> np.ndarray:
@@ -159,6 +160,7 @@ class _Lot:
         # The slowest clock at which no state decays by more than 2^DECAY between renormalisations.
         slowest = decays[decays > 0].min(initial=1.0)
         period = PERIOD if slowest == 1.0 else int(np.clip(-DECAY / np.log2(slowest), 1, PERIOD))
+        period = 2 ** int(np.log2(period))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
         samples = batch if wide else -(-batch // LANES)
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)

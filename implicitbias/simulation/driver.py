@@ -6,7 +6,7 @@ For every step and run: margins of the batch, sample weights as f 2^q, the mean 
 
 which updates w and its state (K, chunks, 8) in place, chunk by chunk: a chunk is eight coordinates of one run or one
 coordinate of eight runs (products.py), and the step need not know which. g (chunks, 8) is the mean gradient, hyper
-(H, 8) the hyper-parameters, lr the step size in lanes, bias the factors of `Optimizer.corrections`, in lanes too;
+(H, 8) the hyper-parameters, lr the step size in lanes, bias the factors of `bias_corrections`, in lanes too;
 `units` says in which powers of two all this is (scales.py), `batch` what else there is to know of the batch.
 
 Where the margins come from, `source`:
@@ -69,7 +69,7 @@ Data = namedtuple("Data", "rows flat frozen source d columns touched has_zeros l
 # inverse (G, chunks, 8): iterates, exponents of the units, 2^-expo; kept (slots, 2, G, chunks, 8): iterates before and
 # after the steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper
 # (G, H, 8); step sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between
-# renormalisations; forget: the state keeps nothing from one step to the next; work: see `Work`
+# renormalisations, a power of two; forget: the state keeps nothing from one step to the next; work: see `Work`
 Runs = namedtuple("Runs", "wide turns w kept state degrees expo inverse span hyper eta which alive period forget work")
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
@@ -107,11 +107,15 @@ def drive(step, mode, data, runs, table, bias, slots, first):
                 data.order, data.seed, first + done, stretch, data.per_epoch, done == 0, permutation, index, sizes
             )
         groups = runs.w.shape[0]
-        for visit in range(stretch * groups):
+        next_r, next_i = 0, 0
+        for _ in range(stretch * groups):
+            r, i = next_r, next_i
             # Small groups take turns, and each fills the time the others wait for their own results; large ones keep
             # the nearest cache to themselves for as long as possible.
-            r = visit % groups if runs.turns else visit // stretch
-            i = visit // groups if runs.turns else visit % stretch
+            if runs.turns:
+                next_r, next_i = (r + 1, i) if r + 1 < groups else (0, i + 1)
+            else:
+                next_r, next_i = (r, i + 1) if i + 1 < stretch else (r + 1, 0)
             if not runs.alive[r]:
                 continue
             w, state = runs.w[r], runs.state[r]
@@ -145,7 +149,7 @@ def drive(step, mode, data, runs, table, bias, slots, first):
             step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.inverse[r]), batch)
             if slot >= 0:
                 copy(w, runs.kept[slot, 1, r])
-            if mode == COORDINATE and not runs.forget and t % runs.period == 0:
+            if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
                 follow(data, runs, r)
         done += stretch
 

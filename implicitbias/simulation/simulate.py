@@ -193,15 +193,14 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
             block.stop(running)
             if not running.any():
                 break
+    with np.errstate(over="ignore", invalid="ignore"):  # of the runs that are not finite
+        ends = log_loss(weights[np.arange(runs), kept - 1] @ rows.T, loss)
+    diverged = ends > log_loss(np.zeros(len(rows)), loss)
     result = []
     for r, item in enumerate(optimizers):
         keep = slice(kept[r])
         path = weights[r, keep]
-        status = "ok"
-        if not finite[r]:
-            status = "non_finite"
-        elif log_loss(path[-1] @ rows.T, loss) > log_loss(np.zeros(len(rows)), loss):
-            status = "diverged"
+        status = "non_finite" if not finite[r] else "diverged" if diverged[r] else "ok"
         columns = (x[r, keep] for x in (sums, lrs, moves))
         result.append(
             Run(

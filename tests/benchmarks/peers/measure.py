@@ -86,10 +86,10 @@ def measure(work: Work, entries: list[Entry], rounds: int, seconds: float) -> di
 
 
 def steps_lasting(seconds: float, work: Work, entry: Entry, took: float) -> int:
-    """Steps that fill the time, given what CHECKED of them took; tries longer calls while that is mostly overhead."""
+    """Steps that fill the time, given what CHECKED of them took: longer calls until one does, nearly."""
     steps = CHECKED
-    while took < seconds / 50:
-        steps *= 10
+    while took < seconds / 2:
+        steps = round(steps * min(10.0, 1.2 * seconds / took))
         run = entry.peer.prepare(work, entry.runs, steps)
         run()
         _, took = clock(run)

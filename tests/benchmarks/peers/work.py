@@ -33,14 +33,15 @@ class Work:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """(n, d) Gaussian rows with the labels absorbed, the last of them minus the scaled sum of the others.
+        """(n, d) Gaussian rows with the labels absorbed; for Adam the last of them minus the scaled sum of the others.
 
-        A positive combination of the rows is zero, so the data are not separable and the loss has a minimum. On
+        A positive combination of the rows is then zero, the data are not separable and the loss has a minimum. On
         separable data the weights of Adam grow without end, and after some ten thousand steps a plain float64
         implementation computes 0/0: no peer could be timed long enough.
         """
         rows = np.random.default_rng(SEED).normal(size=(self.n, self.d))
-        rows[-1] = -rows[:-1].sum(axis=0) / np.sqrt(self.n - 1)
+        if self.rule == "adam":
+            rows[-1] = -rows[:-1].sum(axis=0) / np.sqrt(self.n - 1)
         return rows
 
     def lr(self, runs: int) -> np.ndarray:
