@@ -173,7 +173,8 @@ def weigh(data, runs, index, size, r):
         for k in range(size):
             store(work.z, k, load(w, index[k]))
     else:
-        pick_margins(w.reshape(-1) if data.source == ITERATE else data.frozen[r], index, size, work.z)
+        every = w.reshape(-1) if data.source == ITERATE else data.frozen[r]
+        pick_margins(every, index, size, data.order == FULL, work.z)
     first = sample_weight(load(work.z, 0), data.loss)
     store(work.f, 0, first[0])
     store(work.q, 0, first[1])

@@ -7,6 +7,9 @@ import numpy as np
 from implicitbias.errors import InputError
 
 
+MOST = np.finfo(np.float64).max  # compared with, because np.isfinite and float raise for longer integers
+
+
 @dataclass(frozen=True)
 class Power:
     """Power-law step size eta_t = eta (t + t0)^-a, t = 0, 1, ...
@@ -33,7 +36,7 @@ class Power:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
                 mistakes.append(f"{name} of the step size must be a number, not {value!r}")
-            elif not (np.isfinite(value) and valid(value)):
+            elif not (abs(value) <= MOST and valid(value)):
                 mistakes.append(f"{name} of the step size must be finite and {rule}, but is {value!r}")
             else:
                 object.__setattr__(self, name, float(value))
