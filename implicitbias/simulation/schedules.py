@@ -1,13 +1,11 @@
 """Step sizes eta_t, t = 0, 1, ..."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from implicitbias.errors import InputError
-
-
-MOST = np.finfo(np.float64).max  # compared with, because np.isfinite and float raise for longer integers
 
 
 @dataclass(frozen=True)
@@ -36,7 +34,7 @@ class Power:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
                 mistakes.append(f"{name} of the step size must be a number, not {value!r}")
-            elif not (abs(value) <= MOST and valid(value)):
+            elif not (abs(value) <= sys.float_info.max and valid(value)):  # np.isfinite raises for 10^400
                 mistakes.append(f"{name} of the step size must be finite and {rule}, but is {value!r}")
             else:
                 object.__setattr__(self, name, float(value))

@@ -1,12 +1,12 @@
 """What the runs of a block share beside the data: checked, and with nothing left open."""
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.simulation.orders import ORDERS, REMAINDERS, default_remainder, steps_per_epoch
-from implicitbias.simulation.schedules import MOST
 from implicitbias.simulation.tail import LOSSES
 
 MOST_STEPS = 10**15  # a century of computing
@@ -72,7 +72,7 @@ def resolve(
         mistakes.append(f"epochs must be a positive number up to {MOST_STEPS // n}, but is {epochs!r}")
     elif not mistakes:
         horizon = max(1, round(epochs * _per_epoch(n, batch, order, remainder)))
-    if until_log_loss is not None and not (_is_number(until_log_loss) and abs(until_log_loss) <= MOST):
+    if until_log_loss is not None and not (_is_number(until_log_loss) and abs(until_log_loss) <= sys.float_info.max):
         mistakes.append(f"until_log_loss must be a finite number, but is {until_log_loss!r}")
     if mistakes:
         raise InputError(mistakes)
