@@ -13,7 +13,7 @@ Where the margins come from, `source`:
 
     ROWS     they are rows w
     ITERATE  w is the vector of margins itself, of all n rows: an update linear in the gradient can run in the space of
-             margins, where `rows` is the Gram matrix (gram.py)
+             margins, where `rows` is the Gram matrix (margin_space.py)
     FROZEN   they do not follow w: `frozen` (R, n)
 """
 
