@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from implicitbias.jit import inlined, kernel
+from implicitbias.jit import hot, inlined, kernel
 from implicitbias.lanes import fma, load, mix, pow2_lanes, rsqrt, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
 from implicitbias.simulation.driver import drive
@@ -11,16 +11,23 @@ from implicitbias.simulation.scales import COORDINATE
 from implicitbias.simulation.tail import mean_losses
 
 
+@hot
+def moments(m, v, g, c, beta1, beta2):
+    """m = beta1 m + (1 - beta1) g and v = beta2 v + (1 - beta2) g^2 in place, in chunk c; returns both."""
+    gradient = load(g, c)
+    first = mix(beta1, load(m, c), gradient)
+    second = mix(beta2, load(v, c), gradient * gradient)
+    store(m, c, first)
+    store(v, c, second)
+    return first, second
+
+
 @inlined
 def step(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2 = state[0], state[1], load(hyper, 0), load(hyper, 1)
     rate = lr * bias.lr
     for c in range(g.shape[0]):
-        gradient = load(g, c)
-        first = mix(beta1, load(m, c), gradient)
-        second = mix(beta2, load(v, c), gradient * gradient)
-        store(m, c, first)
-        store(v, c, second)
+        first, second = moments(m, v, g, c, beta1, beta2)
         ratio = select(second > 0.0, first * rsqrt(second), 0.0)
         store(w, c, fma(-rate, ratio, load(w, c)))
 
@@ -30,11 +37,7 @@ def step_with_eps(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2, eps = state[0], state[1], load(hyper, 0), load(hyper, 1), load(hyper, 2)
     rate = lr * bias.lr
     for c in range(g.shape[0]):
-        gradient = load(g, c)
-        first = mix(beta1, load(m, c), gradient)
-        second = mix(beta2, load(v, c), gradient * gradient)
-        store(m, c, first)
-        store(v, c, second)
+        first, second = moments(m, v, g, c, beta1, beta2)
         # v is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units
         floor = bias.eps * eps * load(units.inverse, c)
         store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / (sqrt(second) + floor)))
@@ -45,11 +48,7 @@ def step_with_eps_inside(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2, eps = state[0], state[1], load(hyper, 0), load(hyper, 1), load(hyper, 2)
     rate = lr * bias.lr
     for c in range(g.shape[0]):
-        gradient = load(g, c)
-        first = mix(beta1, load(m, c), gradient)
-        second = mix(beta2, load(v, c), gradient * gradient)
-        store(m, c, first)
-        store(v, c, second)
+        first, second = moments(m, v, g, c, beta1, beta2)
         inverse = load(units.inverse, c)
         root = sqrt(second + bias.eps * bias.eps * eps * inverse * inverse)
         store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root))
@@ -62,11 +61,7 @@ def step_with_kappa(w, g, state, hyper, lr, bias, units, batch):
     loss, high = mean_losses(batch.z, batch.f, batch.q, batch.size, batch.wide, batch.loss, batch.room)
     rate, loss = lr * bias.lr, loss * bias.eps * kappa
     for c in range(g.shape[0]):
-        gradient = load(g, c)
-        first = mix(beta1, load(m, c), gradient)
-        second = mix(beta2, load(v, c), gradient * gradient)
-        store(m, c, first)
-        store(v, c, second)
+        first, second = moments(m, v, g, c, beta1, beta2)
         # an eps of 0 apart: inverse may be inf
         inverse = select(eps > 0.0, load(units.inverse, c), 0.0)
         root = sqrt(second + select(inside, bias.eps * bias.eps * eps * inverse * inverse, 0.0))
@@ -138,7 +133,7 @@ class Adam(Optimizer):
 
     @property
     def advance(self):
-        # Kernels of their own: eps = 0, the setting of the theory, is three times as fast as the rest.
+        # Kernels of their own: kappa needs the loss of every batch, and 1 / units, which eps needs, may be inf.
         if self.kappa > 0.0:
             return advance_with_kappa
         if self.eps > 0.0:

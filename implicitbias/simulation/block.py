@@ -13,7 +13,7 @@ from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_ep
 from implicitbias.simulation.scales import DECAY, PERIOD
 from implicitbias.simulation.tail import LOSSES
 
-# A call of the compiled driver should hide its own cost (50 us) and end soon enough (0.1 s) for Ctrl-C to be answered.
+# A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
 MULTIPLICATIONS = 3e8
 MOST_STEPS = 2**17
 # Batches are drawn for so many row visits ahead, and each group of runs takes them in one go: its iterate and state

@@ -1,5 +1,5 @@
-"""Numbers past the end of float64: a sample weight s is kept as f 2^q, with a float f near 1 and an
-integer q, both float64.
+"""Numbers past the end of float64: a sample weight s is kept as f 2^q, with f near 1 and an integer q, both
+float64.
 
 On separable data the margins z grow for ever. The weight s = -l'(z) of a sample passes 1e-308 near z = 708, its square
 near z = 354, long before the direction of w has settled. With the exponent apart, nothing is lost at any margin.

@@ -128,17 +128,18 @@ def test_segments_do_not_matter(monkeypatch):
 
 @pytest.mark.parametrize("order", ["reshuffle", "replacement", "cyclic"])
 @pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("batch", [1, 11])  # 11 = 8 + 3: the rows taken eight and four at a time, and the rest
 @pytest.mark.parametrize("kind", OPTIMIZERS)
-def test_a_run_has_the_same_bits_alone_and_in_a_block(kind, sparse, order):
+def test_a_run_has_the_same_bits_alone_and_in_a_block(kind, batch, sparse, order):
     """Eight side by side, left over, or alone: other loops, the same numbers added in the same order."""
     rng = np.random.default_rng(1)
-    rows = rng.normal(size=(9, 21))
+    rows = rng.normal(size=(13, 21))
     if sparse:
         rows *= rng.random(rows.shape) < 0.2
         rows[:, 0] = 1.0
     item = OPTIMIZERS[kind]()
     lrs = [ib.Power(0.1 * (k + 1), 0.5 * (k % 2)) for k in range(11)]
-    shared = {"batch": 4, "order": order, "steps": 2000, "seed": 2}
+    shared = {"batch": batch, "order": order, "steps": 1000, "seed": 2}
     together = ib.simulate(rows, [item] * len(lrs), lr=lrs, **shared)
     for k in (0, 5, 10):
         alone = ib.simulate(rows, item, lr=lrs[k], **shared)
@@ -147,9 +148,9 @@ def test_a_run_has_the_same_bits_alone_and_in_a_block(kind, sparse, order):
 
 
 @pytest.mark.parametrize("item", [ib.SGD(), ib.SGD(0.9), ib.SGD(0.9, nesterov=True), ib.NGD()])
-@pytest.mark.parametrize("batch", [1, 4, 6])
+@pytest.mark.parametrize("batch", [1, 4, 11])  # 11: all rows, in order
 def test_the_space_of_margins_gives_the_same_trajectory(item, batch, monkeypatch):
-    rows = np.random.default_rng(2).normal(size=(6, 11))
+    rows = np.random.default_rng(2).normal(size=(11, 17))
     shared = {"lr": 0.1, "batch": batch, "steps": 1000, "seed": 1}
     there = ib.simulate(rows, item, **shared)
     monkeypatch.setattr(block, "margin_space", lambda *arguments: None)

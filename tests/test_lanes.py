@@ -1,0 +1,86 @@
+"""The arithmetic of eight lanes against numpy and 50 digits."""
+
+import mpmath
+import numpy as np
+import pytest
+
+from implicitbias.jit import kernel
+from implicitbias.lanes import LANES, aligned, load, pow2_lanes, rsqrt, store, sum_across, sum_each, total
+from implicitbias.lanes import load_each as eight_from
+from implicitbias.simulation.tail import EXPONENTIAL, LOGISTIC, sample_weight
+
+
+@kernel
+def _rsqrt(x, out):
+    for c in range(x.shape[0]):
+        store(out, c, rsqrt(load(x, c)))
+
+
+@kernel
+def _pow2(x, out):
+    for c in range(x.shape[0]):
+        store(out, c, pow2_lanes(load(x, c)))
+
+
+@kernel
+def _sums(x, one, each, across):
+    for c in range(LANES):
+        store(one, c, total(load(x, c)))
+    store(each, 0, sum_each(eight_from(x, 0)))
+    store(across, 0, sum_across(eight_from(x, 0)))
+
+
+@kernel
+def _weights(z, loss, f, q):
+    for c in range(z.shape[0]):
+        part = sample_weight(load(z, c), loss)
+        store(f, c, part[0])
+        store(q, c, part[1])
+
+
+def lanes_of(values):
+    out = aligned((-(-len(values) // LANES), LANES))
+    out.reshape(-1)[: len(values)] = values
+    return out
+
+
+def test_rsqrt_is_right_to_the_last_bits():
+    rng = np.random.default_rng(0)
+    x = lanes_of(rng.uniform(1.0, 2.0, 4000) * 2.0 ** rng.integers(-1020, 1020, 4000))
+    out = np.empty_like(x)
+    _rsqrt(x, out)
+    np.testing.assert_allclose(out, 1.0 / np.sqrt(x), rtol=5e-16)
+
+
+def test_powers_of_two_are_exact_and_end_in_zero_and_inf():
+    k = np.concatenate([np.arange(-1022.0, 1024.0), [-1023.0, -1e6, 1024.0, 1e6]])
+    x = lanes_of(k)
+    out = np.empty_like(x)
+    _pow2(x, out)
+    found = out.reshape(-1)[: len(k)]
+    np.testing.assert_array_equal(found[:-4], np.ldexp(1.0, k[:-4].astype(int)))
+    np.testing.assert_array_equal(found[-4:], [0.0, 0.0, np.inf, np.inf])
+
+
+def test_sums_have_the_same_bits_whichever_way_the_numbers_lie():
+    x = np.random.default_rng(1).normal(size=(LANES, LANES)) * 10.0 ** np.arange(LANES)
+    one, each, across, flipped = np.empty((LANES, LANES)), *np.empty((3, 1, LANES))
+    _sums(x, one, each, flipped)
+    _sums(np.ascontiguousarray(x.T), np.empty((LANES, LANES)), np.empty((1, LANES)), across)
+    np.testing.assert_allclose(each[0], x.sum(axis=1), rtol=1e-14)
+    np.testing.assert_array_equal(each[0], across[0])
+    np.testing.assert_array_equal(one, np.repeat(each[0][:, None], LANES, axis=1))
+
+
+@pytest.mark.parametrize("loss", [LOGISTIC, EXPONENTIAL])
+def test_sample_weights_at_any_margin(loss):
+    z = np.concatenate([np.random.default_rng(2).uniform(-50.0, 50.0, 100), [0.0, -0.0, 700.0, 1e4, 3e5]])
+    x = lanes_of(z)
+    f, q = np.empty_like(x), np.empty_like(x)
+    _weights(x, loss, f, q)
+    with mpmath.workdps(50):
+        for margin, part, power in zip(z, f.reshape(-1), q.reshape(-1)):
+            e = mpmath.exp(-mpmath.mpf(float(margin)))
+            expected = e if loss == EXPONENTIAL else e / (1 + e)
+            found = mpmath.mpf(float(part)) * mpmath.mpf(2) ** int(power)
+            assert abs(found / expected - 1) < 1e-15
