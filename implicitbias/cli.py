@@ -1,4 +1,4 @@
-"""The command line: `implicitbias run | status | check | report | list | show | margins | predict`."""
+"""`implicitbias run | collect | status | check | report | reproduce | list | show | margins | predict`."""
 
 import sys
 from pathlib import Path
@@ -13,9 +13,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+MOST_MISTAKES = 100  # shown
+
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/ and the study's name.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default all cores.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override, such as grid.steps=1000; repeatable.")]
+Backend = Annotated[str, typer.Option(help="Where the runs are computed: local or dask.")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a Dask scheduler, such as tcp://10.0.0.1:8786.")]
+Shard = Annotated[str | None, typer.Option(metavar="I/N", help="Only part I of N; `collect` merges the parts.")]
+Retry = Annotated[bool, typer.Option("--retry", help="Repeat runs that ended with the status error or timeout.")]
+Extend = Annotated[bool, typer.Option("--extend", help="The study has changed: compute what is new, keep the rest.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the tables in the folder and start afresh.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Repeat runs that other code or libraries have made.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, from a small sample; write nothing.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
 DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NPZ, Parquet or LIBSVM.")]
 Label = Annotated[str | None, typer.Option(help="Label column; default the last.")]
@@ -27,57 +37,156 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence a mistake on stderr and exit code 2, never a traceback."""
-    from implicitbias.errors import InputError, NotSeparable
+    from implicitbias.errors import InputError, NotSeparable, NotWritten
 
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
         app()
     except InputError as error:
-        for mistake in error.mistakes:
+        for mistake in error.mistakes[:MOST_MISTAKES]:
             print(f"error: {mistake}", file=sys.stderr)
+        if len(error.mistakes) > MOST_MISTAKES:
+            print(f"... and {len(error.mistakes) - MOST_MISTAKES} more mistakes", file=sys.stderr)
         sys.exit(2)
     except NotSeparable as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except NotWritten as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(getattr(error, "code", 130))
 
 
 @app.command()
-def run(study: StudyFile, out: Out = None, jobs: Jobs = None, set_: Settings = None) -> None:
+def run(
+    study: StudyFile,
+    out: Out = None,
+    jobs: Jobs = None,
+    set_: Settings = None,
+    backend: Backend = "local",
+    scheduler: Scheduler = None,
+    shard: Shard = None,
+    retry: Retry = False,
+    extend: Extend = False,
+    overwrite: Overwrite = False,
+    refresh: Refresh = False,
+    dry_run: DryRun = False,
+) -> None:
     """Run a study; print its table and verdicts and write its report. Runs already in the folder are not repeated."""
-    from implicitbias import terminal
-    from implicitbias.report import write_report
-    from implicitbias.study.claims import verdicts
-    from implicitbias.study.execute import run_study, stored_study
+    if dry_run:
+        _forecast(study, set_ or [], jobs)
+        return
+    from implicitbias.interrupts import interruptible
 
     folder = out or _default_out(study)
-    with terminal.progress() as progress:
+    with interruptible():
         try:
-            summary = run_study(study, folder, jobs=jobs, settings=set_ or [], progress=progress)
-        except KeyboardInterrupt:
-            sys.stderr.write(
-                f"\ninterrupted; what was computed is in {folder}, and the same command goes on from there\n"
-            )
-            sys.exit(130)
-        progress("writing the report", 0, 0)
-        page = write_report(folder)
+            from implicitbias import terminal
+            from implicitbias.study.execute import run_study
+
+            mode = _mode(extend, overwrite)
+            with terminal.progress() as progress:
+                summary = run_study(
+                    study, folder, jobs=jobs, settings=set_ or [], backend=backend, scheduler=scheduler, shard=shard,
+                    retry=retry, mode=mode, refresh=refresh, progress=progress, notice=_warn,
+                )  # fmt: skip
+                if not shard:
+                    progress("writing the report", 0, 0)
+                    page = _write_report(folder)
+            if shard:
+                terminal.print_shard(summary, shard)
+            else:
+                runs = _print_study(folder)
+                terminal.print_summary(summary, runs)
+                terminal.print_stale(runs)
+                print(f"report: {page}")
+        except KeyboardInterrupt as error:
+            kept = f"what was computed is in {folder}" if folder.is_dir() else "nothing was computed yet"
+            again = " without --overwrite" * overwrite
+            print(f"interrupted; {kept}, and the same command{again} goes on from there", file=sys.stderr)
+            sys.exit(getattr(error, "code", 130))
+
+
+@app.command()
+def collect(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders that shards wrote into.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Results folder; default the first DIR.")] = None,
+) -> None:
+    """Merge what the shards of a study wrote into its tables, and write its report. Exit code 1 if runs are missing."""
+    from implicitbias.interrupts import interruptible
+
+    with interruptible():
+        from implicitbias import terminal
+        from implicitbias.study.collect import collect as merge
+
+        collected = merge(folders, out, notice=_warn)
+        page = _write_report(collected.folder)
+        _print_study(collected.folder)
+        terminal.print_collected(collected)
+        print(f"report: {page}")
+    if collected.missing:
+        raise typer.Exit(1)
+
+
+def _forecast(study: Path, settings: list[str], jobs: int | None) -> None:
+    import os
+
+    from implicitbias import terminal
+    from implicitbias.errors import InputError
+    from implicitbias.study.forecast import forecast
+
+    if jobs is not None and jobs < 1:
+        raise InputError(f"jobs must be an integer >= 1, but is {jobs}")
+    terminal.print_forecast(forecast(study, settings, jobs or os.cpu_count() or 1))
+
+
+def _mode(extend: bool, overwrite: bool) -> str:
+    from implicitbias.errors import InputError
+
+    if extend and overwrite:
+        raise InputError("--extend keeps what is there and --overwrite removes it; give one of them")
+    return "extend" if extend else "overwrite" if overwrite else "resume"
+
+
+def _warn(sentence: str) -> None:
+    from implicitbias.errors import one_line
+
+    print(f"warning: {one_line(sentence)}", file=sys.stderr)
+
+
+def _write_report(folder: Path):
+    from implicitbias.report import write_report
+
+    return write_report(folder)
+
+
+def _print_study(folder: Path):
+    """Print table and verdicts of a results folder; return its runs."""
+    from implicitbias import terminal
+    from implicitbias.study.claims import judge
+    from implicitbias.study.execute import stored_study
+
     stored, store = stored_study(folder)
     runs = store.table("runs").to_pandas()
     terminal.print_results(runs)
-    terminal.print_verdicts(verdicts(stored, runs, store.table("curves").to_pandas()))
-    terminal.print_summary(summary, runs)
-    print(f"report: {page}")
+    terminal.print_verdicts(judge(stored, store, runs))
+    return runs
 
 
 @app.command()
 def status(folder: Folder) -> None:
-    """What a results folder holds: finished and missing runs, failures with their reasons, the slowest runs."""
+    """What a results folder holds: finished, missing and stale runs, failures with their reasons, the slowest runs."""
     from implicitbias import terminal
     from implicitbias.study.execute import stored_study
 
     _, store = stored_study(folder)
-    terminal.print_status(store.identity(), store.table("runs").to_pandas())
+    damaged = []
+    runs = store.table("runs", terminal.STATUS_COLUMNS, damaged=damaged).to_pandas()
+    for error in {error.path: error for error in damaged}.values():
+        _warn(f"{error}; `implicitbias run` sets it aside and computes its runs again")
+    terminal.print_status(store.identity(), runs)
 
 
 @app.command()
@@ -85,7 +194,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
     """The verdict on every claim of a study: holds, fails or undecided. Exit code 1 if one fails."""
     from implicitbias import terminal
     from implicitbias.store import Store
-    from implicitbias.study.claims import verdicts
+    from implicitbias.study.claims import judge
     from implicitbias.study.execute import stored_study
     from implicitbias.study.spec import read_study
 
@@ -93,7 +202,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
         stored, store = stored_study(place)
     else:
         stored, store = read_study(place)[0], Store.open(out or _default_out(place))
-    found = verdicts(stored, store.table("runs").to_pandas(), store.table("curves").to_pandas())
+    found = judge(stored, store, store.table("runs").to_pandas())
     terminal.print_verdicts(found)
     if any(verdict.outcome == "fails" for verdict in found):
         raise typer.Exit(1)
@@ -105,6 +214,21 @@ def report(folder: Folder) -> None:
     from implicitbias.report import write_report
 
     print(f"report: {write_report(folder)}")
+
+
+@app.command()
+def reproduce(
+    run_id: Annotated[str, typer.Argument(metavar="RUN_ID", help="The id of a run, or enough of its beginning.")],
+    folder: Annotated[Path | None, typer.Option("--in", help="Results folder; default any in results/.")] = None,
+) -> None:
+    """Compute a stored run again from its row, and compare bit by bit. Exit code 1 if it differs."""
+    from implicitbias import terminal
+    from implicitbias.study.reproduce import reproduce
+
+    found = reproduce(run_id, folder)
+    terminal.print_reproduction(found)
+    if not found.equal:
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -173,4 +297,6 @@ def predict(
 
 
 def _default_out(study: Path) -> Path:
-    return Path("results") / study.stem
+    from implicitbias.study.places import default_folder
+
+    return default_folder(study)

@@ -1,19 +1,43 @@
 """The errors a user can cause: each says what is wrong, where, and what would be right."""
 
+import errno
+import os
+import re
 from collections.abc import Iterable
 
 import numpy as np
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system's numbers for: no room on the disk
+LONGEST_LINE = 2000  # a value of a megabyte shall not hide the sentence it stands in
 
 
 class InputError(ValueError):
     """Input that cannot be used; ``mistakes`` lists everything wrong with it, one sentence each."""
 
     def __init__(self, mistakes: str | Iterable[str]):
-        self.mistakes = [mistakes] if isinstance(mistakes, str) else list(mistakes)
+        self.mistakes = [one_line(text) for text in ([mistakes] if isinstance(mistakes, str) else mistakes)]
         super().__init__("\n".join(self.mistakes))
 
     def __reduce__(self):
         return type(self), (self.mistakes,)
+
+
+class NotWritten(OSError):
+    """Results that could not be written: the disk is full, or the system refuses. What is there already is whole."""
+
+    def __init__(self, path, error: OSError):
+        # the library of tables writes the system's number into a long text
+        inside = re.search(r"\[errno (\d+)\]", str(error), re.IGNORECASE)
+        number = int(inside[1]) if inside else error.errno
+        reason = os.strerror(number) if number else str(error)
+        self.mistake = one_line(
+            f"{path} could not be written: {reason}; what is on disk already is kept, and the same command goes on "
+            "from there"
+        )
+        super().__init__(number, self.mistake)
+
+    def __str__(self):
+        return self.mistake
 
 
 class NotSeparable(ValueError):
@@ -37,6 +61,18 @@ class NotSeparable(ValueError):
 
     def __reduce__(self):
         return type(self), (self.weights, self.residual)
+
+
+def one_line(text: str) -> str:
+    """A text that may hold a user's words, as one printable line: what would break the line or steer a terminal
+    (control characters, escape sequences, changes of the writing direction) becomes its escape, a long text is cut.
+
+    >>> print(one_line("red: " + chr(27) + "[31m"))
+    red: \\x1b[31m
+    """
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE // 2]} ... {text[-LONGEST_LINE // 4 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def one_of(name: str, what: str, allowed: Iterable[str]) -> str:

@@ -94,6 +94,11 @@ def limit_of(run: Run) -> Limit | None:
 
 def measure(run: Run, limit: Limit | None) -> pd.DataFrame:
     """The measures of the module's text for one run and its predicted limit: a DataFrame with one row a snapshot."""
+    return pd.DataFrame(measures(run, limit))
+
+
+def measures(run: Run, limit: Limit | None) -> dict[str, np.ndarray]:
+    """The same as arrays (S,): in a study of short runs a DataFrame would take longer than what is in it."""
     w = run.weights
     z = w @ run.problem.rows.T
     lowest = z.min(axis=1)
@@ -125,7 +130,7 @@ def measure(run: Run, limit: Limit | None) -> pd.DataFrame:
             columns[f"{prefix}angle_{name}"] = angle(vectors, direction)
     columns["support"] = support_size(z, run.setting.loss)
     columns["residual"] = residual(run)
-    return pd.DataFrame(columns)[list(MEASURES)]
+    return {name: columns[name] for name in MEASURES}
 
 
 def half_way(run: Run) -> np.ndarray:

@@ -12,11 +12,19 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from implicitbias.errors import one_line
+
 COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
-ROWS = 40  # of the results table: about a screen
+ROWS = 40  # of a table: about a screen
+VALUES = 8  # of a list of numbers, or columns of batch sizes
 
 # Without a terminal (a pipe, a log) lines are as wide as a table needs: folded cells would be hard to read again.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+
+
+def literal(text) -> str:
+    """A user's text as rich shows it letter by letter: its [markup] is text, its control characters are visible."""
+    return escape(one_line(str(text)))
 
 
 @contextmanager
@@ -63,6 +71,9 @@ def print_results(runs: pd.DataFrame) -> None:
     keys = ["data", "label", "order"]
     groups = done.groupby([*keys, "batch"], sort=False)[["cos_l2", "cos_linf"]].mean()
     batches = sorted(done["batch"].unique())
+    several = len(batches)
+    if several > VALUES:  # evenly spaced, with both ends
+        batches = [batches[round(k * (several - 1) / (VALUES - 1))] for k in range(VALUES)]
     rows = list(dict.fromkeys(tuple(row) for row in done[keys].itertuples(index=False)))
     title = "cosine of w to the l2 / l_inf max-margin direction, by batch size (mean over seeds)"
     table = _table(title, *keys, *(f"b = {b}" for b in batches), left=3)
@@ -74,10 +85,12 @@ def print_results(runs: pd.DataFrame) -> None:
         for batch in batches:
             found = (*row, batch) in groups.index
             cells.append("{:.4f} / {:.4f}".format(*groups.loc[(*row, batch)]) if found else "")
-        table.add_row(*map(escape, row), *cells)
+        table.add_row(*map(literal, row), *cells)
     console.print(table)
     if len(shown[:ROWS]) < len(rows):
-        console.print(f"({len(rows) - len(shown[:ROWS])} of {len(rows)} rows not shown; all are in the report)")
+        console.print(f"({len(rows) - len(shown[:ROWS])} of {len(rows)} rows not shown; runs.parquet has all of them)")
+    if several > VALUES:
+        console.print(f"({several - VALUES} of {several} batch sizes not shown; runs.parquet has all of them)")
     console.print()
 
 
@@ -90,11 +103,12 @@ def print_verdicts(verdicts: list) -> None:
     for verdict in verdicts:
         colour = COLOURS[verdict.outcome]
         console.print(
-            f"  [{colour}]{verdict.outcome:<9}[/] {escape(verdict.claim.says)} [dim]({escape(verdict.claim.source)})[/]"
+            f"  [{colour}]{verdict.outcome:<9}[/] {literal(verdict.claim.says)} "
+            f"[dim]({literal(verdict.claim.source)})[/]"
         )
         value = "" if pd.isna(verdict.value) else f"; measured {verdict.value:.6g}"
         console.print(
-            f"            {escape(verdict.expected)}{value} ({verdict.runs} runs; {escape(verdict.detail)})",
+            f"            {literal(verdict.expected)}{value} ({verdict.runs} runs; {literal(verdict.detail)})",
             style="dim",
         )
     console.print()
@@ -115,27 +129,60 @@ def print_summary(summary, runs: pd.DataFrame) -> None:
         )
 
 
+def print_shard(summary, shard: str) -> None:
+    console.print(
+        f"shard {literal(shard)}: {summary.computed} runs computed now, {summary.wall:.1f} s in all; when all shards "
+        f"are done, `implicitbias collect {literal(str(summary.folder))}` makes the tables"
+    )
+
+
+def print_collected(collected) -> None:
+    """How many runs there are, and how to get the others."""
+    console.print(
+        f"{collected.total - collected.missing} of {collected.total} runs in {literal(str(collected.folder))}"
+    )
+    if collected.missing:
+        console.print(f"{collected.missing} runs are missing: run their shards, or the study itself with this --out")
+
+
+def print_stale(runs: pd.DataFrame) -> None:
+    """How many runs other code or other libraries have made, if any."""
+    from implicitbias.study.resume import stale_words
+
+    if words := stale_words(runs):
+        console.print(literal(words))
+
+
+STATUS_COLUMNS = ["run_id", "data", "label", "batch", "steps", "time", "status", "message", "kernel_seconds"]
+STATUS_COLUMNS += ["version", "source", "libraries"]
+
+
 def print_status(identity: dict, runs: pd.DataFrame) -> None:
-    missing = identity["runs"] - len(runs)
-    console.print(f"study {escape(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")
+    """Counts by status, missing and stale runs, reasons of failures, the slowest runs; needs STATUS_COLUMNS."""
+    missing = max(identity["runs"] - len(runs), 0)
+    console.print(f"study {literal(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")
     for name, count in runs["status"].value_counts().items():
         console.print(f"  {name:<14} {count}")
+    print_stale(runs)
     failed = runs[runs["message"].notna()]
     if len(failed):
         table = _table("not run to the end", "run", "data", "optimizer", "status", "reason", left=5)
         for row in failed.head(20).itertuples():
-            table.add_row(row.run_id, escape(row.data), escape(row.label), row.status, escape(row.message))
+            table.add_row(row.run_id, literal(row.data), literal(row.label), row.status, literal(row.message))
         console.print(table)
         if len(failed) > 20:
-            console.print(f"({len(failed) - 20} more)")
+            table = _table(f"({len(failed) - 20} more) the most frequent reasons", "status", "reason", "runs", left=2)
+            for (status, reason), count in failed.groupby("status")["message"].value_counts().nlargest(5).items():
+                table.add_row(status, literal(reason), str(count))
+            console.print(table)
     slow = runs.nlargest(3, "kernel_seconds")
     if len(slow):
         table = _table("slowest", "run", "data", "optimizer", "batch", "steps", "seconds", left=3)
         for row in slow.itertuples():
             table.add_row(
                 row.run_id,
-                escape(row.data),
-                escape(row.label),
+                literal(row.data),
+                literal(row.label),
                 str(row.batch),
                 f"{row.steps:.0f}" if pd.isna(row.time) else f"t = {row.time:g}",
                 f"{row.kernel_seconds:.2f}",
@@ -154,20 +201,21 @@ def print_list(studies: list[Path]) -> None:
             title = str(tomllib.loads(path.read_text(encoding="utf-8")).get("title", ""))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
             title = "(not a readable study file)"
-        table.add_row(escape(str(path)), escape(title))
+        table.add_row(literal(str(path)), literal(title))
     console.print(table)
     for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = _table(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():
-            table.add_row(name, escape((entry.__doc__ or "").strip().splitlines()[0]))
+            table.add_row(name, literal((entry.__doc__ or "").strip().splitlines()[0]))
         console.print(table)
 
 
 def print_study(study, runs: list, seconds: float) -> None:
-    console.print(escape(study.title), style="bold")
-    console.print(escape(study.question.strip()))
+    console.print(literal(study.title), style="bold")
+    for line in study.question.strip().splitlines():
+        console.print(literal(line))
     for source in study.sources:
-        console.print(f"  {escape(source)}", style="dim")
+        console.print(f"  {literal(source)}", style="dim")
     horizon = " or ".join(
         filter(None, ["steps" * any(run.lr for run in runs), "time" * any(not run.lr for run in runs)])
     )
@@ -176,22 +224,107 @@ def print_study(study, runs: list, seconds: float) -> None:
     for run in runs:
         lr = f", lr {run.lr.label}" if run.lr else ""
         groups.setdefault((run.data.name, run.optimizer.label + lr), []).append(run)
-    for (data, label), group in groups.items():
+    for (data, label), group in list(groups.items())[:ROWS]:
         orders = ", ".join(dict.fromkeys(run.setting.order for run in group))
-        batches = ", ".join(map(str, sorted({run.setting.batch for run in group})))
+        batches = _few(sorted({run.setting.batch for run in group}))
         horizons = {run.setting.steps if run.lr else run.setting.time for run in group}
-        steps = ", ".join(str(x) if isinstance(x, int) else f"{x:g}" for x in sorted(horizons))
-        table.add_row(escape(data), escape(label), orders, batches, steps, str(len(group)))
+        steps = _few(sorted(horizons))
+        table.add_row(literal(data), literal(label), orders, batches, steps, str(len(group)))
     console.print(table)
+    if len(groups) > ROWS:
+        console.print(f"({len(groups) - ROWS} of {len(groups)} rows not shown)")
     console.print(f"{len(runs)} runs, about {seconds:.0f} core seconds\n")
     for claim in study.claim:
-        console.print(f"claim: {escape(claim.says)} ({escape(claim.source)})")
+        console.print(f"claim: {literal(claim.says)} ({literal(claim.source)})")
+
+
+def _few(values: list) -> str:
+    """Numbers in a cell: some in the middle left out if they are many."""
+    words = [str(x) if isinstance(x, int) else f"{x:g}" for x in values]
+    if len(words) > VALUES:
+        words = [*words[: VALUES - 2], "...", words[-1], f"({len(words)} values)"]
+    return ", ".join(words)
+
+
+def print_forecast(forecast) -> None:
+    """What a study would take, and how that is known."""
+    console.print(literal(forecast.study.title), style="bold")
+    console.print(
+        f"{forecast.runs:,} runs in {forecast.blocks:,} blocks and {forecast.tasks:,} tasks, on {forecast.data_sets:,} "
+        f"data sets, with {forecast.snapshots:,} snapshots"
+    )
+    table = _table("", "optimizer", "runs")
+    for name, count in list(forecast.optimizers.items())[:ROWS]:
+        table.add_row(literal(name), f"{count:,}")
+    console.print(table)
+    if len(forecast.optimizers) > ROWS:
+        console.print(f"({len(forecast.optimizers) - ROWS} more optimizers)")
+    parts = {"kernels": forecast.kernel, "measures": forecast.measuring, "predicted limits": forecast.predicting}
+    parts["separators"] = forecast.certifying
+    words = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in parts.items())
+    console.print(f"\nabout {_duration(forecast.core)} of one core: {words}")
+    console.print(f"about {_duration(forecast.wall)} with --jobs {forecast.jobs}, and some seconds to compile")
+    total = _size(forecast.runs_bytes + forecast.curves_bytes)
+    each = forecast.curves_bytes / forecast.snapshots
+    console.print(
+        f"about {total} on disk: {each:.0f} bytes a snapshot, {forecast.runs_bytes / forecast.runs:.0f} a run"
+    )
+    kinds = len(forecast.samples)
+    console.print(
+        f"measured in {forecast.took:.1f} s, compiling included: {kinds} block{'s' * (kinds > 1)} of up to 8 runs for "
+        f"a part of their steps, of the kinds that make up {forecast.sampled:.0%} of the time; no results were written",
+        style="dim",
+    )
+
+
+def _duration(seconds: float) -> str:
+    for size, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.3g} {name}"
+    return f"{seconds:.2g} s" if seconds < 10 else f"{seconds:.0f} s"
+
+
+def _size(count: float) -> str:
+    for size, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB")):
+        if count >= size:
+            return f"{count / size:.3g} {name}"
+    return f"{count / 1e3:.3g} kB"
+
+
+def print_reproduction(found) -> None:
+    """Whether a run came out the same, in which columns it did not, and what code and libraries have to do with it."""
+    row = found.row
+    seed = "" if row["data_seed"] is None else f" seed {row['data_seed']}"
+    horizon = f"{row['steps']} steps" if row["time"] is None else f"t = {row['time']:g}"
+    console.print(
+        f"run {row['run_id']} of {literal(found.folder)}: {literal(row['data'])}{seed}, {literal(row['label'])}, "
+        f"{row['order']}, batch {row['batch']}, {horizon}"
+    )
+    for name, (then, now) in found.stale.items():
+        console.print(f"stale: {name} was {literal(then)}, is {literal(now)}")
+    if found.equal:
+        console.print(f"bit-identical: its end and all {found.snapshots} snapshots")
+        return
+    table = _table(f"differs in {len(found.differences)} columns", "table", "column", "places", "stored", "now",
+                   "difference", left=2)  # fmt: skip
+    for item in found.differences[:ROWS]:
+        size = "" if pd.isna(item.size) else f"{item.size:.3g}"
+        table.add_row(item.table, item.column, str(item.places), _value(item.stored), _value(item.now), size)
+    console.print(table)
+    if len(found.differences) > ROWS:
+        console.print(f"({len(found.differences) - ROWS} more columns)")
+
+
+def _value(value) -> str:
+    if isinstance(value, list):
+        return f"{len(value)} values"
+    return f"{value:.17g}" if isinstance(value, float) else literal(str(value))[:60]
 
 
 def print_margins(problem) -> None:
     from implicitbias.margins import max_margin
 
-    title = f"{escape(problem.name)}, {problem.n} rows, {problem.d} features: certified max-margin separators"
+    title = f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: certified max-margin separators"
     table = _table(title, "norm", "margin", "relative gap", "unique", "support vectors")
     for norm in ("l1", "l2", "linf"):
         found = max_margin(problem, norm)
@@ -205,9 +338,9 @@ def print_limit(problem, optimizer, limit) -> None:
     from implicitbias.measure import angle, cosine
 
     console.print(
-        f"{escape(problem.name)}, {problem.n} rows, {problem.d} features: {escape(optimizer.label)}", style="bold"
+        f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: {literal(optimizer.label)}", style="bold"
     )
-    console.print(escape(limit.rule))
+    console.print(literal(limit.rule))
     known = f" +- {limit.gap_error:.1e}, direction to {limit.error:.1e}" if limit.error else ""
     console.print(f"gap {limit.gap:.2e}{known}; {(limit.weights > 1e-9).sum()} samples hold weight")
     table = _table("predicted direction", "max-margin direction", "cosine", "angle (degrees)", "margin / optimum")

@@ -168,6 +168,19 @@ def test_a_study_without_a_separable_data_set_runs_to_its_end(call, no_report, t
     assert "the convex combination 0.5 row 0 + 0.5 row 1 of the rows is zero" in said
 
 
+def test_shards_are_collected(study, call, no_report):
+    code, out, err = call("run", study, "--jobs", 1, "--shard", "1/2")
+    assert (code, err) == (0, "")
+    assert "shard 1/2: 4 runs computed now" in squeezed(out) and "`implicitbias collect results/tiny`" in squeezed(out)
+    code, out, _ = call("collect", "results/tiny")
+    assert code == 1
+    assert "4 of 8 runs in results/tiny 4 runs are missing: run their shards, or the study itself" in squeezed(out)
+    assert call("run", study, "--jobs", 1, "--shard", "2/2")[0] == 0
+    code, out, _ = call("collect", "results/tiny")
+    assert code == 0 and "8 of 8 runs in results/tiny report: results/tiny/report.html" in squeezed(out)
+    refused(call("run", study, "--shard", "3/2"), "a shard is i/n with i from 1 to n, such as 1/8, not '3/2'")
+
+
 def test_status_counts_runs_and_failures(results, call):
     code, out, _ = call("status", results)
     assert code == 0
@@ -373,7 +386,7 @@ def test_help_and_import_load_nothing_heavy(statement):
         )
 
 
-@pytest.mark.parametrize("command", ["run", "status", "check", "report", "list", "show", "margins"])
+@pytest.mark.parametrize("command", ["run", "collect", "status", "check", "report", "list", "show", "margins"])
 def test_every_command_explains_itself(call, command):
     code, out, _ = call(command, "--help")
     assert code == 0 and f"{command} [OPTIONS]" in out

@@ -29,7 +29,9 @@ TOLERANCE = 1e-13
 MOST_STEPS = 100_000  # ten times what any data here needed; a flow that needs more makes no headway
 
 
-def run_flows(problem: Problem, flows: list, starts: np.ndarray, mistakes: list[str], discrete: dict, **shared):
+def run_flows(
+    problem: Problem, flows: list, starts: np.ndarray, mistakes: list[str], discrete: dict, timeout: float, **shared
+):
     """The Runs of flows from starts (R, d).
 
     Arguments
@@ -38,6 +40,7 @@ def run_flows(problem: Problem, flows: list, starts: np.ndarray, mistakes: list[
         starts     (R, d) weights at t = 0
         mistakes   what is wrong with the other arguments of `simulate`
         discrete   the arguments that only an optimizer with steps has: those that are not None are mistakes
+        timeout    seconds each may take
         shared     time, until_log_loss, loss, per_octave
 
     Errors: ``InputError`` listing every mistake, ``NotSeparable`` for data without a separator.
@@ -55,11 +58,11 @@ def run_flows(problem: Problem, flows: list, starts: np.ndarray, mistakes: list[
         mistakes.extend(error.mistakes)
     if mistakes:
         raise InputError(mistakes)
-    return [integrate(problem, flow, start, setting) for flow, start in zip(flows, starts, strict=True)]
+    return [integrate(problem, flow, start, setting, timeout) for flow, start in zip(flows, starts, strict=True)]
 
 
-def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSetting) -> Run:
-    """The Run of a flow from start (d,).
+def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSetting, timeout: float = math.inf) -> Run:
+    """The Run of a flow from start (d,), cut short after the first step that ends later than this many seconds.
 
     Errors: ``NotSeparable`` for data without a separator: at the minimum of the loss (1 + t) times the gradient is
     rounding. RuntimeError if the integrator makes no headway.
@@ -78,7 +81,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     x = np.zeros(problem.d if basis is None else basis.shape[1])
     solver = LSODA(velocity, 0.0, x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
     done, made, until = 0, 0, setting.until_log_loss
-    while done < len(stops):
+    while done < len(stops) and (not done or seconds.perf_counter() - clock <= timeout):
         message = solver.step()
         made += 1
         if solver.status == "failed" or made > MOST_STEPS:
@@ -95,7 +98,8 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
                 stops = stops[:done]
     missing = np.full(done, np.nan)
     return Run(
-        problem, flow, None, setting, start, steps[:done], weights[:done], times[:done], missing, missing, "ok",
+        problem, flow, None, setting, start, steps[:done], weights[:done], times[:done], missing, missing,
+        "ok" if done == len(stops) else "timeout",
         seconds.perf_counter() - clock,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """Steepest-descent flow in l_p."""
 
+import sys
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class SteepestFlow(Flow):
     Source: goes to the l_p max-margin direction, arXiv 1802.08246, Theorem 5 (for steepest descent).
     """
 
-    p: float = field(default=2.0, metadata={"valid": lambda x: 1 < x < float("inf"), "range": "> 1 and finite"})
+    p: float = field(default=2.0, metadata={"valid": lambda x: 1 < x <= sys.float_info.max, "range": "> 1 and finite"})
 
     name: ClassVar[str] = "steepest_flow"
     degree: ClassVar[int] = 1

@@ -2,13 +2,17 @@
 
 import contextlib
 import io
+import math
 import warnings
 import zipfile
 
 import numpy as np
 
 from implicitbias.errors import InputError
+from implicitbias.geometry.parameters import MOST_ENTRIES
 from implicitbias.geometry.tables import Table, few, label_column
+
+MOST_BYTES = 8 * MOST_ENTRIES + 2**16  # of an array with its header
 
 
 def read_npz(data: bytes, label: str | int | None) -> Table:
@@ -17,6 +21,8 @@ def read_npz(data: bytes, label: str | int | None) -> Table:
         raise InputError("label does not apply to an NPZ file, whose labels are the array y")
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise InputError("is not an NPZ file (the archive that numpy.savez writes)")
+    with _reading("NPZ"):
+        _check_arrays(data)
     with _reading("NPZ"), np.load(io.BytesIO(data), allow_pickle=False) as archive:
         held = list(archive.files)
         arrays = [archive[name] for name in ("X", "y") if name in held]
@@ -46,6 +52,7 @@ def read_parquet(data: bytes, label: str | int | None) -> Table:
     import pandas as pd
 
     with _reading("Parquet"):
+        _check_columns(data)
         frame = pd.read_parquet(io.BytesIO(data), engine="pyarrow")
     names = [str(name) for name in frame.columns]
     column = label_column(label, names, names.index("label") if "label" in names else len(names) - 1)
@@ -69,6 +76,39 @@ def read_parquet(data: bytes, label: str | int | None) -> Table:
     return Table(X, labels, f"column {names[column]!r}", at, few(wrong, "columns"))
 
 
+def _check_arrays(data: bytes) -> None:
+    """Refuse X and y by what their headers claim: numpy allocates that much before it sees that it is not there."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if name not in ("X", "y"):
+                continue
+            if info.file_size > MOST_BYTES:
+                raise InputError(f"{name} unpacks to {info.file_size} bytes; the most are {MOST_BYTES} (2 GiB)")
+            with archive.open(info) as file:
+                version = np.lib.format.read_magic(file)
+                header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                if version not in header:
+                    raise InputError(f"{name} has NPY version {version[0]}.{version[1]}, that of records, not numbers")
+                shape, _, dtype = header[version](file)
+            if not dtype.hasobject and math.prod(shape) * dtype.itemsize > info.file_size:
+                raise InputError(f"{name} claims shape {shape} of {dtype}, more than the {info.file_size} bytes there")
+
+
+def _check_columns(data: bytes) -> None:
+    """Refuse a table by the number of entries that its footer claims, before they are unpacked."""
+    import pyarrow.parquet as pq
+
+    found = pq.ParquetFile(io.BytesIO(data)).metadata
+    if found.num_rows * found.num_columns > MOST_ENTRIES:
+        words = f"{found.num_rows} rows and {found.num_columns} columns"
+        raise InputError(f"claims {words}: more than {MOST_ENTRIES} entries (2 GiB)")
+    for group in range(found.num_row_groups):
+        size = found.row_group(group).total_byte_size
+        if size > MOST_BYTES:
+            raise InputError(f"unpacks to {size} bytes; the most are {MOST_BYTES} (2 GiB)")
+
+
 @contextlib.contextmanager
 def _reading(kind: str):
     """Damaged files fail in zipfile, zlib, tokenize, pyarrow, ... with dozens of types: here they become one."""
@@ -76,6 +116,8 @@ def _reading(kind: str):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old headers and the like; what matters shows in the arrays
             yield
+    except InputError:
+        raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"is not a readable {kind} file: {reason}") from None

@@ -1,6 +1,7 @@
 """The user's own data."""
 
 import math
+import stat
 from numbers import Real
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from implicitbias.errors import InputError
 from implicitbias.geometry.binary_files import read_npz, read_parquet
 from implicitbias.geometry.features import prepared
-from implicitbias.geometry.parameters import Column, FilePath, Flag, Label, family
+from implicitbias.geometry.parameters import MOST_ENTRIES, Column, FilePath, Flag, Label, family
 from implicitbias.geometry.tables import Table, as_number, few
 from implicitbias.geometry.text_files import read_csv, read_libsvm
 from implicitbias.problem import Problem
@@ -20,6 +21,8 @@ READERS = {
     ".parquet": read_parquet,
     **dict.fromkeys((".libsvm", ".svm", ".svmlight", ".txt"), read_libsvm),
 }
+
+MOST_BYTES = 8 * MOST_ENTRIES
 
 
 @family
@@ -36,7 +39,7 @@ def from_file(
         .libsvm, .svm, .svmlight, .txt   label index:value ..., indices from 1; absent ones are zero
 
     Arguments
-        path         the file
+        path         the file; a relative path, in a study too, starts at the working directory
         label        name or index of the label column in CSV and Parquet; by default ``label`` in Parquet, else the
                      last. A name makes the first line of a CSV its header
         positive     the label that is +1; by default the larger number or the alphabetically last text
@@ -82,7 +85,14 @@ def from_file(
 
 def _bytes(path: str) -> bytes:
     try:
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            raise InputError(f"{path}: is a pipe or a device; only a regular file has an end")
+        if status.st_size > MOST_BYTES:
+            raise InputError(f"{path}: has {status.st_size} bytes; the most are {MOST_BYTES} (2 GiB)")
         return Path(path).read_bytes()
+    except InputError:
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except PermissionError:

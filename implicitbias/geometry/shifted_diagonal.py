@@ -1,8 +1,11 @@
 """Shifted diagonal rows: axis-aligned up to a common shift."""
 
+import math
+
 import numpy as np
 
-from implicitbias.geometry.parameters import Number, Numbers, family
+from implicitbias.errors import InputError
+from implicitbias.geometry.parameters import MOST_ENTRIES, Number, Numbers, family
 from implicitbias.problem import Problem
 
 
@@ -27,6 +30,10 @@ def shifted_diagonal(diagonal: Numbers = (1, 2, 4, 8), shift: Number = 0.1) -> P
 
     Source: Baek, Song, Yun, arXiv 2510.26303.
     """
+    if len(diagonal) ** 2 > MOST_ENTRIES:
+        raise InputError(
+            f"shifted_diagonal: diagonal must have at most {math.isqrt(MOST_ENTRIES)} numbers, but has {len(diagonal)}"
+        )
     rows = np.full((len(diagonal), len(diagonal)), shift)
     np.fill_diagonal(rows, diagonal)
     return Problem(rows, name="shifted_diagonal")

@@ -29,9 +29,10 @@ class Table:
 
 
 def as_number(text: str) -> float | None:
-    """The number that a cell holds, or None; Python's 1_000 is no number in a data file."""
+    """The number that a cell holds, or None; Python's 1_000 and digits of other scripts are no numbers in a data
+    file, as no other reader takes them for one."""
     try:
-        return None if "_" in text else float(text)
+        return None if "_" in text or not text.isascii() else float(text)
     except ValueError:
         return None
 

@@ -16,7 +16,8 @@ def read_csv(data: bytes, label: str | int | None) -> Table:
     top = next((line for line in io.StringIO(text, newline=None) if line.strip()), "")
     delimiter = max(",;\t", key=top.count)  # the first of equals: the comma
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        # strict: a quote that is never closed would swallow all rows to the end as one label
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         lines = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
     except csv.Error as error:
         raise InputError(f"is not CSV: {error}") from None
@@ -106,9 +107,13 @@ def _decode(data: bytes) -> str:
 def _is_header(lines: list, column: int, features: list[int]) -> bool:
     """Whether the first line holds names: no feature of it is a number, or only its label is none.
 
-    One text among numbers is a mistake to report and not a header; names may be numbers (0, 1, 2, label).
+    One text among numbers is a mistake to report and not a header, as is a line of empty cells. Names may be the
+    numbers of the columns (0, 1, 2, label); other numbers are data beside a label that is missing or misspelt.
     """
     first, rest = lines[0][1], lines[1:]
     if all(as_number(first[k]) is None for k in features):
-        return True
+        return any(first[k] for k in features)
+    names = [first[k] for k in features]
+    if not all(name.isdecimal() for name in names) or len(set(map(int, names))) < len(names):
+        return False
     return as_number(first[column]) is None and bool(rest) and all(as_number(c[column]) is not None for _, c in rest)

@@ -1,5 +1,6 @@
 """What every optimizer of the package is: hyper-parameters, a step kernel, and what the driver must know of it."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import ClassVar
@@ -16,7 +17,8 @@ def decay(default: float):
 
 def nonnegative(default: float):
     """A hyper-parameter >= 0."""
-    return field(default=default, metadata={"valid": lambda x: 0 <= x < float("inf"), "range": ">= 0 and finite"})
+    finite = sys.float_info.max  # an integer may be below infinity and still no float
+    return field(default=default, metadata={"valid": lambda x: 0 <= x <= finite, "range": ">= 0 and finite"})
 
 
 def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

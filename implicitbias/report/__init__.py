@@ -1,6 +1,11 @@
 """The report of a study: one self-contained HTML page, made from the tables of a results folder."""
 
+import re
 from pathlib import Path
+
+from implicitbias.errors import FULL, InputError, NotWritten
+
+_OURS = re.compile(r"figure-\d+[a-z]?\.(svg|png)")
 
 
 def write_report(folder) -> Path:
@@ -13,31 +18,39 @@ def write_report(folder) -> Path:
     Returns the path of the page.
     Errors: ``InputError`` if the folder holds no results of a study, or a claim names an unknown measure.
     """
-    from implicitbias.report.figures import figures
+    from implicitbias.report.figures import COLUMNS, figures
     from implicitbias.report.page import render
     from implicitbias.report.tables import label_runs
-    from implicitbias.study.claims import verdicts
+    from implicitbias.study.claims import curve_columns, judge
     from implicitbias.study.execute import stored_study
 
     study, store = stored_study(folder)
-    runs, curves = store.table("runs").to_pandas(), store.table("curves")
-    outcomes = verdicts(study, runs, curves.to_pandas()) if study.claim else []
+    runs = store.table("runs").to_pandas()
+    outcomes = judge(study, store, runs) if study.claim else []
     labelled = label_runs(runs)
-    drawn = figures(labelled, curves, outcomes)
+    # All columns of the snapshots of 100000 runs would be some GB.
+    drawn = figures(labelled, store.table("curves", list(dict.fromkeys([*COLUMNS, *curve_columns(study)]))), outcomes)
     page = render(study, store.text(), store.identity(), labelled, outcomes, drawn)
-    _write_figures(store.folder / "figures", drawn)
-    return _replace(store.folder / "report.html", page.encode())
+    try:
+        _write_figures(store.folder / "figures", drawn)
+        return _replace(store.folder / "report.html", page.encode())
+    except OSError as error:
+        if error.errno in FULL:
+            raise NotWritten(error.filename or folder, error) from None
+        raise InputError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
 
 
 def _write_figures(folder: Path, drawn: list) -> None:
     """The figures as files; those of an earlier report that are no longer drawn go away."""
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link, and figures are written and deleted only below the results folder")
     names = {figure.file for figure in drawn}
     if names:
         folder.mkdir(exist_ok=True)
     for figure in drawn:
         _replace(folder / figure.file, figure.picture.image)
     for old in folder.glob("figure-*") if folder.is_dir() else ():
-        if old.name not in names:
+        if old.name not in names and _OURS.fullmatch(old.name):
             old.unlink()
 
 
@@ -46,5 +59,12 @@ def _replace(path: Path, content: bytes) -> Path:
     import os
 
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
+    temporary.unlink(missing_ok=True)  # of a killed process that had this number
+    try:
+        with temporary.open("xb") as file:  # x: never through a link that somebody left there
+            file.write(content)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = error.filename or str(path)  # a full disk names no file
+        raise
     return temporary.replace(path)

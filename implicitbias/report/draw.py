@@ -195,6 +195,10 @@ def _panel(ax, panel: Panel, sheet: Sheet) -> None:
     ax.set_yscale(sheet.yscale)
     if sheet.guide is not None:
         ax.axhline(sheet.guide, color="#888888", linewidth=0.8, linestyle=(0, (1, 2)))
+    if sheet.xticks and panel.lines:
+        x = np.concatenate([line.x for line in panel.lines])
+        if x.max() < 1.001 * x.min():  # one batch size alone gives an axis no width
+            ax.set_xlim(min(sheet.xticks) / 1.2, max(sheet.xticks) * 1.2)
     for line in panel.lines:
         mean, low, high = (_visible(values, sheet) for values in (line.mean, line.low, line.high))
         if line.band and np.any(high > low):

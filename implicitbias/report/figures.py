@@ -29,6 +29,7 @@ DASHES = (0, (3, 1.5))
 LEAST_ANGLE = 0.01
 
 _CURVES = ["angle_l2", "angle_linf", "inc_angle_l2", "inc_angle_linf", "ratio_l2", "ratio_linf", "log_loss"]
+COLUMNS = ["run_id", "step", "sum_lr", *_CURVES]  # of the snapshots: what figures need, but for those of rates
 _BATCH_CAPTION = (
     "Cosine between where a run ends and the l2 (solid, filled) and linf (dashed, hollow) max-margin directions: of "
     "the iterate w(t) above, of its last increment w(t) - w(t/2) below, which forgets the transient and so converges "
@@ -81,7 +82,7 @@ def figures(runs: pd.DataFrame, curves: pa.Table, outcomes: list = ()) -> list[D
 
     Arguments
         runs    the table of runs, as from `tables.label_runs`
-        curves  the table of snapshots, an Arrow table: of its columns only a few become pandas
+        curves  the table of snapshots, an Arrow table with COLUMNS and what the claims about rates look at
         outcomes  the verdicts on the study's claims; those about rates are drawn
     """
     ok = runs[runs["status"] == "ok"]

@@ -32,12 +32,15 @@ def render(study, text: str, identity: dict, runs: pd.DataFrame, outcomes: list,
     rows = tables.results(runs)
     failed = tables.failures(runs)
     limits = tables.predictions(runs)
+    slopes = rates.table(runs, outcomes)
+    separators = tables.separators(runs)
     measures = [name for name in tables.FINAL if name != "inc_cos_limit" or len(limits)]
     return _template().render(
         study=study,
         summary=_summary(runs, identity, outcomes),
         verdicts=[_verdict(outcome) for outcome in outcomes],
-        slopes=rates.table(runs, outcomes)[:MAX_ROWS],
+        slopes=slopes[:MAX_ROWS],
+        slopes_total=len(slopes),
         figures=[{"item": figure, "source": _embedded(figure)} for figure in figures],
         measures=measures,
         results=[_result(row, measures) for row in rows.head(MAX_ROWS).to_dict("records")],
@@ -48,7 +51,8 @@ def render(study, text: str, identity: dict, runs: pd.DataFrame, outcomes: list,
         failures=[{**row, "message": _cut(row["message"])} for row in failed.head(MAX_FAILURES).to_dict("records")],
         failures_total=len(failed),
         norms=tables.NORMS,
-        separators=[_separator(row) for row in tables.separators(runs).to_dict("records")],
+        separators=[_separator(row) for row in separators.head(MAX_ROWS).to_dict("records")],
+        separators_total=len(separators),
         provenance={name: _distinct(runs, name) for name in ("version", "source", "libraries", "machine")},
         settings=identity.get("settings", []),
         toml=text,

@@ -35,16 +35,21 @@ def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _geometries(runs: pd.DataFrame) -> list[str]:
-    params = [json.loads(text) if isinstance(text, str) else {} for text in runs["data_params"]]
-    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=runs.index)
-    names = runs["data"].astype(str)
+    # Once for each data set: there are many runs on each.
+    sets = runs[["data", "data_params"]].astype(object).where(runs[["data", "data_params"]].notna(), "")
+    places = sets.groupby(["data", "data_params"], sort=False).ngroup().to_numpy()
+    sets = sets.drop_duplicates(ignore_index=True)
+    params = [json.loads(text) if text else {} for text in sets["data_params"]]
+    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=sets.index)
+    names = sets["data"].astype(str)
     parts = [[name] for name in names]
     for key in params:
         # it tells data sets apart only if it varies under one name
         varies = names.map(params[key].groupby(names).nunique(dropna=False)) > 1
         for row in np.flatnonzero(varies & params[key].notna()):
             parts[row].append(f"{key}={params[key].iloc[row]}")
-    return [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
+    found = [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
+    return [found[place] for place in places]
 
 
 def _short(value) -> str:
@@ -53,22 +58,26 @@ def _short(value) -> str:
 
 def _methods(runs: pd.DataFrame) -> list[str]:
     labels = runs["label"].astype(str)
-    parts = [[label] for label in labels]
+    found = labels.copy()
     cell = [labels, runs["geometry"], runs["order"], runs["batch"]]
 
     def varies(names):
         spread = sum(runs.groupby(cell, dropna=False)[name].transform("nunique", dropna=False) - 1 for name in names)
         return labels.isin(labels[spread > 0])
 
-    for row in np.flatnonzero(varies(_LR)):
-        parts[row].append(step_size(runs.iloc[row]))
+    def append(keep, names, words):
+        """Words of the values of some columns, made once for each of them, after the names of some runs."""
+        values = runs.loc[keep, names]
+        texts = [words(row) for _, row in values.drop_duplicates().iterrows()]
+        places = values.groupby(names, sort=False, dropna=False).ngroup()
+        found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
+
+    append(varies(_LR), _LR, step_size)
     for name in _OTHER_AXES:
-        for row in np.flatnonzero(varies([name]) & runs[name].notna()):
-            parts[row].append(f"{name} {_short(runs[name].iloc[row])}")
+        append(varies([name]) & runs[name].notna(), [name], lambda row, name=name: f"{name} {_short(row[name])}")
     mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
-    for row in np.flatnonzero(mixed & runs["limit_method"].notna()):
-        parts[row].append(f"limit {runs['limit_method'].iloc[row]}")
-    return [", ".join(part) for part in parts]
+    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row: f"limit {row['limit_method']}")
+    return found.tolist()
 
 
 def _two_methods(runs: pd.DataFrame) -> np.ndarray:
@@ -112,9 +121,10 @@ def by_step(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> pd.Dat
     lines = runs.groupby(LINE, sort=False).ngroup()
     names = curves.column("run_id").combine_chunks().dictionary_encode()
     line_of_name = pd.Series(lines.to_numpy(), index=runs["run_id"]).reindex(names.dictionary.to_pylist())
-    frame = curves.select(["step", "sum_lr", *measures]).to_pandas()
-    frame["line"] = line_of_name.to_numpy()[names.indices.to_numpy()]
-    frame = frame[frame["line"].notna()].astype({"line": int})
+    line = line_of_name.to_numpy()[names.indices.to_numpy()]
+    drawn = ~np.isnan(line)
+    frame = curves.select(["step", "sum_lr", *measures]).filter(pa.array(drawn)).to_pandas()
+    frame["line"] = line[drawn].astype(int)
     flows = frame["line"].isin(lines[runs["time"].notna()])
     if flows.any():
         frame["step"] = frame["sum_lr"].where(flows, frame["step"])

@@ -1,5 +1,6 @@
 """The arrays of the runs of a block, and the calls of the compiled driver."""
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -79,12 +80,15 @@ class Block:
         """Set the margins (n,) that the run of a frozen block sees."""
         self.data.frozen[0] = z
 
-    def advance(self, first: int, stops: np.ndarray, each: bool = False) -> Iterator[tuple[int, np.ndarray, ...]]:
+    def advance(
+        self, first: int, stops: np.ndarray, each: bool = False, limit: float = math.inf
+    ) -> Iterator[tuple[int, np.ndarray, ...]]:
         """Make the updates number first, ..., stops[-1] - 1 (from 0), and yield what there is at the `stops`, a few at
         a time, or `each` on its own: the position of the first among the stops, iterates (R, k, d), lengths of the last
-        update (R, k), sums of the step sizes (R, k), last step sizes (R, k)."""
+        update (R, k), sums of the step sizes (R, k), last step sizes (R, k). Ends early, but after a stop, once the
+        driver has taken `limit` seconds."""
         position = 0
-        while position < len(stops):
+        while position < len(stops) and (not position or self.seconds <= limit):
             clock = time.perf_counter()
             room = 1 if each else self.slots
             found = stops[position : position + room]

@@ -1,6 +1,7 @@
 """`simulate`: validates, allocates, and calls the compiled driver from one snapshot to the next."""
 
 import math
+import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -31,11 +32,11 @@ class Run:
         clock       (S,) what w(t/2) halves: the steps, or the time of a flow
         last_lr     (S,) step size of the last update; NaN for a flow, as last_move
         last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
-        status      "ok", "diverged" (the loss ends above that of w = 0) or "non_finite" (w overflowed; the snapshots
-                    end before)
+        status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w overflowed; the snapshots
+                    end before) or "timeout" (they end where the time was up)
         seconds     time in the compiled driver; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
-                    units: zero or inf where float64 does not reach
+                    units: zero or inf where float64 does not reach; empty for a flow and after a timeout
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """
 
@@ -80,6 +81,7 @@ def simulate(
     remainder: str | None = None,
     initial=None,
     per_octave: int | None = None,
+    timeout: float | None = None,
 ):
     """Run optimizers on a separable problem, exactly and far past float underflow.
 
@@ -101,6 +103,8 @@ def simulate(
                         last batch (default elsewhere)
         initial         starting point (d,), or (R, d); default zero
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
+        timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
+                        then ends with the snapshots it has and the status "timeout". Default: no limit
 
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong; for flows also ``NotSeparable``, and RuntimeError where
@@ -117,6 +121,10 @@ def simulate(
     mistakes = [f"optimizer must be one such as Adam(), not {x!r}" for x in optimizers if not isinstance(x, Optimizer)]
     if not optimizers:
         mistakes.append("optimizer must not be an empty list")
+    if timeout is not None and not (
+        isinstance(timeout, numbers.Real) and not isinstance(timeout, bool) and timeout > 0
+    ):
+        mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
     start = _initial(initial, len(optimizers), problem.d, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         from implicitbias.flows.integrate import run_flows  # which needs the Run of this module
@@ -126,6 +134,7 @@ def simulate(
             "remainder": remainder,
         }  # fmt: skip
         shared = {"time": time, "until_log_loss": until_log_loss, "loss": loss, "per_octave": per_octave}
+        shared["timeout"] = math.inf if timeout is None else timeout
         flows = run_flows(problem, optimizers, start, mistakes, discrete, **shared)
         return flows[0] if single else flows
     if time is not None:
@@ -141,6 +150,7 @@ def simulate(
         mistakes.extend(error.mistakes)
     if mistakes:
         raise InputError(mistakes)
+    limit = math.inf if timeout is None else timeout
 
     # The compiled driver takes one kind of optimizer at a time, with a memory or without.
     blocks = {}
@@ -149,7 +159,7 @@ def simulate(
     runs: list[Run | None] = [None] * len(optimizers)
     for positions in blocks.values():
         chosen, laws = [optimizers[i] for i in positions], [schedules[i] for i in positions]
-        for i, run in zip(positions, _run(problem, chosen, laws, start[positions], setting)):
+        for i, run in zip(positions, _run(problem, chosen, laws, start[positions], setting, limit)):
             runs[i] = run
     return runs[0] if single else runs
 
@@ -160,8 +170,10 @@ def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
     return np.unique(np.rint(horizon * 2.0 ** (-np.arange(count) / per_octave)).astype(np.int64))
 
 
-def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray, setting: Setting) -> list[Run]:
-    """Advance a block to every snapshot, or until no run is left."""
+def _run(
+    problem: Problem, optimizers: list, schedules: list, start: np.ndarray, setting: Setting, timeout: float
+) -> list[Run]:
+    """Advance a block to every snapshot, or until no run is left, or as long as each may take."""
     block = Block(problem, optimizers, schedules, start, setting)
     loss, until, rows = setting.loss, setting.until_log_loss, problem.rows
     steps = snapshot_steps(setting.steps, setting.per_octave)
@@ -171,8 +183,9 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
     kept = np.full(runs, len(steps))
     finite = np.ones(runs, bool)
     running = np.ones(runs, bool)
-    states: list[np.ndarray | None] = [None] * runs
-    for first, *found in block.advance(0, steps, each=until is not None):
+    states: list[np.ndarray] = [np.empty((0, 0))] * runs
+    here = slice(0)
+    for first, *found in block.advance(0, steps, each=until is not None, limit=timeout * runs):
         here = slice(first, first + found[0].shape[1])
         weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
         with np.errstate(over="ignore", invalid="ignore"):
@@ -193,6 +206,8 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
             block.stop(running)
             if not running.any():
                 break
+    late = running & (here.stop < len(steps))
+    kept[late] = here.stop
     with np.errstate(over="ignore", invalid="ignore"):  # of the runs that are not finite
         ends = log_loss(weights[np.arange(runs), kept - 1] @ rows.T, loss)
     diverged = ends > log_loss(np.zeros(len(rows)), loss)
@@ -200,7 +215,7 @@ def _run(problem: Problem, optimizers: list, schedules: list, start: np.ndarray,
     for r, item in enumerate(optimizers):
         keep = slice(kept[r])
         path = weights[r, keep]
-        status = "non_finite" if not finite[r] else "diverged" if diverged[r] else "ok"
+        status = "non_finite" if not finite[r] else "timeout" if late[r] else "diverged" if diverged[r] else "ok"
         columns = (x[r, keep] for x in (sums, lrs, moves))
         result.append(
             Run(

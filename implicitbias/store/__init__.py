@@ -1,59 +1,93 @@
 """Where results live: Parquet tables in the study's folder, written so that a killed process loses nothing.
 
     DIR/study.toml, study.json     the study as it was run, and its identity
-    DIR/parts/*.parquet            one pair of files a finished task, while the study runs
+    DIR/parts/*.parquet            one pair of files a finished task, merged now and then, while the study runs
     DIR/runs.parquet, curves.parquet
                                    the tables, in the order of the study
+    DIR/unused.*.parquet           runs that an earlier form of the study named and this one does not: not in the
+                                   tables, and not computed again if the study names them once more
+    DIR/**/*.corrupt               damaged files that were set aside
+    DIR/.lock*                     while a process writes
     DIR/report.html
 
-A file is written under a temporary name and renamed: it is there whole, or not at all.
+A file is written under a temporary name and renamed: it is there whole, or not at all. What a disk or another program
+did to it afterwards is found by checksums.
+
+Memory: writing takes some hundred MB at most, however many runs there are. Reading takes what the table takes, 370
+bytes a snapshot and 2 kB a run and 24 bytes a feature, and as much again on the way to pandas: 100000 runs of 20
+snapshots are 1 GB. Ask for some columns of `curves` if they are many.
 """
 
+import hashlib
 import json
 import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from implicitbias.errors import InputError
-from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.errors import FULL, InputError, NotWritten
+from implicitbias.store.compaction import compact
+from implicitbias.store.files import (
+    TABLES,
+    Damaged,
+    read,
+    remove_temporary,
+    set_aside,
+    verify,
+    write,
+    write_bytes,
+)
+from implicitbias.store.lock import Lock
+from implicitbias.store.pieces import Pair, halves, owners, part, parts, tables, unused
+from implicitbias.store.schema import RUNS
 
-TABLES = {"runs": RUNS, "curves": CURVES}
+MERGED = 64  # parts that become one
+# Bytes in memory of a part up to which it is merged with others: twice, so that 100000 runs on as many data sets leave
+# less than 200 pairs of files, and each row is written three times at most.
+SMALL = (1 << 18, 1 << 21)
+PATIENCE = 20  # times that a reader starts again because files were merged while it read
 
 
-def load_runs(folder):
+def load_runs(folder, columns: list[str] | None = None):
     """The table of runs of a results folder.
 
-    Arguments: folder, the directory given to `run_study` as out
+    Arguments: folder, the directory given to `run_study` as out; columns, default all
     Returns a DataFrame, one row a run (columns: implicitbias.store.schema.RUNS).
-    Errors: ``InputError`` if the folder holds no results.
+    Errors: ``InputError`` if the folder holds no results, or a file is damaged.
 
     >>> load_runs("no/such/folder")
     Traceback (most recent call last):
     ...
     implicitbias.errors.InputError: no/such/folder holds no results of a study
     """
-    return Store.open(folder).table("runs").to_pandas()
+    return Store.open(folder).table("runs", columns).to_pandas(split_blocks=True, self_destruct=True)
 
 
-def load_curves(folder):
+def load_curves(folder, columns: list[str] | None = None):
     """The table of snapshots of a results folder.
 
-    Arguments: folder, the directory given to `run_study` as out
+    Arguments: folder, the directory given to `run_study` as out; columns, default all: large studies are read
+        faster, and in less memory, with the few that are needed
     Returns a DataFrame, one row a snapshot (columns: implicitbias.store.schema.CURVES); join on run_id.
-    Errors: ``InputError`` if the folder holds no results.
+    Errors: ``InputError`` if the folder holds no results, or a file is damaged.
     """
-    return Store.open(folder).table("curves").to_pandas()
+    return Store.open(folder).table("curves", columns).to_pandas(split_blocks=True, self_destruct=True)
 
 
 class Store:
-    """The results folder of one study."""
+    """The results folder of one study.
+
+    `notice` is called with a sentence when something in the folder is not as it should be and was put right.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
         self.parts = self.folder / "parts"
+        self.notice: Callable[[str], None] = lambda sentence: None
+        self._lock: Lock | None = None
+        self._small: list[list[tuple[str, pa.Table, pa.Table]]] = [[] for _ in SMALL]  # parts to merge, by size
+        self._full = False
 
     @classmethod
     def open(cls, folder) -> "Store":
@@ -63,36 +97,38 @@ class Store:
             raise InputError(f"{folder} holds no results of a study")
         return store
 
-    @classmethod
-    def create(cls, folder, identity: dict, text: str) -> "Store":
-        """A folder for the study with this identity; one that already holds the same study is continued.
-
-        Errors: ``InputError`` if it belongs to something else or cannot be written.
-        """
-        store = cls(folder)
+    def prepare(self) -> None:
+        """Make the folder. Errors: ``InputError`` if something else is there, or it cannot be made."""
         try:
-            if store.folder.exists():
-                store._check(identity)
-            store.parts.mkdir(parents=True, exist_ok=True)
-            store._replace(store.folder / "study.toml", text.encode())
-            store._replace(store.folder / "study.json", json.dumps(identity, indent=1).encode())
+            if self.folder.exists() and not self.folder.is_dir():
+                raise InputError(f"{self.folder} is a file; --out must be a directory")
+            if self.parts.is_symlink():  # parts are written and deleted, which must not happen elsewhere
+                raise InputError(f"{self.parts} is a link; a results folder keeps its parts itself")
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # what a process leaves that is killed before the folder has its identity
+            own = (".lock", ".study.json.")
+            if not self.identity() and any(not path.name.startswith(own) for path in self.folder.iterdir()):
+                raise InputError(f"{self.folder} exists and is not a results folder; choose another --out")
         except OSError as error:
-            raise InputError(f"{folder} cannot be written: {error.strerror}") from None
-        return store
+            raise InputError(f"{self.folder} cannot be written: {error.strerror}") from None
 
-    def _check(self, identity: dict) -> None:
-        """Refuse to write into something that exists and is not the study with this identity."""
-        if not self.folder.is_dir():
-            raise InputError(f"{self.folder} is a file; --out must be a directory")
+    def other(self, study: str) -> str:
+        """The sentence that the folder holds something other than the study of this name."""
         found = self.identity()
-        if not found and any(self.folder.iterdir()):
-            raise InputError(f"{self.folder} exists and is not a results folder; choose another --out")
-        if found and found != identity:
-            what = "another version of this study" if found["study"] == identity["study"] else "another study"
-            raise InputError(
-                f"{self.folder} holds the results of {what} ({found['study']!r}, {found['runs']} runs); "
-                "choose another --out, or delete it"
-            )
+        what = "another version of this study" if found["study"] == study else "another study"
+        return f"{self.folder} holds the results of {what} ({found['study']!r}, {found['runs']} runs)"
+
+    def describe(self, identity: dict, text: str) -> None:
+        """Keep the identity of the study, then its text: a folder without a text is one to go on with."""
+        for path, content in (("study.json", json.dumps(identity, indent=1)), ("study.toml", text)):
+            path, content = self.folder / path, content.encode()
+            try:
+                if not path.is_file() or path.read_bytes() != content:
+                    write_bytes(path, content)
+            except OSError as error:
+                if error.errno in FULL:
+                    raise
+                raise InputError(f"{self.folder} cannot be written: {os.strerror(error.errno)}") from None
 
     def identity(self) -> dict:
         """What the folder says it holds; empty if it holds no study."""
@@ -106,53 +142,147 @@ class Store:
         """The TOML text of the study as it was run."""
         return (self.folder / "study.toml").read_text(encoding="utf-8")
 
-    def done(self) -> set[str]:
-        """The ids of the runs on disk."""
-        return {x for table in self._pieces("runs", ["run_id"]) for x in table.column("run_id").to_pylist()}
+    def lock(self, name: str | None = None) -> None:
+        """Take the right to write, until `release` or the end of the process; with a name, beside other names.
+
+        Errors: ``InputError`` naming the process that has it.
+        """
+        try:
+            self._lock = Lock(self.folder, name)
+        except OSError as error:
+            raise InputError(f"{self.folder} cannot be written: {error.strerror}") from None
+
+    def release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def repair(self) -> None:
+        """Read every file; set damaged ones aside, and remove what a killed process was writing. Takes the lock."""
+        for folder in (self.folder, self.parts):
+            remove_temporary(folder)
+        for pair in self._pairs():
+            for name in TABLES:
+                try:
+                    verify(pair.path(name), name)
+                except FileNotFoundError:
+                    if name == "runs" and pair.curves.is_file():
+                        continue  # curves alone: from a process that was killed, and nothing to tell
+                    if name == "curves" and pair.runs.is_file():
+                        self.notice(f"{pair.curves} is missing; the runs of {pair.runs.name} are computed again")
+                except Damaged as error:
+                    set_aside(error, self.notice)
+
+    def clear(self) -> None:
+        """Remove the tables and parts, and nothing else. Takes the lock."""
+        for pair in self._pairs():
+            pair.remove()
+        for path in halves(self.folder):
+            path.unlink()
+
+    def _pairs(self) -> list[Pair]:
+        """Every pair of which a file may be there."""
+        return [*parts(self.folder), tables(self.folder), unused(self.folder)]
+
+    def done(self, damaged: list[Damaged] | None = None) -> set[str]:
+        """The ids of the runs on disk, those that the study does not name any more among them. Damaged files: `table`.
+
+        Only the ids are read.
+        """
+        return {x for item in self._owned(damaged, unused(self.folder)) for x in item.ids.to_pylist()}
 
     def add(self, name: str, runs: list[dict], curves: pa.Table) -> None:
-        """Keep the results of one task. The runs go last: their presence says that the curves are there."""
-        self._write(self.parts / f"{name}.curves.parquet", curves)
-        self._write(self.parts / f"{name}.runs.parquet", pa.Table.from_pylist(runs, schema=RUNS))
+        """Keep the results of one task. The runs go last: their presence says that the curves are there.
 
-    def table(self, name: str) -> pa.Table:
-        """Everything on disk of the table "runs" or "curves"."""
-        pieces = list(self._pieces(name))
-        # Parquet gives the field inside a list a name of its own; the cast gives the declared one back.
-        return pa.concat_tables(pieces).cast(TABLES[name]) if pieces else TABLES[name].empty_table()
+        Errors: ``NotWritten`` if the disk is full; no half of a file is left.
+        """
+        try:
+            self._add(name, pa.Table.from_pylist(runs, schema=RUNS), curves)
+        except NotWritten:
+            self._full = True
+            raise
+
+    def _add(self, name: str, runs: pa.Table, curves: pa.Table, *, sync: bool = False) -> None:
+        try:
+            self.parts.mkdir(exist_ok=True)
+        except OSError as error:
+            raise NotWritten(self.parts, error) from None
+        pair = part(self.parts, name)
+        size = runs.nbytes + curves.nbytes
+        for kind, table in (("curves", curves), ("runs", runs)):
+            write(pair.path(kind), kind, [table], sync=sync, brief=size <= SMALL[0])
+        for limit, held in zip(SMALL, self._small):
+            if size <= limit:
+                held.append((name, runs, curves))
+                if len(held) >= MERGED:
+                    self._merge(held)
+                break
+
+    def _merge(self, held: list) -> None:
+        """One part in the place of many that this process wrote."""
+        names, runs, curves = zip(*held)
+        held.clear()
+        merged = "merged-" + hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
+        self._add(merged, *(pa.concat_tables(x).combine_chunks() for x in (runs, curves)), sync=True)
+        for name in names:
+            part(self.parts, name).remove()
+
+    def table(self, name: str, columns: list[str] | None = None, *, damaged: list[Damaged] | None = None) -> pa.Table:
+        """Everything on disk of the table "runs" or "curves" (of some columns), while the study runs too.
+
+        Damaged files are put on the list of that name, and left out; without one they are an ``InputError``.
+        """
+        wanted = None if columns is None else list(dict.fromkeys(["run_id", *columns]))
+
+        def pieces() -> list[pa.Table]:
+            before = self._seen()
+            # the tables first, then what came after them
+            owned = sorted(reversed(self._owned(damaged)), key=lambda item: item.pair != tables(self.folder))
+            found = [item.keep(read(item.pair.path(name), name, wanted)) for item in owned if item.has(name)]
+            if self._seen() != before:
+                raise FileNotFoundError  # tables of which a part was read too
+            return found
+
+        found = self._patiently(pieces)
+        found = pa.concat_tables(found) if found else read_nothing(name, wanted)
+        return found if columns is None else found.select(columns)
+
+    def _seen(self) -> list:
+        """What tells whether the tables were written meanwhile."""
+        return [path.stat().st_ino for path in vars(tables(self.folder)).values() if path.is_file()]
+
+    def _owned(self, damaged: list[Damaged] | None, *others: Pair) -> list:
+        def owned():
+            # The parts are listed first: what is merged into the tables after that is found to be gone.
+            pairs = parts(self.folder)
+            stored = (pair for pair in (tables(self.folder), *others) if pair.runs.is_file())
+            return owners([*pairs, *stored], damaged)
+
+        return self._patiently(owned)
+
+    def _patiently(self, attempt: Callable):
+        """What a reader found; it starts again when files were merged while it read."""
+        for _ in range(PATIENCE):
+            try:
+                return attempt()
+            except FileNotFoundError:
+                continue
+            except Damaged as error:
+                raise InputError(f"{error}; `implicitbias run` sets it aside and computes its runs again") from None
+        raise InputError(f"{self.folder} changes faster than it can be read; try again when the study has ended")
 
     def compact(self, order: list[str]) -> None:
-        """Merge the parts into the two tables, runs in the given order of ids: the same runs give the same bytes."""
-        rank = {identity: position for position, identity in enumerate(order)}
-        for name in ("curves", "runs"):
-            table = self.table(name)
-            positions = [rank.get(identity, len(rank)) for identity in table.column("run_id").to_pylist()]
-            table = table.take(pa.array(sorted(range(len(positions)), key=positions.__getitem__), pa.int64()))
-            self._write(self.folder / f"{name}.parquet", table.combine_chunks())
-        shutil.rmtree(self.parts, ignore_errors=True)  # what stays is not read twice
+        """Merge the parts into the two tables, runs in the given order of ids: the same runs give the same bytes.
 
-    def _pieces(self, name: str, columns=None):
-        """The table and the parts that hold rows it does not have yet."""
-        whole = self.folder / f"{name}.parquet"
-        seen = set()
-        if whole.is_file():
-            table = pq.read_table(whole, schema=TABLES[name] if columns is None else None, columns=columns)
-            seen = set(table.column("run_id").to_pylist())
-            yield table
-        for path in sorted(self.parts.glob(f"*.{name}.parquet")) if self.parts.is_dir() else ():
-            if not path.with_name(path.name.split(".")[0] + ".runs.parquet").is_file():
-                continue  # interrupted between the two files
-            table = pq.read_table(path, columns=columns)
-            # a process killed while merging leaves parts that the table already holds
-            fresh = [identity not in seen for identity in table.column("run_id").to_pylist()]
-            yield table if all(fresh) else table.filter(pa.array(fresh))
+        Runs that are not in the order are kept beside the tables. After a write that failed there is no room to merge:
+        nothing is done, and the next call of `run_study` merges.
+        """
+        if not self._full:
+            compact(self.folder, order, lambda error: set_aside(error, self.notice))
+            self._small = [[] for _ in SMALL]
 
-    def _write(self, path: Path, table: pa.Table) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(path)
 
-    def _replace(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_bytes(content)
-        temporary.replace(path)
+def read_nothing(name: str, columns: list[str] | None) -> pa.Table:
+    """A table without rows."""
+    found = TABLES[name].empty_table()
+    return found if columns is None else found.select(columns)

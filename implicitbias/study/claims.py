@@ -28,6 +28,7 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.fits import LOG, Fit, axis_names, decimals, fit_runs, mean_fit, window
 from implicitbias.study.formula import columns
@@ -84,6 +85,21 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
     if mistakes:
         raise InputError(mistakes)
     return [_verdict(claim, runs, curves) for claim in study.claim]
+
+
+def judge(study: Study, store: Store, runs: pd.DataFrame) -> list[Verdict]:
+    """The verdicts of a study on its stored results; of the curves only what its claims look at is read."""
+    return verdicts(study, runs, store.table("curves", curve_columns(study)).to_pandas())
+
+
+def curve_columns(study: Study) -> list[str]:
+    """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
+    found = ["run_id"]
+    for claim in study.claim:
+        if claim.limit or claim.against is not None:
+            against = [claim.against.removeprefix(LOG)] if claim.against is not None else []
+            found += ["step", "sum_lr", *(columns(claim.measure) or ()), *against]
+    return [name for name in dict.fromkeys(found) if name in CURVES.names]
 
 
 def claim_mistakes(claims: dict[str, Claim]) -> list[str]:

@@ -8,30 +8,30 @@ import platform
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from implicitbias import __version__
 from implicitbias.errors import InputError, NotSeparable
 from implicitbias.flows import Flow
-from implicitbias.jit import source_hash
 from implicitbias.limits import Limit, predict
 from implicitbias.margins import max_margin
-from implicitbias.measure import NORMS, cosine, half_way, measure
+from implicitbias.measure import NORMS, cosine, half_way, measures
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
-from implicitbias.simulation.setting import Setting
 from implicitbias.simulation.simulate import Run, simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RIVALS
 from implicitbias.study.expand import Data, RunSpec, run_id
+from implicitbias.study.places import check_apart, default_folder
 from implicitbias.study.plan import plan
+from implicitbias.study.resume import open_results, provenance
 from implicitbias.study.spec import Study, read_study
-from implicitbias.study.tasks import tasks
+from implicitbias.study.tasks import read_shard, shard_of, tasks
+from implicitbias.study.workers import WorkerDied, open_pool, outcomes
 from implicitbias.threads import one_thread
 
 
@@ -59,19 +59,35 @@ def run_study(
     *,
     jobs: int | None = None,
     settings: list[str] = (),
+    backend: str = "local",
+    scheduler: str | None = None,
+    shard: str | None = None,
+    retry: bool = False,
+    mode: str = "resume",
+    refresh: bool = False,
+    notice: Callable[[str], None] = lambda sentence: None,
     progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
 ) -> Summary:
     """Run a study file and keep its results; runs already in the folder are not repeated.
 
     Arguments
-        path      the study file
-        out       results folder; default results/ and the name of the study file
-        jobs      worker processes; default all cores
-        settings  overrides, such as ["grid.steps=1000"]
-        progress  called as progress(phase, done, total) with phase "compile" or "run"
+        path       the study file
+        out        results folder; default results/ and the name of the study file
+        jobs       worker processes; default all cores
+        settings   overrides, such as ["grid.steps=1000"]
+        backend    "local": worker processes on this machine; "dask": the workers of a running cluster
+        scheduler  the address of its scheduler, such as "tcp://10.0.0.1:8786"
+        shard      "i/n": only part i = 1..n of the study, left in pieces for `collect`
+        retry      repeat runs that ended with the status error or timeout
+        mode       if out holds other runs than those of this study: "resume" refuses, "extend" computes the new ones
+                   and keeps the others beside the tables, "overwrite" starts afresh
+        refresh    repeat runs that other code or other versions of libraries have made
+        notice     called with a sentence for each damaged file that was found and set aside
+        progress   called as progress(phase, done, total) with a phase such as "running" and counts
 
     Returns a Summary. The tables are then read with `load_runs(out)` and `load_curves(out)`.
-    Errors: ``InputError`` with every mistake of the study file, or if out belongs to another study.
+    Errors: ``InputError`` with every mistake of the study file, or if out belongs to another study, or if no scheduler
+    answers. What goes wrong in a run, or ends its worker twice, is its status.
 
     The tables do not depend on the number of workers, nor on interruptions: identical inputs give identical bits, but
     for the columns of provenance.
@@ -80,41 +96,46 @@ def run_study(
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
     jobs = jobs or os.cpu_count() or 1
-    _, text, runs = plan(path, settings)
-    identity = {"study": Path(path).stem, "settings": list(settings), "runs": len(runs), "digest": _digest(runs)}
-    store = Store.create(out or Path("results") / Path(path).stem, identity, text)
-    done = store.done()
-    missing = [run for run in runs if run.run_id not in done]
-    started = time.perf_counter()
-    needed = kernels_of(missing)
-    for position, optimizer in enumerate(needed.values()):
-        progress(f"compiling {optimizer.name}", position, len(needed))
-        warm_up(optimizer)
-    compiled = time.perf_counter() - started
-    kernel = measured = 0.0
-    finished = 0
-    progress("running", 0, len(missing))
-    try:
-        for name, rows, curves in _results(tasks(missing, jobs), jobs):
-            store.add(name, rows, curves)
-            finished += len(rows)
-            kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
-            measured += sum(row.get("measure_seconds", 0.0) for row in rows)
-            progress("running", finished, len(missing))
-    finally:
-        store.compact([run.run_id for run in runs])
+    part = None if shard is None else read_shard(shard)
+    study, text, runs = plan(path, settings)
+    folder = out or default_folder(path)
+    check_apart(folder, [dict(run.data.params)["path"] for run in runs if run.data.kind == "file"])
+    with closing(open_pool(jobs, backend, scheduler)) as pool:
+        store, missing = open_results(
+            path, folder, runs, text, settings, mode=mode, refresh=refresh, retry=retry, shard=shard, notice=notice
+        )
+        try:
+            if part:
+                mine = {run.run_id for run in shard_of(runs, *part)}
+                missing = [run for run in missing if run.run_id in mine]
+            work = tasks(missing, pool.size)
+            pool.start(min(pool.size, len(work)))
+            compiled = _compile(missing, progress)
+            kernel = measured = 0.0
+            finished = 0
+            progress("running", 0, len(missing))
+            for task, answer in outcomes(pool, execute, work, study.timeout):
+                name, rows, curves = _lost(task, answer) if isinstance(answer, Exception) else answer
+                store.add(name, rows, curves)
+                finished += len(rows)
+                kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
+                measured += sum(row.get("measure_seconds", 0.0) for row in rows)
+                progress("running", finished, len(missing))
+        finally:
+            try:
+                pool.close()  # before its workers compute what nobody waits for
+                if not part:
+                    store.compact([run.run_id for run in runs])
+            finally:
+                store.release()
     wall = time.perf_counter() - clock
-    return Summary(store.folder, len(runs), finished, jobs, wall, compiled, kernel, measured)
+    return Summary(store.folder, len(runs), finished, pool.size, wall, compiled, kernel, measured)
 
 
 def stored_study(folder) -> tuple[Study, Store]:
     """The study a results folder was made from. Errors: ``InputError`` if it is none."""
     store = Store.open(folder)
     return read_study(store.folder / "study.toml", store.identity()["settings"])[0], store
-
-
-def _digest(runs: list[RunSpec]) -> str:
-    return run_id({"runs": [run.run_id for run in runs]})
 
 
 def kernels_of(runs: list[RunSpec]) -> dict:
@@ -128,45 +149,61 @@ def warm_up(optimizer: Optimizer) -> None:
     simulate(Problem([[1.0]]), optimizer, lr=1.0, steps=1)
 
 
-def _results(found: list, jobs: int):
-    """(name, rows of runs, curves) of each task as it ends, in any order."""
-    if jobs == 1 or len(found) <= 1:
-        yield from map(execute, found)
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(execute)(task) for task in found)
+def _compile(runs: list[RunSpec], progress: Callable[[str, int, int], None]) -> float:
+    """Compile or load what the runs need, once for all workers; the seconds it took."""
+    started = time.perf_counter()
+    needed = kernels_of(runs)
+    for position, optimizer in enumerate(needed.values()):
+        progress(f"compiling {optimizer.name}", position, len(needed))
+        warm_up(optimizer)
+    return time.perf_counter() - started
 
 
 @functools.lru_cache(maxsize=4)
 def _problem(data: Data) -> Problem:
     """The data of a task; the cache keeps its separators for the next task on the same data."""
-    return data.problem()
+    problem = data.problem()
+    if problem.digest != data.digest:  # a file, read again by a worker
+        raise InputError(f"the data {data.name!r} are not those that the study was planned with: the file has changed")
+    return problem
 
 
-def execute(task: list[list[RunSpec]]) -> tuple[str, list[dict], pa.Table]:
+def execute(task: list[list[RunSpec]], timeout: float | None = None) -> tuple[str, list[dict], pa.Table]:
     """Simulate and measure the blocks of a task. What goes wrong in a run becomes its status."""
     rows, curves = [], []
     with one_thread():
         for block in task:
-            for spec, row, curve in _execute_block(block):
+            for spec, row, curve in _execute_block(block, timeout):
                 rows.append(_describe(spec) | row)
                 if curve is not None:
                     curves.append(_table(spec.run_id, curve))
-    name = run_id({"task": [row["run_id"] for row in rows]})
-    return name, rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
+    return _part(rows), rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
 
 
-def _table(name: str, curve: pd.DataFrame) -> pa.Table:
+def _lost(task: list[list[RunSpec]], error: Exception) -> tuple[str, list[dict], pa.Table]:
+    """What `execute` would have returned for a task without an answer."""
+    failure = _failure(error)
+    if isinstance(error, WorkerDied):
+        failure["message"] = (
+            f"the worker of this run died in both attempts ({error}); too little memory is the usual reason"
+        )
+    rows = [_describe(spec) | failure for block in task for spec in block]
+    return _part(rows), rows, CURVES.empty_table()
+
+
+def _part(rows: list[dict]) -> str:
+    """The name of the results of a task."""
+    return run_id({"task": [row["run_id"] for row in rows]})
+
+
+def _table(name: str, curve: dict[str, np.ndarray]) -> pa.Table:
     """The curve of a run as rows of the table; NaN is null there."""
-    columns = [pa.array([name] * len(curve), CURVES.field("run_id").type)]
-    columns += [
-        pa.array(curve[item.name].to_numpy(), item.type, from_pandas=True) for item in CURVES if item.name != "run_id"
-    ]
+    columns = [pa.array([name] * len(curve["step"]), CURVES.field("run_id").type)]
+    columns += [pa.array(curve[item.name], item.type, from_pandas=True) for item in CURVES if item.name != "run_id"]
     return pa.Table.from_arrays(columns, schema=CURVES)
 
 
-def _execute_block(block: list[RunSpec]):
+def _execute_block(block: list[RunSpec], timeout: float | None = None):
     setting = block[0].setting.arguments()
     if block[0].lr is not None:  # all but flows
         setting["lr"] = [spec.lr for spec in block]
@@ -177,7 +214,7 @@ def _execute_block(block: list[RunSpec]):
         problem = _problem(block[0].data)
         certified = _certificates(problem)
         seconds = time.perf_counter() - clock
-        runs = simulate(problem, [spec.optimizer for spec in block], **setting)
+        runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
     except NotSeparable as error:
         yield from ((spec, {"status": "not_separable", "message": str(error)}, None) for spec in block)
         return
@@ -188,15 +225,23 @@ def _execute_block(block: list[RunSpec]):
         clock = time.perf_counter()
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
-                limit = _limit(spec.data, spec.optimizer, spec.limit, **_visits(spec.setting))
-                curve = measure(run, limit)
+                limit = _limit(spec.data, spec.optimizer, spec.limit, **visits(spec))
+                curve = measures(run, limit)
                 row = certified | {"status": run.status, "kernel_seconds": run.seconds}
-                row |= _final(run, spec, curve, limit)
+                # the end of a run that was cut short is not what the study asks for: its snapshots are in the curves
+                row |= {"message": _cut(run, timeout)} if run.status == "timeout" else _final(run, spec, curve, limit)
         except Exception as error:
             yield spec, _failure(error), None
             continue
         row["measure_seconds"] = seconds / len(block) + time.perf_counter() - clock
         yield spec, row, curve
+
+
+def _cut(run: Run, timeout: float) -> str:
+    """Where a run was when its time was up."""
+    if run.setting.steps is None:
+        return f"stopped after {timeout:g} s at t = {run.sum_lr[-1]:g} of {run.setting.time:g}"
+    return f"stopped after {timeout:g} s between its snapshot at step {run.steps[-1]} and step {run.setting.steps}"
 
 
 def _failure(error: Exception) -> dict:
@@ -213,12 +258,13 @@ def _certificates(problem: Problem) -> dict:
     }
 
 
-def _final(run: Run, spec: RunSpec, curve: pd.DataFrame, limit: Limit | None) -> dict:
+def _final(run: Run, spec: RunSpec, curve: dict[str, np.ndarray], limit: Limit | None) -> dict:
     """The measures at the end of a run, and its predicted limit."""
     if not len(run.steps):
         return {}
     w, increment = run.weights[-1], (run.weights - half_way(run))[-1]
-    row = {**curve.iloc[-1].to_dict(), "w": w.tolist(), "increment": increment.tolist()}
+    row = {name: values[-1].item() for name, values in curve.items()}
+    row |= {"w": w.tolist(), "increment": increment.tolist()}
     if w.any():
         row |= {f"distance_{norm}": float(max_margin(run.problem, norm).distance(w)) for norm in NORMS}
     if limit is not None:
@@ -227,18 +273,21 @@ def _final(run: Run, spec: RunSpec, curve: pd.DataFrame, limit: Limit | None) ->
         for norm in NORMS:
             row[f"limit_cos_{norm}"] = float(cosine(limit.direction, max_margin(run.problem, norm).direction))
     # Rival orders are told apart on small data, where each takes milliseconds.
-    if spec.optimizer.name == "adam" and spec.data.n <= 50 and spec.setting.batch < spec.data.n:
+    small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
+    if spec.limit != "none" and spec.optimizer.name == "adam" and small:
         for order in RIVALS:
-            rival = _limit(
-                spec.data, spec.optimizer, "theory", **_visits(spec.setting) | {"order": order, "remainder": None}
-            )
+            visits = {"batch": spec.setting.batch, "order": order, "remainder": None, "seed": 0}
+            rival = _limit(spec.data, spec.optimizer, "theory", **visits)
             row[f"inc_cos_if_{order}"] = math.nan if rival is None else float(cosine(increment, rival.direction))
     return row
 
 
-def _visits(setting: Setting) -> dict:
+def visits(spec: RunSpec) -> dict:
     """The part of a setting that a prediction depends on."""
-    return {name: getattr(setting, name) for name in ("batch", "order", "remainder", "seed")}
+    visits = {name: getattr(spec.setting, name) for name in ("batch", "order", "remainder", "seed")}
+    # Runs that differ in the seed alone share a prediction, but for blocks that the seed has chosen.
+    shared = spec.limit == "theory" and spec.setting.order != "shuffle_once"
+    return visits | {"seed": 0} if shared else visits
 
 
 @functools.lru_cache(maxsize=4096)
@@ -269,18 +318,7 @@ def _describe(spec: RunSpec) -> dict:
         **({} if spec.lr is None else {f"lr_{key}": value for key, value in asdict(spec.lr).items()}),
         **asdict(spec.setting),
         "limit_method": spec.limit,
-        "version": __version__,
-        "source": source_hash(),
-        "libraries": _libraries(),
+        **provenance(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "message": None,
     }
-
-
-@functools.cache
-def _libraries() -> str:
-    import numba
-    import scipy
-
-    names = {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (np, numba, scipy, pd, pa)}
-    return ", ".join(f"{name} {version}" for name, version in names.items())

@@ -3,9 +3,10 @@
 import hashlib
 import itertools
 import json
+import math
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from implicitbias.errors import InputError, one_of
@@ -18,9 +19,12 @@ from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
-from implicitbias.study.spec import Grid, Study, axis
+from implicitbias.study.spec import Grid, Study, axis, check_values
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
+MOST_RUNS = 10**7  # of one table of axes; planning them takes minutes, and more is a slip of the keyboard
+MOST_SETS = 10**5  # planning makes every data set once
+MOST_MISTAKES = 100  # in one table; a range of wrong values would fill the screen, and the memory
 ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
 DISCRETE = ("batch", "order", "lr", "steps", "epochs", "seed", "remainder")  # keys of a grid that a flow does not take
 
@@ -40,7 +44,7 @@ class Data:
         return make(self.kind, **dict(self.params))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunSpec:
     """One run of a study: everything that decides its result, and the names the study gives to its parts."""
 
@@ -72,7 +76,33 @@ def canonical(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setti
 
 def run_id(specification: dict) -> str:
     """Hash of the canonical specification."""
-    text = json.dumps(specification, sort_keys=True, separators=(",", ":"))
+    return _hash(_json(specification))
+
+
+def identity(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str) -> str:
+    """The id of a run."""
+    return _hash(_outer(setting, limit) % (data.digest, _inner(optimizer), _inner(lr), type(optimizer).name))
+
+
+# The text that is hashed is put together from pieces that many runs share: it takes a third of the time of planning.
+
+
+def _outer(setting: Setting, limit: str) -> str:
+    """The JSON of `canonical` with four holes, for what varies within a cell of a grid."""
+    fixed = {key: _json(value).replace("%", "%%") for key, value in {**asdict(setting), "limit": limit}.items()}
+    parts = fixed | {"data": '"%s"', "hyper": "%s", "lr": "%s", "optimizer": '"%s"'}
+    return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
+
+
+def _inner(part: Optimizer | Power | None) -> str:
+    return _json(None if part is None else asdict(part))
+
+
+def _json(value) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -83,28 +113,32 @@ def expand(study: Study) -> list[RunSpec]:
     """
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
-    runs = expand_tables(study.data, study.optimizer, grids, mistakes)
+    runs = list(expand_tables(study.data, study.optimizer, grids, mistakes))
     if mistakes:
         raise InputError(mistakes)
     return runs
 
 
-def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str]) -> list[RunSpec]:
-    """The runs of grids, each under the name of its place; mistakes are added to the list, and the rest goes on."""
+def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str]) -> Iterator[RunSpec]:
+    """The runs of grids, each under the name of its place, one by one; mistakes are added to the list, and the rest
+    goes on."""
     known_data, known_optimizers = (
         {name: read(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
         for read, tables in ((_data, data), (_optimizers, optimizer))
     )
-    runs: dict[str, RunSpec] = {}
+    seen: set[str] = set()
     for where, grid in grids.items():
         local: list[str] = []  # a mistake in one grid does not hide those of the next
         for spec in _grid_runs(where, grid, known_data, known_optimizers, local):
-            runs.setdefault(spec.run_id, spec)
+            if spec.run_id not in seen:
+                seen.add(spec.run_id)
+                yield spec
         mistakes.extend(dict.fromkeys(local))
-    return list(runs.values())
 
 
-def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[str]) -> Iterator[dict]:
+def combinations(
+    table: dict, zips: list[list[str]], where: str, mistakes: list[str], most: int = MOST_RUNS
+) -> Iterator[dict]:
     """Every combination of a table of axes: the product, but lists named together in `zips` advance together."""
     axes = {name: axis(value) for name, value in table.items()}
     mistakes.extend(f"{where}.{name} is an empty list, so there are no runs" for name, x in axes.items() if not x)
@@ -123,6 +157,11 @@ def combinations(table: dict, zips: list[list[str]], where: str, mistakes: list[
             words = ", ".join(f"{name} has {length}" for name, length in lengths.items())
             mistakes.append(f"{where}.zip: lists that advance together must be equally long, but {words}")
     if mistakes:
+        return
+    count = math.prod(len(values) for name, values in axes.items() if name not in tied)
+    count *= math.prod(len(axes[group[0]]) for group in zips)
+    if count > most:
+        mistakes.append(f"{where} has {count} combinations of its axes; the most are {most}")
         return
     factors = [[{name: value} for value in values] for name, values in axes.items() if name not in tied]
     factors += [
@@ -143,16 +182,23 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
     if kind == "shifted_diagonal" and isinstance(diagonal, list) and not any(isinstance(x, list) for x in diagonal):
         table["diagonal"] = [diagonal]  # one list of numbers is one value, not an axis
     found, local = [], []
-    for params in combinations(table, zips, where, local):
+    for params in combinations(table, zips, where, local, MOST_SETS):
+        if _enough(local):
+            break
         try:
             problem = make(kind, **params)
         except InputError as error:
             local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
             continue
-        frozen = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
-        found.append(Data(name, kind, frozen, problem.digest, problem.n, problem.d))
+        found.append(describe(name, kind, problem))
     mistakes.extend(dict.fromkeys(local))
     return found
+
+
+def describe(name: str, kind: str, problem: Problem) -> Data:
+    """A data set as a study knows it."""
+    params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
+    return Data(name, kind, params, problem.digest, problem.n, problem.d)
 
 
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:
@@ -161,12 +207,14 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     if not isinstance(kind, str) or kind not in KINDS:
         mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', KINDS)}")
         return []
-    known = KINDS[kind].__dataclass_fields__
+    known = [item.name for item in fields(KINDS[kind])]  # __dataclass_fields__ has the constants of the class too
     unknown = [key for key in table if key not in known and key != "lr"]
     mistakes.extend(f"{where}.{key}: {one_of(key, 'hyper-parameter', [*known, 'lr'])}" for key in unknown)
     table = {key: value for key, value in table.items() if key not in unknown}
     found, local = [], []
     for params in combinations(table, zips, where, local):
+        if _enough(local):
+            break
         lr = params.pop("lr", None)
         try:
             schedule = None if lr is None else _schedule(lr, f"{where}.lr", local) or ANY_LR
@@ -179,6 +227,14 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     return found
 
 
+def _enough(mistakes: list[str]) -> bool:
+    """Whether a table has so many mistakes that the rest of it need not be looked at; says so in the last of them."""
+    found = len(mistakes) > MOST_MISTAKES and len(dict.fromkeys(mistakes)) > MOST_MISTAKES
+    if found:
+        mistakes.append("... and maybe more; the search for mistakes ended here")
+    return found
+
+
 def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
     """An optimizer from its kind and "name=value" settings. Errors: ``InputError`` with every mistake."""
     mistakes: list[str] = []
@@ -187,8 +243,9 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
         name, _, value = setting.partition("=")
         try:
             table[name.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             mistakes.append(f"--hyper takes name=value, such as beta2=0.95, not {setting!r}")
+    check_values(table, "--hyper")
     found = _optimizers("command line", table, mistakes)
     if mistakes:
         raise InputError(mistakes)
@@ -229,28 +286,47 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
     if local:
         mistakes.extend(local)
         return
-    cells = list(combinations(table, grid.zip, where, local))
-    mistakes.extend(local)
-    for cell in cells:
+    # The JSON of every optimizer, and of its own step size, once.
+    written = {
+        name: [(*item, _inner(item[1]), item[2] and _inner(item[2])) for item in items]
+        for name, items in optimizers.items()
+    }
+    for cell in combinations(table, grid.zip, where, local):
+        if _enough(mistakes):
+            break
+        cell_lr = cell.get("lr")
+        cell_text = _inner(cell_lr)
+        shared: dict = {}  # the setting of a cell depends on the number of rows, and on which flow it is
         for item in data.get(cell["data"], ()):
-            for name, optimizer, own_lr in optimizers.get(cell["optimizer"], ()):
-                lr = own_lr or cell.get("lr")
+            for name, optimizer, own_lr, hyper, own_text in written.get(cell["optimizer"], ()):
+                lr = own_lr or cell_lr
                 if lr is None and not flowing:
                     mistakes.append(
                         f"{where}: no step size for optimizer {name!r}; give lr in the grid or with the optimizer"
                     )
                     continue
-                try:
-                    setting = _setting(item.n, optimizer, cell)
-                except InputError as error:
-                    mistakes.extend(f"{where} with data {item.name!r}: {mistake}" for mistake in error.mistakes)
+                key = item.name, item.n, optimizer if flowing else None
+                if key not in shared:
+                    shared[key] = _cell_setting(where, item, optimizer, cell, mistakes)
+                if shared[key] is None:
                     continue
-                limit = cell["limit"]
-                if limit not in METHODS:
-                    mistakes.append(f"{where}.limit: {one_of(limit, 'method', METHODS)}")
-                    continue
-                identity = run_id(canonical(item, optimizer, lr, setting, limit))
-                yield RunSpec(item, name, optimizer, lr, setting, limit, identity)
+                setting, outer = shared[key]
+                text = outer % (item.digest, hyper, own_text or cell_text, type(optimizer).name)
+                yield RunSpec(item, name, optimizer, lr, setting, cell["limit"], _hash(text))
+    mistakes.extend(local)
+
+
+def _cell_setting(where: str, item: Data, optimizer: Optimizer, cell: dict, mistakes) -> tuple[Setting, str] | None:
+    """The setting of a cell for a data set, with its part of the text that is hashed; None if something is wrong."""
+    try:
+        setting = _setting(item.n, optimizer, cell)
+    except InputError as error:
+        mistakes.extend(f"{where} with data {item.name!r}: {mistake}" for mistake in error.mistakes)
+        return None
+    if cell["limit"] not in METHODS:
+        mistakes.append(f"{where}.limit: {one_of(cell['limit'], 'method', METHODS)}")
+        return None
+    return setting, _outer(setting, cell["limit"])
 
 
 def _flow_mistakes(where: str, grid: Grid, chosen: list) -> list[str]:

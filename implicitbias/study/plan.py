@@ -1,6 +1,7 @@
 """A study file as its runs, checked as a whole: a mistake in one table hides none in another."""
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +17,16 @@ def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[R
 
     Errors: ``InputError`` with every mistake of the file.
     """
+    runs: list[RunSpec] = []
+    study, text = survey(path, runs.append, settings)
+    return study, text, runs
+
+
+def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[str] = ()) -> tuple[Study, str]:
+    """The study of a file and the file's text, once `visit` has been called with each run; no list of them is kept.
+
+    Errors: ``InputError`` with every mistake of the file, after all visits.
+    """
     content, text = read_content(path, settings)
     mistakes, study = [], None
     try:
@@ -24,11 +35,12 @@ def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[R
         mistakes += error.mistakes
     data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
-    runs = expand_tables(data, optimizer, grids, mistakes)
+    for run in expand_tables(data, optimizer, grids, mistakes):
+        visit(run)
     mistakes += claim_mistakes(_readable(Claim, content, "claim"))
     if mistakes:
         raise InputError(mistakes)
-    return study, text, runs
+    return study, text
 
 
 def _readable(model: type[BaseModel], content: dict, name: str) -> dict[str, BaseModel]:

@@ -2,6 +2,7 @@
 
     title, question          what the study asks
     sources                  bibliography of the question
+    timeout                  seconds a run may be simulated; it then ends with the status "timeout" (default: no limit)
     [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
     [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
     [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
@@ -16,6 +17,7 @@ table advances the lists n and d together instead of taking their product. A bat
 """
 
 import copy
+import re
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
@@ -25,6 +27,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from implicitbias.errors import InputError, one_of
 
 LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
+MOST_BYTES = 2**20  # of a study file; those of this package have a few thousand
+DEEPEST = 20  # tables and lists inside each other; the deepest a study can mean is 5
+# tomllib takes the square of the number of parts of a dotted key: a megabyte of "a.a.a" would take hours.
+_ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
 
 
 class _Strict(BaseModel):
@@ -94,6 +100,7 @@ class Study(_Strict):
     title: str
     question: str = ""
     sources: list[str] = []
+    timeout: float | int | None = Field(None, gt=0)
     data: dict[str, dict[str, Any]] = Field(min_length=1)
     optimizer: dict[str, dict[str, Any]] = Field(min_length=1)
     grid: list[Grid] = Field(min_length=1)
@@ -124,18 +131,56 @@ def read_content(path: str | Path, settings: list[str] = ()) -> tuple[dict, str]
     """A study file as plain TOML tables with the settings applied, not yet validated, and its text."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")  # an editor's byte order mark is no part of the text
     except FileNotFoundError:
         raise InputError(f"there is no study file {path}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"the study file {path} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}"
-        ) from None
+    except (OSError, ValueError) as error:  # not UTF-8, or a null byte in the name
+        words = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        raise InputError(f"the study file {path} cannot be read: {words}") from None
+    if len(data) > MOST_BYTES:
+        raise InputError(f"{path} has more than {MOST_BYTES} bytes, so it is no study file")
+    if _ENDLESS_KEY.search(text):
+        raise InputError(f"{path} is not valid TOML: a key of more than 100 parts")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise InputError(f"{path} is not a study: lists or tables more than {DEEPEST} deep") from None
+    except ValueError as error:  # not TOML, or an integer of more digits than Python reads
         raise InputError(f"{path} is not valid TOML: {error}") from None
-    return override(content, settings), text
+    check_values(content, path.name)
+    content = override(content, settings)
+    check_values(content, "--set")
+    return content, text
+
+
+def check_values(content: dict, where: str) -> None:
+    """Refuse what tomllib reads and no study can mean, before anything is copied, expanded or printed.
+
+    TOML has integers of 64 bits, and those of Python, which have no end, overflow in every place that makes a float.
+    """
+    mistakes, stack = [], [((), content)]
+    while stack:
+        place, value = stack.pop()
+        name = ".".join(map(str, place))
+        if len(place) > DEEPEST:
+            raise InputError(f"{where}: {name} is more than {DEEPEST} lists or tables deep")
+        if isinstance(value, dict):
+            stack += [((*place, key), item) for key, item in value.items()]
+            low, high = value.get("from"), value.get("to")
+            if type(low) is type(high) is int and len(value) == 2 and high - low >= LONGEST_RANGE and _fits(low, high):
+                mistakes.append(f"{where}: {name} is a range from {low} to {high}; the longest has {LONGEST_RANGE}")
+        elif isinstance(value, list):
+            stack += [((*place, k), item) for k, item in enumerate(value) if isinstance(item, (dict, list, int))]
+        elif isinstance(value, int) and not _fits(value):
+            mistakes.append(f"{where}: {name} must be an integer of 64 bits, between -2^63 and 2^63 - 1")
+    if mistakes:
+        raise InputError(mistakes[::-1])  # the stack gave the last first
+
+
+def _fits(*values: int) -> bool:
+    return all(-(2**63) <= value < 2**63 for value in values)
 
 
 def override(content: dict, settings: list[str]) -> dict:
@@ -146,7 +191,7 @@ def override(content: dict, settings: list[str]) -> dict:
         key, equals, value = setting.partition("=")
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             parsed = value.strip()  # an unquoted word is a string
         *tables, last = (part.strip() for part in key.split("."))
         if not equals or not last:

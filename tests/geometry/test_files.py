@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import implicitbias as ib
+from implicitbias.errors import one_line
 from implicitbias.geometry import from_file
 
 
@@ -28,6 +29,7 @@ def write(tmp_path):
 def mistakes(path, **options):
     with pytest.raises(ib.InputError) as caught:
         from_file(path, **options)
+    path = one_line(str(path))
     assert all(mistake.startswith(f"{path}: ") for mistake in caught.value.mistakes)
     return [mistake.removeprefix(f"{path}: ") for mistake in caught.value.mistakes]
 
@@ -258,6 +260,7 @@ def test_unreadable_files(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)  # root may read everything, so chmod proves nothing
+    (tmp_path / "secret.csv").touch()
     assert mistakes(tmp_path / "secret.csv") == ["no permission to read it"]
 
 

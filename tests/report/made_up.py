@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from stores import create
 
 from implicitbias.report.tables import label_runs
-from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RIVALS, RUNS
 
 STEPS = [1, 2, 4, 8, 16, 32]
@@ -73,7 +73,8 @@ def tables(
 
 
 def folder(path, runs, curves, text=STUDY):
-    store = Store.create(path / "results", {"study": "s", "settings": [], "runs": runs.num_rows, "digest": "x"}, text)
+    identity = {"study": "s", "settings": [], "runs": runs.num_rows, "digest": "x"}
+    store = create(path / "results", identity, text)
     store.add("part", runs.to_pylist(), curves)
     store.compact(runs.column("run_id").to_pylist())
     return store.folder

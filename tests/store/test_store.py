@@ -8,17 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stores import IDENTITY, create
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, NotWritten
 from implicitbias.store import Store, load_curves, load_runs
 from implicitbias.store.schema import CURVES, RUNS
-
-IDENTITY = {"study": "s", "settings": [], "runs": 3, "digest": "d"}
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store.create(tmp_path / "out", IDENTITY, "title = 'é'")
+    return create(tmp_path / "out", IDENTITY, "title = 'é'")
 
 
 def curves_of(*ids):
@@ -38,12 +37,12 @@ def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def refused(folder, words, identity=IDENTITY):
+def refused(folder, words):
     """The folder is refused, and left as it was."""
     parent = Path(folder).parent
     before = content(parent) if parent.is_dir() else None
     with pytest.raises(InputError, match=words) as caught:
-        Store.create(folder, identity, "title = 't'")
+        create(folder)
     assert len(caught.value.mistakes) == 1
     assert str(folder) in caught.value.mistakes[0]
     if before is not None:
@@ -59,7 +58,7 @@ def test_a_new_folder_knows_its_study(store):
 
 
 def test_folders_above_are_made(tmp_path):
-    assert Store.create(tmp_path / "a" / "b", IDENTITY, "").folder.is_dir()
+    assert create(tmp_path / "a" / "b").folder.is_dir()
 
 
 def test_what_is_added_is_there_at_once_and_for_others(store):
@@ -79,24 +78,43 @@ def test_tables_have_the_declared_columns(store):
 
 
 def test_compacting_puts_the_runs_in_order_and_removes_the_parts(store):
-    add(store, "one", "c", "x")
+    add(store, "one", "c", "b")
     add(store, "two", "a")
     store.compact(["a", "b", "c"])
-    assert ids(store, "runs") == ["a", "c", "x"]  # what the study does not know comes last
-    assert ids(store, "curves") == ["a", "a", "c", "c", "x", "x"]
+    assert ids(store, "runs") == ["a", "b", "c"]
+    assert ids(store, "curves") == ["a", "a", "b", "b", "c", "c"]
     assert store.table("curves").column("step").to_pylist() == [1, 2] * 3
     assert sorted(content(store.folder)) == ["curves.parquet", "runs.parquet", "study.json", "study.toml"]
+
+
+def test_runs_that_the_study_does_not_name_stay_beside_the_tables(store):
+    add(store, "one", "c", "x")
+    add(store, "two", "a", "y")
+    store.compact(["a", "b", "c"])
+    assert ids(store, "runs") == ["a", "c"] and ids(store, "curves") == ["a", "a", "c", "c"]
+    assert store.done() == {"a", "c", "x", "y"}
+    before = content(store.folder)
+    assert sorted(before) == [
+        "curves.parquet", "runs.parquet", "study.json", "study.toml", "unused.curves.parquet", "unused.runs.parquet",
+    ]  # fmt: skip
+    store.compact(["a", "b", "c"])
+    assert content(store.folder) == before
+    store.compact(["y", "c"])  # named again, and others not
+    assert ids(store, "runs") == ["y", "c"] and ids(store, "curves") == ["y", "y", "c", "c"]
+    assert store.done() == {"a", "c", "x", "y"}
+    store.compact(["x", "y", "a", "c"])
+    assert ids(store, "curves") == [run for run in "xyac" for _ in range(2)]
 
 
 def test_the_same_runs_give_the_same_bytes(tmp_path):
     tables = []
     for position, parts in enumerate([["a", "b", "c"], ["bc", "a"], ["c", "ab"]]):
-        store = Store.create(tmp_path / str(position), IDENTITY, "")
+        store = create(tmp_path / str(position))
         for part in parts:
             add(store, part, *part)
             if position == 2:  # interrupted and gone on with
                 store.compact(["a", "b", "c"])
-                store = Store.create(tmp_path / str(position), IDENTITY, "")
+                store = create(tmp_path / str(position))
         store.compact(["a", "b", "c"])
         tables.append([(store.folder / name).read_bytes() for name in ("curves.parquet", "runs.parquet")])
     assert tables[0] == tables[1] == tables[2]
@@ -133,7 +151,7 @@ def test_parts_that_the_tables_hold_already_are_not_doubled(store, left):
     for _ in range(2):
         assert ids(store, "runs") == ["a", "b"]
         assert ids(store, "curves") == ["a", "a", "b", "b"]
-        Store.create(store.folder, IDENTITY, "").compact(["a", "b"])
+        create(store.folder).compact(["a", "b"])
 
 
 def test_a_run_without_snapshots_is_done(store):
@@ -143,28 +161,29 @@ def test_a_run_without_snapshots_is_done(store):
     assert ids(store, "curves") == []
 
 
-def test_a_file_is_there_whole_or_not_at_all(store, monkeypatch):
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_file_is_there_whole_or_not_at_all(store, monkeypatch, error):
     add(store, "one", "a")
     store.compact(["a"])
     before = content(store.folder)
-    written = []
+    original = pq.ParquetWriter.write_table
 
-    def broken(table, path, **options):
-        written.append(Path(path))
-        Path(path).write_bytes(b"half")
-        raise KeyboardInterrupt
+    def broken(writer, table, **options):
+        original(writer, table, **options)
+        raise error
 
-    monkeypatch.setattr(pq, "write_table", broken)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", broken)
+    expected = NotWritten if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
         store.compact(["a"])
-    with pytest.raises(KeyboardInterrupt):
-        (store.parts.mkdir(), add(store, "two", "b"))
-    monkeypatch.undo()
-    for path in written:  # under a name that no reader looks at
-        assert path.name.startswith(".")
-        path.unlink()
     assert content(store.folder) == before
+    with pytest.raises(expected):
+        add(store, "two", "b")
+    monkeypatch.undo()
+    assert content(store.folder) == before  # no temporary file stays
     assert ids(store, "curves") == ["a", "a"]
+    add(Store.open(store.folder), "two", "b")
+    assert ids(store, "curves") == ["a", "a", "b", "b"]
 
 
 def test_no_temporary_files_stay(store):
@@ -175,19 +194,14 @@ def test_no_temporary_files_stay(store):
 
 def test_the_same_study_goes_on_with_its_text_as_it_is_now(store):
     add(store, "one", "a")
-    again = Store.create(store.folder, IDENTITY, "title = 'other words'")
+    again = create(store.folder, IDENTITY, "title = 'other words'")
     assert again.done() == {"a"}
     assert again.text() == "title = 'other words'"
 
 
-def test_another_study_is_refused(store):
+def test_the_same_runs_under_another_name_go_on(store):
     add(store, "one", "a")
-    other = "holds the results of another study"
-    refused(
-        store.folder, rf"{other} \('s', 3 runs\); choose another --out, or delete it", IDENTITY | {"study": "other"}
-    )
-    refused(store.folder, "another version of this study", IDENTITY | {"digest": "e"})
-    refused(store.folder, "another version of this study", IDENTITY | {"settings": ["grid.steps=3"]})
+    assert create(store.folder, IDENTITY | {"study": "t", "settings": ["title=x"]}, "").done() == {"a"}
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path):
@@ -206,7 +220,7 @@ def test_a_folder_with_another_study_json_is_refused(tmp_path, text):
 
 
 def test_an_empty_folder_is_taken(tmp_path):
-    assert Store.create(tmp_path, IDENTITY, "").identity() == IDENTITY
+    assert create(tmp_path).identity() == IDENTITY
 
 
 def test_a_file_is_refused(tmp_path):
@@ -227,7 +241,7 @@ def test_no_permission_is_one_sentence(tmp_path, monkeypatch, failing):
 
     monkeypatch.setattr(Path, failing, forbidden)
     with pytest.raises(InputError, match="out cannot be written: Permission denied"):
-        Store.create(tmp_path / "out", IDENTITY, "")
+        create(tmp_path / "out")
 
 
 @pytest.mark.parametrize("load", [load_runs, load_curves, Store.open])
@@ -242,7 +256,7 @@ def test_what_is_no_results_folder_cannot_be_loaded(tmp_path, load):
 def test_loading_while_the_study_runs(store):
     add(store, "one", "a")
     store.compact(["a", "b"])
-    Store.create(store.folder, IDENTITY, "")
+    create(store.folder)
     add(store, "two", "b")
     assert load_runs(str(store.folder))["run_id"].tolist() == ["a", "b"]
     assert load_curves(store.folder)[["run_id", "step"]].to_numpy().tolist() == [["a", 1], ["a", 2], ["b", 1], ["b", 2]]
@@ -255,13 +269,13 @@ def test_loading_while_the_study_runs(store):
 )
 def test_no_history_of_interruptions_loses_or_doubles_a_run(tmp_path_factory, history, order):
     folder = tmp_path_factory.mktemp("history") / "out"
-    store = Store.create(folder, IDENTITY, "")
+    store = create(folder)
     for run, end in history:
         add(store, run, run)
         if end == "stop":  # by Ctrl-C: what is there is merged
             store.compact(order)
         if end != "no":
-            store = Store.create(folder, IDENTITY, "")
+            store = create(folder)
         assert set(ids(store, "runs")) == store.done()
     assert store.done() == {run for run, _ in history}
     store.compact(order)

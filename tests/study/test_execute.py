@@ -7,10 +7,14 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+from processes import assert_as
+from stores import create
 
 import implicitbias as ib
 from implicitbias.errors import InputError
+from implicitbias.jit import source_hash
 from implicitbias.store import Store
+from implicitbias.store.files import write as write_table
 from implicitbias.store.schema import STATUSES
 from implicitbias.study import execute
 from implicitbias.study.claims import verdicts
@@ -45,7 +49,6 @@ measure = "cos_l2"
 at_least = 0.1
 """
 RUNS = 4 * 3 * 5
-TIMINGS = ["kernel_seconds", "measure_seconds"]
 
 
 @pytest.fixture(scope="module")
@@ -78,20 +81,12 @@ def computed(monkeypatch):
     calls = Counter()
     original = execute._execute_block
 
-    def counting(block):
+    def counting(block, *args):
         calls.update(spec.run_id for spec in block)
-        yield from original(block)
+        yield from original(block, *args)
 
     monkeypatch.setattr(execute, "_execute_block", counting)
     return calls
-
-
-def assert_as(folder, finished):
-    """The same tables, but for the time they took."""
-    assert (folder / "curves.parquet").read_bytes() == (finished / "curves.parquet").read_bytes()
-    left, right = (ib.load_runs(x).drop(columns=TIMINGS) for x in (folder, finished))
-    pd.testing.assert_frame_equal(left, right, check_exact=True)
-    assert not list(folder.glob("parts/*")) and not list(folder.rglob(".*"))
 
 
 def test_every_run_is_in_the_tables_once_and_in_the_order_of_the_study(study, finished):
@@ -110,7 +105,7 @@ def test_every_run_is_in_the_tables_once_and_in_the_order_of_the_study(study, fi
 def test_the_table_of_runs_holds_effective_values_and_the_end_of_each_curve(finished):
     runs, curves = ib.load_runs(finished[0]), ib.load_curves(finished[0])
     assert set(runs["status"]) == {"ok"} and runs["message"].isna().all()
-    assert set(runs["source"]) == {execute.source_hash()} and set(runs["version"]) == {ib.__version__}
+    assert set(runs["source"]) == {source_hash()} and set(runs["version"]) == {ib.__version__}
     last = curves.groupby("run_id", sort=False).tail(1).reset_index(drop=True)
     pd.testing.assert_frame_equal(runs[last.columns], last, check_exact=True)
     full = runs[runs["order"] == "full"]
@@ -177,11 +172,11 @@ def test_an_interrupted_study_goes_on_where_it_stopped(study, finished, tmp_path
 def test_an_interruption_inside_a_task_loses_that_task_alone(study, finished, tmp_path, monkeypatch):
     original, calls = execute.execute, []
 
-    def interrupted(task):
+    def interrupted(task, *args):
         calls.append(task)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return original(task)
+        return original(task, *args)
 
     monkeypatch.setattr(execute, "execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
@@ -196,12 +191,12 @@ def test_an_interruption_inside_a_task_loses_that_task_alone(study, finished, tm
 def test_missing_runs_are_computed_as_they_would_have_been(study, finished, tmp_path, computed, step):
     """Every block loses some of its runs: what is left of it is advanced by other company, to the same bits."""
     store = Store.open(finished[0])
-    out = Store.create(tmp_path / "out", store.identity(), store.text())
+    out = create(tmp_path / "out", store.identity(), store.text())
     gone = set(ib.load_runs(finished[0])["run_id"][::step])
     for name in ("runs", "curves"):
         table = store.table(name)
         keep = [run not in gone for run in table.column("run_id").to_pylist()]
-        out._write(out.folder / f"{name}.parquet", table.filter(keep))
+        write_table(out.folder / f"{name}.parquet", name, [table.filter(keep)])
     assert run_study(study, out.folder, jobs=1).computed == len(gone)
     assert set(computed) == gone
     assert_as(out.folder, finished[0])

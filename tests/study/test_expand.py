@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.simulation.orders import ORDERS
-from implicitbias.study.expand import expand, study_files
+from implicitbias.study.expand import canonical, expand, identity, run_id, study_files
+from implicitbias.study.plan import plan, survey
 from implicitbias.study.spec import override, parse_study
-from implicitbias.study.tasks import LONGEST, MOST, groups, seconds_of, tasks
+from implicitbias.study.tasks import LONGEST, MOST, MOST_SNAPSHOTS, groups, seconds_of, snapshots, tasks
 
 BASE = """
 title = "t"
@@ -253,6 +254,30 @@ def test_the_runs_of_a_study_are_its_distinct_cells(axes):
     ]  # fmt: skip
     assert set(found) == set(cells(axes))
     assert len(found) == len(set(found)) == len({run.run_id for run in runs})
+
+
+@given(studies)
+def test_ids_are_hashes_of_the_canonical_form(axes):
+    """The short way, through pieces of text that runs share, gives what hashing the whole dictionary gives."""
+    for run in expand(parse_study(content_of(axes))):
+        parts = run.data, run.optimizer, run.lr, run.setting, run.limit
+        assert run.run_id == identity(*parts) == run_id(canonical(*parts))
+
+
+def test_a_survey_sees_the_runs_of_a_plan_and_keeps_none(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(BASE + "batch = [1, 2, 1]\nseed = { from = 0, to = 999 }")
+    seen = []
+    survey(path, lambda run: seen.append(run.run_id))
+    assert seen == [run.run_id for run in plan(path)[2]]
+    assert len(seen) == len(set(seen)) == 2000
+
+
+def test_a_task_holds_a_bounded_number_of_snapshots():
+    runs = runs_of(BASE, "grid.seed={from = 0, to = 3999}", "grid.steps=256")
+    planned = tasks(runs, jobs=1)
+    assert sum(len(block) for task in planned for block in task) == 4000
+    assert all(sum(snapshots(run) for block in task for run in block) <= MOST_SNAPSHOTS for task in planned)
 
 
 @given(studies, st.randoms(use_true_random=False))

@@ -1,0 +1,232 @@
+"""Going on with a results folder: what is there, what is missing, and what it says when the study is another one.
+
+The tables hold the runs that the study names, in its order. Runs that an earlier form of the study named stay in the
+folder beside the tables (`unused.*.parquet`) and count again if the study names them again.
+"""
+
+import functools
+import json
+import platform
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from implicitbias import __version__
+from implicitbias.errors import InputError, one_of
+from implicitbias.jit import source_hash
+from implicitbias.store import Store
+from implicitbias.study.expand import RunSpec, run_id
+from implicitbias.study.spec import override
+
+MODES = ("resume", "extend", "overwrite")
+FAILED = ("error", "timeout")  # what may end otherwise another time
+PROVENANCE = ("version", "source", "libraries")
+DECIDE = ("data", "optimizer", "grid")  # the tables of a study file that decide its runs
+MOST, WIDEST = 6, 60  # differences of two studies that are told, and characters of a value
+GROUPS = 3  # makers of old rows that are told
+
+
+def open_results(
+    path: str | Path,
+    out: str | Path,
+    runs: list[RunSpec],
+    text: str,
+    settings: list[str] = (),
+    *,
+    mode: str = "resume",
+    refresh: bool = False,
+    retry: bool = False,
+    shard: str | None = None,
+    notice: Callable[[str], None] = lambda sentence: None,
+) -> tuple[Store, list[RunSpec]]:
+    """The results folder of a study, locked for writing, and the runs that are to be computed.
+
+    Arguments
+        path, text  the study file and its text
+        out         the folder
+        runs        the runs of the study, in its order
+        settings    overrides that are part of the study
+        mode        what to do with results of other runs than these: "resume" refuses them, "extend" keeps them and
+                    computes what is new, "overwrite" removes them, and nothing else in the folder
+        refresh     compute runs again that other code or other libraries have made
+        retry       compute runs again that ended with an error or a time-out
+        shard       the name of a writer beside others, who may not do more than resume
+        notice      called with a sentence for each damaged file that was set aside
+
+    Rows that are computed again stay until the new ones are there. The caller writes, merges with `Store.compact`, and
+    gives the lock back with `Store.release`.
+    Errors: ``InputError`` if the folder holds something else, says what and what can be done; or if another process
+    writes there.
+    """
+    if mode not in MODES:
+        raise InputError(one_of(mode, "mode", MODES))
+    if shard is not None and mode != "resume":
+        raise InputError(
+            f"--{mode} does not go with --shard, which only goes on; choose another --out for the new runs"
+        )
+    store = Store(out)
+    store.notice = notice
+    store.prepare()
+    store.lock(None if shard is None else shard.replace("/", "-of-"))
+    try:
+        found, order = store.identity(), [run.run_id for run in runs]
+        identity = {
+            "study": Path(path).stem,
+            "settings": list(settings),
+            "runs": len(runs),
+            "digest": run_id({"runs": order}),
+        }
+        other = bool(found) and found["digest"] != identity["digest"]
+        if other and mode == "resume":
+            on_disk = store.done(damaged=[])
+            if found["runs"] != len(runs) or on_disk != set(order):  # else in another order, which changes nothing
+                raise InputError(_refusal(store, identity["study"], text, settings, runs, on_disk))
+        if mode == "overwrite":
+            store.clear()
+        if shard is None:
+            store.repair()
+        store.describe(identity, text)
+        if other and mode != "overwrite":
+            store.compact(order)  # so that the tables hold the runs of this study from now on
+        # a shard leaves damaged files where they are: others read them
+        damaged = []
+        done = store.done(damaged)
+        if refresh or retry:
+            done -= _again(store, refresh, retry, damaged)
+        for item in {error.path: error for error in damaged}.values():
+            notice(f"{item}; its runs are computed again")
+    except BaseException:
+        store.release()
+        raise
+    return store, [run for run in runs if run.run_id not in done]
+
+
+def _again(store: Store, refresh: bool, retry: bool, damaged: list) -> set[str]:
+    """The runs on disk that are to be computed again."""
+    found = store.table("runs", ["run_id", "status", *PROVENANCE], damaged=damaged).to_pandas()
+    chosen = (refresh & is_stale(found)) | (retry & found["status"].isin(FAILED))
+    return set(found["run_id"][chosen])
+
+
+@functools.cache
+def provenance() -> dict[str, str]:
+    """What makes a row now: the columns `version`, `source` and `libraries`."""
+    import numba
+    import scipy
+
+    names = {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (np, numba, scipy, pd, pa)}
+    libraries = ", ".join(f"{name} {version}" for name, version in names.items())
+    return {"version": __version__, "source": source_hash(), "libraries": libraries}
+
+
+def is_stale(runs: pd.DataFrame) -> pd.Series:
+    """Which rows of the table of runs were made by other code or other libraries than those that run now."""
+    stale = pd.Series(False, index=runs.index)
+    for column, value in provenance().items():
+        stale |= (runs[column] != value).fillna(True).astype(bool)
+    return stale
+
+
+def stale_words(runs: pd.DataFrame) -> str | None:
+    """The sentence about rows that other code or other libraries have made; None if there are none."""
+    old = runs[is_stale(runs)]
+    if old.empty:
+        return None
+    counts = old.groupby(list(PROVENANCE), dropna=False, sort=False).size().sort_values(ascending=False, kind="stable")
+    makers = [_maker(made) for made in counts.index]
+    told = [f"{count} by {maker}" if len(counts) > 1 else maker for maker, count in zip(makers, counts)][:GROUPS]
+    more = f" and {len(counts) - GROUPS} more" if len(counts) > GROUPS else ""
+    return (
+        f"{len(old)} of {len(runs)} runs are stale, made by {', '.join(told)}{more}; they are kept, and "
+        "`implicitbias run` with --refresh computes them again"
+    )
+
+
+def _maker(made: tuple) -> str:
+    """What a row says about its maker, as far as it differs from now."""
+    now, words = provenance(), []
+    version, source, libraries = ("unknown" if pd.isna(value) else str(value) for value in made)
+    if version != now["version"]:
+        words.append(f"implicitbias {version}")
+    if source != now["source"]:
+        words.append(f"source {source}")
+    if libraries != now["libraries"]:
+        current = now["libraries"].split(", ")
+        words += [item for item in libraries.split(", ") if item not in current] or [f"libraries {libraries}"]
+    return " with ".join([words[0], " and ".join(words[1:])]) if len(words) > 1 else words[0]
+
+
+def _refusal(store: Store, name: str, text: str, settings: list[str], runs: list[RunSpec], on_disk: set[str]) -> str:
+    """Why results of other runs are not gone on with, and the ways out."""
+    found, wanted = store.identity(), {run.run_id for run in runs}
+    new = override(tomllib.loads(text), settings)
+    try:
+        changes = differences(override(tomllib.loads(store.text()), found["settings"]), new)
+    except (OSError, ValueError):
+        changes = ["its study.toml cannot be read"]
+    changes += _changed_data(store, runs)
+    changes = changes or ["the file is the same, but means other runs to this version of implicitbias"]
+    more = f"; {len(changes) - MOST} more changes" if len(changes) > MOST else ""
+    return (
+        f"{store.other(name)}: {'; '.join(changes[:MOST])}{more}; of the {len(on_disk)} runs on disk this study names "
+        f"{len(on_disk & wanted)} and leaves out {len(on_disk - wanted)}, and {len(wanted - on_disk)} are new: "
+        "--extend computes these and keeps the others, --out DIR writes elsewhere, --overwrite starts afresh"
+    )
+
+
+def differences(old: dict, new: dict) -> list[str]:
+    """What differs between two studies in the tables that decide their runs, key by key.
+
+    >>> differences({"grid": [{"steps": 20, "batch": 1}]}, {"grid": [{"steps": 30, "seed": [0, 1]}]})
+    ['grid.0.steps was 20 and is 30', 'grid.0.batch = 1 is gone', 'grid.0.seed = [0, 1] is new']
+    """
+    found: list[str] = []
+    for key in DECIDE:
+        _compare(key, old.get(key, {}), new.get(key, {}), found)
+    return found
+
+
+def _compare(place: str, old, new, found: list[str]) -> None:
+    if old == new:
+        return
+    if _is_tables(old) and _is_tables(new):
+        old, new = (dict(enumerate(tables)) for tables in (old, new))
+    if not (_is_table(old) and _is_table(new)):
+        found.append(f"{place} was {_show(old)} and is {_show(new)}")
+        return
+    for key in dict.fromkeys([*old, *new]):
+        where = f"{place}.{key}"
+        if key not in new:
+            found.append(f"{where} = {_show(old[key])} is gone")
+        elif key not in old:
+            found.append(f"{where} = {_show(new[key])} is new")
+        else:
+            _compare(where, old[key], new[key], found)
+
+
+def _is_table(value) -> bool:
+    return isinstance(value, dict) and set(value) != {"from", "to"}  # a range is one value
+
+
+def _is_tables(value) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _show(value) -> str:
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 4]} ..."
+
+
+def _changed_data(store: Store, runs: list[RunSpec]) -> list[str]:
+    """Data sets of the same name and parameters whose rows are others now: a file was changed."""
+    columns = ["data", "data_params", "data_digest"]
+    stored = store.table("runs", columns, damaged=[]).group_by(columns).aggregate([]).to_pylist()
+    now = {(run.data.name, json.dumps(dict(run.data.params))): run.data.digest for run in runs}
+    changed = [
+        row["data"] for row in stored if now.get((row["data"], row["data_params"])) not in (None, row["data_digest"])
+    ]
+    return [f"the rows of data.{name} are others" for name in dict.fromkeys(changed)]

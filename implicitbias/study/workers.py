@@ -1,0 +1,232 @@
+"""Workers: tasks over local processes or a Dask cluster, through one loop that outlives the death of a worker.
+
+A local worker is an interpreter of its own that reads calls from its standard input and answers on its standard output,
+one at a time: whose worker died is then known, the others go on, and a worker whose study is gone ends by itself.
+"""
+
+import contextlib
+import os
+import pickle
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+
+from implicitbias.errors import InputError
+from implicitbias.serve import receive, send
+
+# What a worker runs: the package from where the study's process has it.
+_BOOT = """
+import pickle, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+size = int.from_bytes(sys.stdin.buffer.read(8), "little")
+sys.path[:] = pickle.loads(sys.stdin.buffer.read(size))
+from implicitbias.serve import serve
+serve(sys.argv[1:])
+"""
+# A worker computes on one thread; without this every one of them starts a thread a core for linear algebra.
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+LOOK_EVERY = 5.0  # seconds between two looks at the pool while no task ends
+STARTS = 3  # of a worker that dies before it is ready
+
+
+class WorkerDied(Exception):
+    """A worker ended without an answer; the text says how."""
+
+
+def outcomes(pool, function: Callable, tasks: list, *args) -> Iterator[tuple[list, object]]:
+    """(task, function(task, *args) or the exception in its place) of every task, in any order.
+
+    A task, which is a list, whose worker died is tried once more: at the end, in pieces, its elements one by one, and
+    with no other task beside it, so that what kills a worker takes nothing with it, and what needs much memory has it.
+    A piece whose worker dies then has ``WorkerDied`` for its result.
+    """
+    waiting, suspects = deque(tasks), deque()
+    running: dict[Future, tuple[list, bool]] = {}
+    while waiting or running or suspects:
+        room = pool.room()
+        while waiting and len(running) < room:
+            task = waiting.popleft()
+            running[pool.submit(function, task, *args)] = task, False
+        if not running:
+            task = suspects.popleft()
+            running[pool.submit(function, task, *args)] = task, True
+        for future in wait(running, LOOK_EVERY, FIRST_COMPLETED).done:
+            task, suspect = running.pop(future)
+            try:
+                answer = future.result()
+            except (Exception, CancelledError) as error:
+                answer = error if isinstance(error, WorkerDied) else pool.understand(error)
+            if isinstance(answer, WorkerDied) and not suspect:
+                suspects.extend([piece] for piece in task)
+            else:
+                yield task, answer
+
+
+class Inline:
+    """No workers: this process does the work, one task at a time."""
+
+    size = 1
+
+    def room(self) -> int:
+        return 1
+
+    def submit(self, function: Callable, *args) -> Future:
+        future: Future = Future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    def understand(self, error: BaseException) -> BaseException:
+        """An exception that is not the death of a worker: the result of its task, or raised again if no task is
+        to blame for it."""
+        if isinstance(error, InputError):
+            raise error
+        return error
+
+    def start(self, count: int) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Processes(Inline):
+    """Worker processes on this machine, each started when it is first needed, or ahead with `start`; `modules` are
+    what its tasks need, imported while it waits for the first."""
+
+    def __init__(self, size: int, modules: tuple[str, ...] = ()):
+        self.size, self._modules = size, modules
+        self._closed, self._lock, self._alone = False, threading.Lock(), False
+        self._workers = [_Worker(self) for _ in range(size)]
+        # The worker that was used last comes first: what its caches hold is nearest.
+        self._idle: queue.LifoQueue = queue.LifoQueue()
+        for worker in self._workers:
+            self._idle.put(worker)
+        self._threads = ThreadPoolExecutor(size)  # a thread waits for each worker
+
+    def room(self) -> int:
+        return self.size + 1
+
+    def start(self, count: int) -> None:
+        """Start this many workers now, without waiting for them: their imports take a second, so a single task is
+        done before a worker could begin it, and is done here."""
+        self._alone = count < 2
+        for worker in self._workers[self.size - count :] if not self._alone else ():
+            worker.start()
+
+    def submit(self, function: Callable, *args) -> Future:
+        if self._alone:
+            return super().submit(function, *args)
+        return self._threads.submit(self._call, function, args)
+
+    def _call(self, function: Callable, args: tuple):
+        worker = self._idle.get()
+        try:
+            return worker.call(function, args)
+        finally:
+            self._idle.put(worker)
+
+    def launch(self) -> subprocess.Popen:
+        """A new interpreter that waits for calls."""
+        # A process group of its own keeps a worker from the Ctrl-C that the terminal sends to its study.
+        alone = {"process_group": 0} if os.name == "posix" else {"creationflags": 0x200}
+        with self._lock:  # or a worker could start behind the back of `close`
+            if self._closed:
+                raise WorkerDied("the study was stopped")
+            return subprocess.Popen(
+                [sys.executable, "-P", "-c", _BOOT, *self._modules],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**_ONE_THREAD, **os.environ}, **alone,
+            )  # fmt: skip
+
+    def close(self) -> None:
+        """End all workers, whatever they are doing."""
+        with self._lock:
+            self._closed = True
+        for worker in self._workers:
+            worker.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.bury()
+
+
+class _Worker:
+    """The near end of a worker process."""
+
+    def __init__(self, pool: Processes):
+        self._pool, self._process, self._ready = pool, None, False
+
+    def start(self) -> None:
+        if self._process is None:
+            self._process, self._ready = self._pool.launch(), False
+            with contextlib.suppress(OSError):  # dead already, which the first call finds out
+                send(self._process.stdin, pickle.dumps(sys.path))
+
+    def call(self, function: Callable, args: tuple):
+        """function(*args) in the worker. Errors: ``WorkerDied`` if it ends without an answer."""
+        self._wait_until_ready()
+        try:
+            send(self._process.stdin, pickle.dumps((function, args)))
+            good, answer = pickle.loads(receive(self._process.stdout))
+        except (EOFError, OSError):
+            raise WorkerDied(self.bury()) from None
+        if good:
+            return answer
+        raise answer
+
+    def _wait_until_ready(self) -> None:
+        for _ in range(STARTS):
+            self.start()
+            try:
+                if not self._ready:
+                    receive(self._process.stdout)
+                    self._ready = True
+                return
+            except (EOFError, OSError):
+                end = self.bury()
+        raise InputError(
+            f"worker processes do not start: {STARTS} in a row ended before they were ready, the last one {end}; "
+            "with --jobs 1 the study needs none"
+        )
+
+    def kill(self) -> None:
+        process = self._process
+        if process is not None:
+            process.kill()
+
+    def bury(self) -> str:
+        """Forget a process that has ended or is to end, and say how it did."""
+        process, self._process, self._ready = self._process, None, False
+        if process is None:
+            return "killed"
+        for stream in (process.stdin, process.stdout):
+            with contextlib.suppress(OSError):
+                stream.close()
+        code = process.wait()
+        if code >= 0:
+            return f"with exit code {code}"
+        try:
+            return f"killed by {signal.Signals(-code).name}"
+        except ValueError:
+            return f"killed by signal {-code}"
+
+
+def open_pool(jobs: int, backend: str, scheduler: str | None):
+    """The workers of a study. Errors: ``InputError`` for options that do not go together, or an unknown address."""
+    if backend not in ("local", "dask"):
+        raise InputError(f"--backend must be local or dask, but is {backend!r}")
+    if backend == "local" and scheduler is not None:
+        raise InputError(f"--scheduler {scheduler} needs --backend dask")
+    if backend == "dask" and scheduler is None:
+        raise InputError("--backend dask needs --scheduler, the address that `dask scheduler` prints")
+    if backend == "dask":
+        from implicitbias.study.cluster import Cluster
+
+        return Cluster(scheduler)
+    return Processes(jobs, ("implicitbias.study.execute",)) if jobs > 1 else Inline()
