@@ -1,0 +1,129 @@
+"""A study on a Dask cluster of real processes: the same tables as on this machine, and failures that are told."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import deadly
+import pytest
+from processes import assert_as, kill, start, wait_until
+
+import implicitbias as ib
+from implicitbias.errors import InputError
+from implicitbias.study import cluster
+from implicitbias.study.execute import run_study
+from implicitbias.study.workers import WorkerDied, outcomes
+
+pytest.importorskip("distributed", reason="needs dask and distributed: the extra `cluster`")
+
+STUDY = """
+title = "t"
+[data.gaussian]
+n = 6
+d = 8
+seed = { from = 0, to = 15 }
+[optimizer.adam]
+lr = { eta = 0.1, a = 0.5 }
+[optimizer.sgd]
+lr = 0.1
+[[grid]]
+batch = [1, 2]
+steps = 100_000
+"""
+
+
+@pytest.fixture
+def study(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(STUDY)
+    return path
+
+
+@pytest.fixture
+def dask(tmp_path):
+    """(address, scheduler, workers) of a cluster of three worker processes on this machine."""
+    # A task that kills its worker is not tried on others by the scheduler.
+    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    options = {"env": {**os.environ, **settings}, "cwd": tmp_path, "stderr": subprocess.DEVNULL}
+    file, module = tmp_path / "scheduler.json", [sys.executable, "-m"]
+    place = ["--host", "127.0.0.1", "--no-dashboard"]
+    processes = [
+        subprocess.Popen(
+            [*module, "distributed.cli.dask_scheduler", *place, "--port", "0", "--scheduler-file", str(file)], **options
+        )
+    ]
+    try:
+        wait_until(file.exists)
+        for _ in range(3):
+            command = [*module, "distributed.cli.dask_worker", "--scheduler-file", str(file), *place]
+            processes.append(subprocess.Popen([*command, "--nthreads", "1", "--no-nanny"], **options))
+        from distributed import Client
+
+        with Client(scheduler_file=str(file), set_as_default=False) as client:
+            client.wait_for_workers(3, timeout=120)
+            address = client.scheduler.address
+        yield address, processes[0], processes[1:]
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def test_a_cluster_gives_the_tables_of_this_machine(study, dask, tmp_path):
+    address, _, workers = dask
+    out = tmp_path / "out"
+    child = start("run", study, "--out", out, "--backend", "dask", "--scheduler", address)
+    wait_until(lambda: len(list(out.glob("parts/*.runs.parquet"))) > 2 or child.poll() is not None)
+    kill(workers[0].pid)
+    said, err = child.communicate(timeout=120)
+    assert (child.returncode, err) == (0, "")
+    assert "64 runs: 64 ok; 64 computed now, 0 kept" in " ".join(said.split())
+    run_study(study, tmp_path / "local", jobs=1)
+    assert_as(out, tmp_path / "local")
+
+
+def test_a_scheduler_that_dies_loses_nothing(study, dask, tmp_path):
+    address, scheduler, _ = dask
+    out = tmp_path / "out"
+    child = start("run", study, "--out", out, "--backend", "dask", "--scheduler", address)
+    wait_until(lambda: list(out.glob("parts/*.runs.parquet")) or child.poll() is not None)
+    kill(scheduler.pid)
+    said, err = child.communicate(timeout=120)
+    assert (child.returncode, said) == (2, ""), err
+    assert f"error: the Dask scheduler at {address} is gone, or has cancelled the tasks of the study; what was " in err
+    kept = len(ib.load_runs(out))
+    assert 0 < kept < 64
+    assert run_study(study, out, jobs=1).computed == 64 - kept
+
+
+def test_a_task_that_kills_its_worker_is_told(dask, tmp_path):
+    tasks = [["die"], *([k] for k in range(20))]
+    with contextlib.closing(cluster.Cluster(dask[0])) as pool:
+        assert pool.size == 3
+        with pytest.raises(InputError, match=r"cannot run the tasks of the study: .*Strange"):  # nobody's run
+            list(outcomes(pool, deadly.work, [["raise"]], str(tmp_path)))
+        found = {tuple(task): answer for task, answer in outcomes(pool, deadly.work, tasks, str(tmp_path))}
+    death = found.pop(("die",))
+    assert isinstance(death, WorkerDied) and "tcp://127.0.0.1:" in str(death)
+    assert found == {(k,): [2 * k] for k in range(20)}
+
+
+def test_workers_with_other_sources_are_refused():
+    with pytest.raises(InputError, match=r"^a Dask worker has other sources of implicitbias \([0-9a-f]{16}\) than "):
+        cluster.remote("0" * 16, deadly.work, ["a"], "")
+
+
+@pytest.mark.parametrize(
+    ("address", "detail"), [("tcp://127.0.0.1:1", ""), ("nonsense", " (missing port "), ("foo://a:1", " (unknown ")]
+)
+def test_an_address_where_no_scheduler_is(monkeypatch, address, detail):
+    monkeypatch.setattr(cluster, "ANSWERS_WITHIN", 0.3)
+    clock = time.monotonic()
+    with pytest.raises(InputError) as caught:
+        cluster.Cluster(address)
+    (sentence,) = caught.value.mistakes
+    assert sentence.startswith(f"no Dask scheduler answers at {address}{detail}")
+    assert sentence.endswith("--scheduler takes the address that `dask scheduler` prints, such as tcp://10.0.0.1:8786")
+    assert time.monotonic() - clock < 30
