@@ -12,6 +12,7 @@ from implicitbias.study.workers import Inline, WorkerDied
 
 ANSWERS_WITHIN = 10.0  # seconds for a scheduler to answer
 COUNT_EVERY = 5.0  # seconds between two looks at the size of a cluster
+GROWS_TO = 64  # threads that a cluster is expected to have some day: batch systems start workers one by one
 
 
 class Cluster(Inline):
@@ -39,16 +40,14 @@ class Cluster(Inline):
                 "prints, such as tcp://10.0.0.1:8786"
             ) from None
         self._executor = self._client.get_executor(pure=False)
-        self._counted = 0.0
-        self.size = self._count()
+        self._count()
 
-    def _count(self) -> int:
+    def _count(self) -> None:
         try:
-            self._threads = sum(self._client.nthreads().values())
+            self.size = sum(self._client.nthreads().values())
         except (OSError, RuntimeError) as error:  # closed connections and clients, and time-outs
             raise self._gone() from error
         self._counted = time.monotonic()
-        return self._threads
 
     def _gone(self) -> InputError:
         return InputError(
@@ -60,7 +59,10 @@ class Cluster(Inline):
         """Two tasks for each thread of the cluster as it is now: it may grow."""
         if time.monotonic() - self._counted > COUNT_EVERY:
             self._count()
-        return 2 * self._threads + 2
+        return 2 * self.size + 2
+
+    def shares(self) -> int:
+        return max(self.size, GROWS_TO)
 
     def submit(self, function: Callable, *args) -> Future:
         return self._executor.submit(remote, source_hash(), function, *args)

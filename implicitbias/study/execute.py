@@ -82,7 +82,7 @@ def run_study(
         mode       if out holds other runs than those of this study: "resume" refuses, "extend" computes the new ones
                    and keeps the others beside the tables, "overwrite" starts afresh
         refresh    repeat runs that other code or other versions of libraries have made
-        notice     called with a sentence for each damaged file that was found and set aside
+        notice     called with a sentence for each damaged file that was set aside, and if a cluster has no workers yet
         progress   called as progress(phase, done, total) with a phase such as "running" and counts
 
     Returns a Summary. The tables are then read with `load_runs(out)` and `load_curves(out)`.
@@ -108,8 +108,10 @@ def run_study(
             if part:
                 mine = {run.run_id for run in shard_of(runs, *part)}
                 missing = [run for run in missing if run.run_id in mine]
-            work = tasks(missing, pool.size)
+            work = tasks(missing, pool.shares())
             pool.start(min(pool.size, len(work)))
+            if work and not pool.size:
+                notice(f"the Dask scheduler at {scheduler} has no workers yet; the study waits for them")
             compiled = _compile(missing, progress)
             kernel = measured = 0.0
             finished = 0

@@ -75,6 +75,10 @@ class Inline:
     def room(self) -> int:
         return 1
 
+    def shares(self) -> int:
+        """How many workers a study should be cut into tasks for."""
+        return self.size
+
     def submit(self, function: Callable, *args) -> Future:
         future: Future = Future()
         try:

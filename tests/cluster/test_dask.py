@@ -1,6 +1,7 @@
 """A study on a Dask cluster of real processes: the same tables as on this machine, and failures that are told."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from implicitbias.study import cluster
 from implicitbias.study.execute import run_study
 from implicitbias.study.workers import WorkerDied, outcomes
 
-pytest.importorskip("distributed", reason="needs dask and distributed: the extra `cluster`")
+distributed = pytest.importorskip("distributed", reason="needs dask and distributed: the extra `cluster`")
 
 STUDY = """
 title = "t"
@@ -34,6 +35,9 @@ steps = 100_000
 """
 
 
+WORKER = ["--nthreads", "1", "--no-nanny"]
+
+
 @pytest.fixture
 def study(tmp_path):
     path = tmp_path / "study.toml"
@@ -42,33 +46,42 @@ def study(tmp_path):
 
 
 @pytest.fixture
-def dask(tmp_path):
-    """(address, scheduler, workers) of a cluster of three worker processes on this machine."""
+def launch(tmp_path):
+    """A function that starts a process of the cluster on this machine: launch("worker", ...)."""
     # A task that kills its worker is not tried on others by the scheduler.
     settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
     options = {"env": {**os.environ, **settings}, "cwd": tmp_path, "stderr": subprocess.DEVNULL}
-    file, module = tmp_path / "scheduler.json", [sys.executable, "-m"]
-    place = ["--host", "127.0.0.1", "--no-dashboard"]
-    processes = [
-        subprocess.Popen(
-            [*module, "distributed.cli.dask_scheduler", *place, "--port", "0", "--scheduler-file", str(file)], **options
-        )
-    ]
-    try:
-        wait_until(file.exists)
-        for _ in range(3):
-            command = [*module, "distributed.cli.dask_worker", "--scheduler-file", str(file), *place]
-            processes.append(subprocess.Popen([*command, "--nthreads", "1", "--no-nanny"], **options))
-        from distributed import Client
+    place = ["--scheduler-file", str(tmp_path / "scheduler.json"), "--host", "127.0.0.1", "--no-dashboard"]
+    processes = []
 
-        with Client(scheduler_file=str(file), set_as_default=False) as client:
-            client.wait_for_workers(3, timeout=120)
-            address = client.scheduler.address
-        yield address, processes[0], processes[1:]
-    finally:
-        for process in processes:
-            process.kill()
-            process.wait()
+    def started(kind, *arguments):
+        command = [sys.executable, "-m", f"distributed.cli.dask_{kind}", *place, *arguments]
+        processes.append(subprocess.Popen(command, **options))
+        return processes[-1]
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def scheduler(launch, tmp_path):
+    """(address, process) of a scheduler without workers."""
+    process = launch("scheduler", "--port", "0")
+    file = tmp_path / "scheduler.json"
+    wait_until(file.exists)
+    return json.loads(file.read_text())["address"], process
+
+
+@pytest.fixture
+def dask(launch, scheduler):
+    """(address, scheduler, workers) of a cluster of three worker processes."""
+    address, process = scheduler
+    workers = [launch("worker", *WORKER) for _ in range(3)]
+    with distributed.Client(address, set_as_default=False) as client:
+        client.wait_for_workers(3, timeout=120)
+    return address, process, workers
 
 
 def test_a_cluster_gives_the_tables_of_this_machine(study, dask, tmp_path):
@@ -82,6 +95,18 @@ def test_a_cluster_gives_the_tables_of_this_machine(study, dask, tmp_path):
     assert "64 runs: 64 ok; 64 computed now, 0 kept" in " ".join(said.split())
     run_study(study, tmp_path / "local", jobs=1)
     assert_as(out, tmp_path / "local")
+
+
+def test_a_study_waits_for_the_first_worker(study, scheduler, launch, tmp_path):
+    """As batch systems start them, some time after the scheduler."""
+    address, _ = scheduler
+    child = start("run", study, "--out", "out", "--backend", "dask", "--scheduler", address, cwd=tmp_path)
+    wait_until(lambda: (tmp_path / "out" / "study.json").is_file() or child.poll() is not None)
+    launch("worker", *WORKER)
+    said, err = child.communicate(timeout=120)
+    sentence = f"warning: the Dask scheduler at {address} has no workers yet; the study waits for them\n"
+    assert (child.returncode, err) == (0, sentence)
+    assert "64 computed now" in said
 
 
 def test_a_scheduler_that_dies_loses_nothing(study, dask, tmp_path):
