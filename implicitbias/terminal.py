@@ -269,10 +269,12 @@ def print_forecast(forecast) -> None:
     console.print(
         f"about {total} on disk: {each:.0f} bytes a snapshot, {forecast.runs_bytes / forecast.runs:.0f} a run"
     )
-    kinds = len(forecast.samples)
+    kinds, made = len(forecast.samples), len(forecast.predicted)
+    limits = f", and {made:,} of {forecast.predictions:,} different predicted limits" if made else ""
     console.print(
         f"measured in {forecast.took:.1f} s, compiling included: {kinds} block{'s' * (kinds > 1)} of up to 8 runs for "
-        f"a part of their steps, of the kinds that make up {forecast.sampled:.0%} of the time; no results were written",
+        f"a part of their steps, of the kinds that make up {forecast.sampled:.0%} of the time{limits}; no results were "
+        "written",
         style="dim",
     )
 

@@ -40,7 +40,8 @@ def solve(unit: UnitRows) -> list:
 
 
 def _margin(b, w):
-    size = np.linalg.norm(w)
+    with np.errstate(over="ignore"):  # w has no end where the data are not separable
+        size = np.linalg.norm(w)
     return float((b @ w).min() / size) if 0 < size < np.inf else -np.inf
 
 

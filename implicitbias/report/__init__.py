@@ -18,7 +18,7 @@ def write_report(folder) -> Path:
     Returns the path of the page.
     Errors: ``InputError`` if the folder holds no results of a study, or a claim names an unknown measure.
     """
-    from implicitbias.report.figures import COLUMNS, figures
+    from implicitbias.report.figures import COLUMNS, figures, shown_runs
     from implicitbias.report.page import render
     from implicitbias.report.tables import label_runs
     from implicitbias.study.claims import curve_columns, judge
@@ -28,8 +28,9 @@ def write_report(folder) -> Path:
     runs = store.table("runs").to_pandas()
     outcomes = judge(study, store, runs) if study.claim else []
     labelled = label_runs(runs)
-    # All columns of the snapshots of 100000 runs would be some GB.
-    drawn = figures(labelled, store.table("curves", list(dict.fromkeys([*COLUMNS, *curve_columns(study)]))), outcomes)
+    # The snapshots of 100000 runs would be some GB.
+    columns = list(dict.fromkeys([*COLUMNS, *curve_columns(study)]))
+    drawn = figures(labelled, store.table("curves", columns, ids=shown_runs(labelled, outcomes)), outcomes)
     page = render(study, store.text(), store.identity(), labelled, outcomes, drawn)
     try:
         _write_figures(store.folder / "figures", drawn)

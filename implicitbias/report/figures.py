@@ -77,12 +77,20 @@ class Drawn:
         return f"figure-{self.number}.{self.picture.kind}"
 
 
+def shown_runs(runs: pd.DataFrame, outcomes: list = ()) -> list[str]:
+    """The ids of the runs whose snapshots the figures show. Arguments as those of `figures`."""
+    ok = runs[runs["status"] == "ok"]
+    along = [part["run_id"] for sheet in against_steps(ok) for _, part in sheet.columns] if len(ok) else []
+    return sorted({run for ids in (*along, *(outcome.fits for outcome in outcomes)) for run in ids})
+
+
 def figures(runs: pd.DataFrame, curves: pa.Table, outcomes: list = ()) -> list[Drawn]:
     """Every figure the tables give: none if no run ended ok, no figure 1 for a single batch size.
 
     Arguments
         runs    the table of runs, as from `tables.label_runs`
-        curves  the table of snapshots, an Arrow table with COLUMNS and what the claims about rates look at
+        curves  their snapshots, at least those of `shown_runs`: an Arrow table with COLUMNS and what the claims about
+                rates look at
         outcomes  the verdicts on the study's claims; those about rates are drawn
     """
     ok = runs[runs["status"] == "ok"]

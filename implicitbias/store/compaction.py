@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from implicitbias.store import files
 from implicitbias.store.files import TABLES, Damaged, batches, temporary, write
 from implicitbias.store.pieces import Owned, Pair, halves, owners, parts, tables, unused
 
-SCRATCH = 1 << 16  # rows of a batch of the scratch file: 25 MB of curves
 # Rows of a row group. A row of runs holds vectors of the length of the data: 1000 of them are 24 MB at d = 1000.
 GROUPS = {"curves": 1 << 17, "runs": 1 << 10}
 
@@ -81,7 +81,7 @@ def _scratch(folder: Path, name: str, owned: list[Owned]):
 def _rows(name: str, owned: list[Owned]) -> Iterator[pa.Table]:
     for item in owned:
         if item.has(name):
-            for table in batches(item.pair.path(name), name, SCRATCH):
+            for table in batches(item.pair.path(name), name):
                 yield item.keep(table)
 
 
@@ -92,7 +92,7 @@ def _large(found: Iterator[pa.Table]) -> Iterator[pa.Table]:
         if len(table):
             held.append(table)
             rows += len(table)
-        if rows >= SCRATCH:
+        if rows >= files.PIECE:
             yield pa.concat_tables(held)
             held, rows = [], 0
     if held:

@@ -14,6 +14,7 @@ from implicitbias.errors import InputError, NotWritten
 from implicitbias.store.schema import CURVES, RUNS
 
 TABLES = {"runs": RUNS, "curves": CURVES}
+PIECE = 1 << 16  # rows read at a time: 25 MB of curves
 # Hosts that share a file system may share process ids, so a temporary name has a word of its own too.
 _WORD = secrets.token_hex(4)
 _FINAL = {"compression": "zstd"}
@@ -94,17 +95,17 @@ def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
         return conform(file.read(columns=present), schema)
 
 
-def batches(path: Path, name: str, rows: int) -> Iterator[pa.Table]:
-    """The table in a file piece by piece. Errors: as `read`."""
-    schema = _schema(name)
+def batches(path: Path, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """The same piece by piece, each of at most PIECE rows. Errors: as `read`."""
+    schema = _schema(name, columns)
     with _opened(path, schema) as (file, present):
-        for batch in file.iter_batches(batch_size=rows, columns=present):
+        for batch in file.iter_batches(batch_size=PIECE, columns=present):
             yield conform(pa.Table.from_batches([batch]), schema)
 
 
 def verify(path: Path, name: str) -> None:
     """Read everything and keep nothing. Errors: as `read`."""
-    for _ in batches(path, name, 1 << 16):
+    for _ in batches(path, name):
         pass
 
 
@@ -144,7 +145,8 @@ def _schema(name: str, columns: list[str] | None = None) -> pa.Schema:
 def _opened(path: Path, schema: pa.Schema):
     """A Parquet file and the columns of the schema it has; what goes wrong inside means that it is damaged."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        # pre_buffer would hold the whole file in memory while it is read piece by piece
+        with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
             present = set(file.schema_arrow.names)
             yield file, [name for name in schema.names if name in present]
     except FileNotFoundError:

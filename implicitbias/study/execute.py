@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +23,7 @@ from implicitbias.margins import max_margin
 from implicitbias.measure import NORMS, cosine, half_way, measures
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
+from implicitbias.simulation.orders import default_remainder
 from implicitbias.simulation.simulate import Run, simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RIVALS
@@ -162,7 +164,7 @@ def _compile(runs: list[RunSpec], progress: Callable[[str, int, int], None]) -> 
 
 
 @functools.lru_cache(maxsize=4)
-def _problem(data: Data) -> Problem:
+def problem_of(data: Data) -> Problem:
     """The data of a task; the cache keeps its separators for the next task on the same data."""
     problem = data.problem()
     if problem.digest != data.digest:  # a file, read again by a worker
@@ -213,7 +215,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         for optimizer in kernels_of(block).values():
             warm_up(optimizer)
         clock = time.perf_counter()
-        problem = _problem(block[0].data)
+        problem = problem_of(block[0].data)
         certified = _certificates(problem)
         seconds = time.perf_counter() - clock
         runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
@@ -227,7 +229,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         clock = time.perf_counter()
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
-                limit = _limit(spec.data, spec.optimizer, spec.limit, **visits(spec))
+                limit = predicted(prediction(spec))
                 curve = measures(run, limit)
                 row = certified | {"status": run.status, "kernel_seconds": run.seconds}
                 # the end of a run that was cut short is not what the study asks for: its snapshots are in the curves
@@ -274,31 +276,52 @@ def _final(run: Run, spec: RunSpec, curve: dict[str, np.ndarray], limit: Limit |
         row |= {"limit": limit.direction.tolist()}
         for norm in NORMS:
             row[f"limit_cos_{norm}"] = float(cosine(limit.direction, max_margin(run.problem, norm).direction))
-    # Rival orders are told apart on small data, where each takes milliseconds.
-    small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
-    if spec.limit != "none" and spec.optimizer.name == "adam" and small:
-        for order in RIVALS:
-            visits = {"batch": spec.setting.batch, "order": order, "remainder": None, "seed": 0}
-            rival = _limit(spec.data, spec.optimizer, "theory", **visits)
-            row[f"inc_cos_if_{order}"] = math.nan if rival is None else float(cosine(increment, rival.direction))
+    for order, rival in rivals(spec).items():
+        other = predicted(rival)
+        row[f"inc_cos_if_{order}"] = math.nan if other is None else float(cosine(increment, other.direction))
     return row
 
 
-def visits(spec: RunSpec) -> dict:
-    """The part of a setting that a prediction depends on."""
-    visits = {name: getattr(spec.setting, name) for name in ("batch", "order", "remainder", "seed")}
+class Prediction(NamedTuple):
+    """What a predicted limit depends on; runs with the same share it."""
+
+    data: Data
+    optimizer: Optimizer | Flow
+    method: str
+    batch: int
+    order: str
+    remainder: str | None
+    seed: int
+
+
+def prediction(spec: RunSpec) -> Prediction:
+    """That of the limit of a run."""
+    setting = spec.setting
     # Runs that differ in the seed alone share a prediction, but for blocks that the seed has chosen.
-    shared = spec.limit == "theory" and spec.setting.order != "shuffle_once"
-    return visits | {"seed": 0} if shared else visits
+    shared = spec.limit == "theory" and setting.order != "shuffle_once"
+    visits = setting.batch, setting.order, setting.remainder, 0 if shared else setting.seed
+    return Prediction(spec.data, spec.optimizer, spec.limit, *visits)
+
+
+def rivals(spec: RunSpec) -> dict[str, Prediction]:
+    """Those of other orders, told apart on small data, where each takes milliseconds."""
+    small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
+    orders = RIVALS if spec.limit != "none" and spec.optimizer.name == "adam" and small else ()
+    what = spec.data, spec.optimizer, "theory", spec.setting.batch
+    return {order: Prediction(*what, order, default_remainder(order), 0) for order in orders}
 
 
 @functools.lru_cache(maxsize=4096)
-def _limit(data: Data, optimizer: Optimizer, method: str, **visits) -> Limit | None:
-    if method == "none":
+def predicted(of: Prediction) -> Limit | None:
+    """The limit itself; None where no theory has one, or none is asked for."""
+    if of.method == "none":
         return None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
-        return predict(_problem(data), optimizer, method=method, **visits)
+        return predict(
+            problem_of(of.data), of.optimizer, batch=of.batch, order=of.order, remainder=of.remainder, seed=of.seed,
+            method=of.method,
+        )  # fmt: skip
 
 
 def _describe(spec: RunSpec) -> dict:

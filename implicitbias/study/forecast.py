@@ -2,31 +2,47 @@
 
 The runs are counted one by one, without a list of them. Then, of each of the kinds of blocks that will take longest,
 one block is simulated for a fraction of its steps, with as many snapshots as in the study, and its cost scaled: the
-time in the kernel with the steps, what measuring takes with the runs, predicted limits with how many of them differ,
-certified separators with the tasks. Kinds that are not sampled cost as the sampled ones do, relative to the rough
-estimate of `tasks`. Neither compiling is in it nor the report. Nothing is written.
+time in the kernel with the steps, what measuring takes with the runs, certified separators with the tasks. Kinds that
+are not sampled cost as the sampled ones do, relative to the rough estimate of `tasks`. The cost of predicted limits
+differs a hundredfold between data sets of one kind: they are sampled apart, at random from all that differ. Neither
+compiling is in it nor the report. Nothing is written.
 """
 
+import random
 import time
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from math import ceil, log2
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from implicitbias.errors import NotSeparable
 from implicitbias.flows import Flow
 from implicitbias.lanes import LANES
+from implicitbias.margins import max_margin
 from implicitbias.store.schema import RUNS
-from implicitbias.study.execute import execute, kernels_of, visits, warm_up
+from implicitbias.study.execute import (
+    Prediction,
+    execute,
+    kernels_of,
+    predicted,
+    prediction,
+    problem_of,
+    rivals,
+    warm_up,
+)
 from implicitbias.study.expand import RunSpec
 from implicitbias.study.plan import survey
 from implicitbias.study.spec import Study
 from implicitbias.study.tasks import block_seconds, block_size, gather, kernel_seconds, snapshots, task_seconds
+from implicitbias.threads import one_thread
 
 MOST_SAMPLES = 16
 SAMPLE = 0.1  # seconds in the kernel that a sample should take
+MOST_PREDICTIONS, PREDICTING = 200, 4.0  # predictions in a sample, and seconds
 
 
 @dataclass(frozen=True)
@@ -37,7 +53,6 @@ class Sample:
         runs, steps   what was simulated; steps is None for a flow
         kernel        time in the kernel over the rough estimate of it
         measuring     seconds for the measures of a run
-        predicting    seconds for a predicted limit
         certifying    seconds for the separators of a data set; None where an earlier sample had the same data
         row, snapshot bytes on disk of a run and of a snapshot
     """
@@ -46,7 +61,6 @@ class Sample:
     steps: int | None
     kernel: float
     measuring: float
-    predicting: float
     certifying: float | None
     row: float
     snapshot: float
@@ -72,6 +86,8 @@ class Forecast:
     runs_bytes: float
     curves_bytes: float
     samples: list[Sample]
+    predictions: int  # that differ
+    predicted: list[float]  # seconds of those that were made
     sampled: float  # share of the rough estimate that is in kinds with a sample
     took: float  # seconds to make the samples, compiling included
 
@@ -89,7 +105,6 @@ class _Kind:
     runs: int = 0
     snapshots: int = 0
     kernel: float = 0.0  # the rough estimate
-    predictions: set[int] = field(default_factory=set)
 
 
 class Census:
@@ -104,6 +119,9 @@ class Census:
         self.data: dict[str, int] = {}
         self.groups: dict[int, int] = {}  # by the hash of what its runs share
         self.counts, self.profile, self.data_of = array("q"), array("q"), array("q")
+        self.predictions: set[int] = set()  # hashes of those that differ
+        self.some: list[Prediction] = []  # of them, each as probable as the others
+        self._draw = random.Random(0)
 
     def add(self, run: RunSpec) -> None:
         self.runs += 1
@@ -126,7 +144,22 @@ class Census:
         if len(kind.block) < LANES and (not kind.block or kind.block[0].block_key == run.block_key):
             kind.block.append(run)
         if run.limit != "none":
-            kind.predictions.add(hash((data.digest, run.optimizer, *visits(run).values())))
+            own = prediction(run)
+            if self._differs(own):  # so runs that share it have added its rivals
+                for rival in rivals(run).values():
+                    self._differs(rival)
+
+    def _differs(self, item: Prediction) -> bool:
+        """Count a prediction, and whether it is another than those before."""
+        before = len(self.predictions)
+        self.predictions.add(hash((item.data.digest, *item[1:])))
+        if len(self.predictions) == before:
+            return False
+        if before < MOST_PREDICTIONS:
+            self.some.append(item)
+        elif (place := self._draw.randrange(before + 1)) < MOST_PREDICTIONS:
+            self.some[place] = item
+        return True
 
 
 def _kind_of(run: RunSpec) -> tuple:
@@ -159,17 +192,20 @@ def forecast(path, settings: list[str] = (), jobs: int = 1) -> Forecast:
     for kind in chosen:
         samples.append(_sample(kind.block, kind.block[0].data.digest in known))
         known.add(kind.block[0].data.digest)
+    predictions = _predictions(census.some)
     took = time.perf_counter() - clock
     tasks = [sum(seconds for seconds, _ in part[share]) for part in pieces for share in gather(part, longest)]
-    return _summed(study, jobs, census, kinds, samples, sum(map(len, pieces)), len(tasks), max(tasks), took)
+    return _summed(
+        study, jobs, census, kinds, samples, predictions, sum(map(len, pieces)), len(tasks), max(tasks), took
+    )
 
 
-def _summed(study, jobs, census, kinds, samples, blocks, tasks, longest, took) -> Forecast:
+def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, longest, took) -> Forecast:
     """The samples times how often each of them stands for."""
     mean = {
         name: sum(getattr(sample, name) * kind.rough for sample, kind in zip(samples, kinds))
         / sum(kind.rough for kind, _ in zip(kinds, samples))
-        for name in ("kernel", "measuring", "predicting", "row", "snapshot")
+        for name in ("kernel", "measuring", "row", "snapshot")
     }
     costs = [{name: getattr(sample, name) for name in mean} for sample in samples]
     costs += [mean] * (len(kinds) - len(samples))
@@ -178,7 +214,7 @@ def _summed(study, jobs, census, kinds, samples, blocks, tasks, longest, took) -
     parts = {
         "kernel": sum(kind.kernel * cost["kernel"] for kind, cost in pairs),
         "measuring": sum(kind.runs * cost["measuring"] for kind, cost in pairs),
-        "predicting": sum(len(kind.predictions) * cost["predicting"] for kind, cost in pairs),
+        "predicting": len(census.predictions) * sum(predictions) / max(len(predictions), 1),
         "certifying": tasks * sum(certified) / len(certified),
     }
     total, rough = sum(parts.values()), sum(kind.rough for kind in kinds)
@@ -188,30 +224,44 @@ def _summed(study, jobs, census, kinds, samples, blocks, tasks, longest, took) -
         wall=max(total / jobs, longest * total / rough),
         runs_bytes=sum(kind.runs * cost["row"] for kind, cost in pairs),
         curves_bytes=sum(kind.snapshots * cost["snapshot"] for kind, cost in pairs),
-        samples=samples, sampled=sum(kind.rough for kind, _ in zip(kinds, samples)) / rough, took=took,
+        samples=samples, predictions=len(census.predictions), predicted=predictions,
+        sampled=sum(kind.rough for kind, _ in zip(kinds, samples)) / rough, took=took,
     )  # fmt: skip
 
 
 def _sample(block: list[RunSpec], certified: bool) -> Sample:
-    """Run a part of a block, and its separators and one predicted limit apart."""
+    """Run a part of a block, and its separators apart."""
     for optimizer in kernels_of(block).values():
         warm_up(optimizer)
     first = block[0]
     setting = _shorter(first, len(block))
-    # A run of one step, on another order than the sample's: it leaves the separators behind, and no predicted limit.
+    # A run of one step, on another order than the sample's, which leaves the separators behind.
     tiny = {"time": 1.0} if setting.steps is None else {"steps": 1, "seed": 2**62}
     certifying, *_ = _timed([replace(first, setting=replace(setting, **tiny), limit="none")])
     overhead, *_ = _timed([replace(first, setting=replace(setting, **tiny), limit="none")])
     seconds, kernel, rows, curves = _timed([replace(run, setting=setting, limit="none") for run in block])
     rough = kernel_seconds(replace(first, setting=setting), len(block))
-    predicting = 0.0
-    if first.limit != "none":
-        predicting = max(0.0, _timed([replace(first, setting=replace(setting, **tiny))])[0] - overhead)
     return Sample(
-        len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block), predicting,
+        len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block),
         None if certified else max(0.0, certifying - overhead), _bytes_a_row(pa.Table.from_pylist(rows, schema=RUNS)),
         _bytes_a_row(curves),
     )  # fmt: skip
+
+
+def _predictions(some: list[Prediction]) -> list[float]:
+    """Seconds of one prediction each, as many as there is time for."""
+    seconds: list[float] = []
+    for item in random.Random(0).sample(some, len(some)):
+        if not isinstance(item.optimizer, Flow):
+            warm_up(item.optimizer)
+        with suppress(NotSeparable), one_thread():
+            max_margin(problem_of(item.data), "l2")  # a run has its separators already
+            clock = time.process_time()
+            predicted(item)
+            seconds.append(time.process_time() - clock)
+        if sum(seconds) > PREDICTING:
+            break
+    return seconds
 
 
 def _timed(block: list[RunSpec]):

@@ -30,7 +30,6 @@ from implicitbias.study.resume import PROVENANCE
 # The results of a run: the columns before say what it was, those that follow how it was made.
 COMPARED = RUNS.names[RUNS.names.index("status") : RUNS.names.index("kernel_seconds")]
 SHOWN = 5  # candidates of an ambiguous prefix
-TOGETHER = 8  # columns
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def reproduce(name: str, folder=None) -> Reproduction:
     store, row = find(name, folder)
     if row["status"] == "timeout":
         raise InputError(f"run {row['run_id']} was stopped by the clock, so there is no end to compare with")
-    stored = _curve(store, row["run_id"])
+    stored = store.table("curves", ids=[row["run_id"]])
     spec = spec_of(row)
     _, (found,), curve = execute([[spec]])
     now = pa.Table.from_pylist([found], schema=RUNS).to_pylist()[0]
@@ -111,8 +110,7 @@ def find(name: str, folder=None) -> tuple[Store, dict]:
         hint = "choose its folder with --in" if same else "give more of it"
         raise InputError(f"{len(found)} runs have an id that begins with {name!r}: {some}{more}; {hint}")
     store, identity = found[0]
-    table = store.table("runs")
-    return store, table.filter(pc.equal(table.column("run_id"), identity)).to_pylist()[0]
+    return store, store.table("runs", ids=[identity]).to_pylist()[0]
 
 
 def spec_of(row: dict) -> RunSpec:
@@ -141,16 +139,6 @@ def spec_of(row: dict) -> RunSpec:
     if known != row["run_id"]:
         raise InputError(f"{where}: its row describes another run, {known}; the table has been changed")
     return RunSpec(data, row["optimizer"], optimizer, lr, setting, row["limit_method"], known)
-
-
-def _curve(store: Store, name: str) -> pa.Table:
-    """The snapshots of a run, read a few columns at a time: those of all runs may not fit into memory."""
-    names, found = [item for item in CURVES.names if item != "run_id"], {}
-    for k in range(0, len(names), TOGETHER):
-        table = store.table("curves", ["run_id", *names[k : k + TOGETHER]])
-        table = table.filter(pc.equal(table.column("run_id"), name))
-        found |= {item: table.column(item) for item in table.column_names}
-    return pa.table(found).select(CURVES.names)
 
 
 def compare_rows(stored: dict, now: dict) -> list[Difference]:

@@ -110,3 +110,7 @@ def test_a_loose_certificate_warns():
     with pytest.warns(RuntimeWarning, match="relative gap"):
         sep = ib.margins.certified(problem.rows, "l2", loose)
     assert sep.relative_gap > 0.1
+
+
+def test_a_least_norm_solution_that_overflows_is_refused_quietly():
+    assert_refused(ib.geometry.scaled_rademacher(n=5, d=10, seed=56).rows)

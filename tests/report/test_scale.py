@@ -72,10 +72,12 @@ def test_the_screen_shows_some_rows_and_columns(capsys, many):
 def test_many_optimizers_of_a_forecast(capsys):
     counts = {f"optimizer {k}": 1 for k in range(100)}
     study = type("Study", (), {"title": "t"})()
+    costs = 7200.0, 60.0, 5.0, 0.5, 4e5, 1e5, 3e9
     terminal.print_forecast(
-        Forecast(study, 2, 100, 10, 5, 2, counts, 1000, 7200.0, 60.0, 5.0, 0.5, 4e5, 1e5, 3e9, [None], 1.0, 0.5)
+        Forecast(study, 2, 100, 10, 5, 2, counts, 1000, *costs, [None], 2000, [0.1] * 30, sampled=1.0, took=0.5)
     )
     out = capsys.readouterr().out
     assert "(60 more optimizers)" in out and len(out.splitlines()) < 60
     assert "about 2.02 hours of one core: kernels 2 hours, measures 60 s, predicted limits 5 s" in out
+    assert "30 of 2,000 different predicted limits" in " ".join(out.split())
     assert "about 4.63 days with --jobs 2" in out and "about 3 GB on disk" in out

@@ -1,6 +1,8 @@
 """Many parts, other columns, damaged files: what is read, merged and set aside."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -11,7 +13,7 @@ from stores import create
 
 from implicitbias import store as package
 from implicitbias.errors import InputError
-from implicitbias.store import Store, compaction, load_curves, load_runs
+from implicitbias.store import Store, compaction, files, load_curves, load_runs
 from implicitbias.store.schema import CURVES, RUNS
 
 
@@ -42,7 +44,7 @@ def test_many_parts_become_few_and_the_tables_are_the_same(tmp_path, monkeypatch
     monkeypatch.setattr(package, "MERGED", 4)
     monkeypatch.setitem(compaction.GROUPS, "curves", 50)
     monkeypatch.setitem(compaction.GROUPS, "runs", 7)
-    monkeypatch.setattr(compaction, "SCRATCH", 33)
+    monkeypatch.setattr(files, "PIECE", 33)
     order = [f"{k:03d}" for k in range(90)]
     whole = create(tmp_path / "whole")
     add(whole, "all", order, 3)
@@ -246,3 +248,36 @@ def test_reading_while_another_process_writes_and_merges(store, monkeypatch):
         ended.set()
         thread.join()
     assert not wrong
+
+
+def test_some_runs_of_many_files(store):
+    add(store, "one", ["a", "b"])
+    store.compact(["a", "b"])
+    add(store, "two", ["c", "b"], cos_l2=0.25)
+    found = store.table("curves", ["run_id", "cos_l2"], ids=["b", "d", "c"]).to_pylist()
+    assert found == [{"run_id": run, "cos_l2": 0.25} for run in ("c", "c", "b", "b")]
+    assert store.table("runs", ids=["a"]).column("run_id").to_pylist() == ["a"]
+    assert store.table("curves", ids=[]).schema.equals(CURVES)
+
+
+@pytest.mark.parametrize("call", ["repair()", "table('curves', ids=['07'])", "compact([f'{k:02}' for k in range(32)])"])
+def test_a_long_table_is_read_piece_by_piece(store, call, monkeypatch):
+    ids, snapshots = [f"{k:02}" for k in range(32)], 2000
+    monkeypatch.setitem(compaction.GROUPS, "curves", 2 * snapshots)
+    rng = np.random.default_rng(0)  # what compresses well would be small in any case
+    numbers = [item.name for item in CURVES if item.type == pa.float64()]
+    for run in ids:
+        curves = {**{name: rng.random(snapshots) for name in numbers}, "run_id": [run] * snapshots}
+        curves["step"] = range(snapshots)
+        store.add(run, [{"run_id": run, "status": "ok", "step": 1}], files.conform(pa.table(curves), CURVES))
+    store.compact(ids)
+    # in a process of its own, because the largest sum of what was allocated cannot be set back
+    code = f"""
+import pyarrow
+from implicitbias.store import Store, compaction, files
+files.PIECE, compaction.GROUPS["curves"] = {2 * snapshots}, {2 * snapshots}
+Store({str(store.folder)!r}).{call}
+print(pyarrow.default_memory_pool().max_memory())
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) < store.table("curves").nbytes / 2

@@ -374,7 +374,7 @@ def test_what_goes_wrong_in_a_run_is_its_status(study, tmp_path, monkeypatch, br
 
     bad = ib.geometry.gaussian(n=4, d=6, seed=1).digest
     monkeypatch.setattr(execute, broken, fails_on_one)
-    execute._problem.cache_clear()
+    execute.problem_of.cache_clear()
     run_study(study, tmp_path / "out", jobs=1)
     runs = ib.load_runs(tmp_path / "out")
     failed = runs["data_digest"] == bad

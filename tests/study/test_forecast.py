@@ -6,6 +6,8 @@ import pytest
 
 from implicitbias import cli
 from implicitbias.errors import InputError
+from implicitbias.study import execute
+from implicitbias.study import forecast as module
 from implicitbias.study.forecast import forecast
 from implicitbias.study.plan import plan
 from implicitbias.study.tasks import snapshots, tasks
@@ -29,6 +31,26 @@ steps = [50, 2_000_000]
 [[grid]]
 optimizer = "gradient_flow"
 time = 1e6
+"""
+
+
+# On each of two data sets SGD and Adam, whatever its step size, have a limit when rows are reshuffled and one for each
+# seed of blocks shuffled once, at two batch sizes; Adam at batch size 1 has two of rival orders besides.
+PREDICTED = """
+title = "t"
+[data.gaussian]
+n = 4
+d = 6
+seed = [0, 1]
+[optimizer.adam]
+lr = [0.1, 0.2]
+[optimizer.sgd]
+lr = 0.1
+[[grid]]
+batch = [1, 4]
+order = ["reshuffle", "shuffle_once"]
+seed = [0, 1]
+steps = 4
 """
 
 
@@ -63,6 +85,24 @@ def test_it_says_what_that_would_take(found):
     assert all(sample.steps is None or sample.steps <= 2_000_000 for sample in found.samples)
     assert 8 * 20 < found.curves_bytes / found.snapshots < 8 * 60
     assert 0.5 < found.sampled <= 1.0
+
+
+def test_it_counts_the_predictions_that_a_study_makes(tmp_path):
+    path = tmp_path / "s.toml"
+    path.write_text(PREDICTED)
+    found = forecast(path, jobs=1)
+    assert len(found.predicted) == found.predictions == 2 * (5 + 3 * 3)
+    assert found.predicting == pytest.approx(sum(found.predicted))
+    execute.predicted.cache_clear()
+    execute.run_study(path, tmp_path / "out", jobs=1)
+    assert execute.predicted.cache_info().misses == found.predictions
+
+
+def test_predictions_are_sampled_from_all_that_differ(study, monkeypatch):
+    monkeypatch.setattr(module, "MOST_PREDICTIONS", 20)
+    few = forecast(study, jobs=1)
+    assert 0 < len(few.predicted) <= 20 < few.predictions
+    assert few.predicting == pytest.approx(few.predictions * sum(few.predicted) / len(few.predicted))
 
 
 def test_it_writes_nothing_and_takes_settings(study, tmp_path, monkeypatch, capsys):
