@@ -153,31 +153,37 @@ def print_stale(runs: pd.DataFrame) -> None:
         console.print(literal(words))
 
 
-STATUS_COLUMNS = ["run_id", "data", "label", "batch", "steps", "time", "status", "message", "kernel_seconds"]
-STATUS_COLUMNS += ["version", "source", "libraries"]
+STATUS_COLUMNS = [
+    "run_id", "data", "data_params", "label", "lr_eta", "lr_a", "lr_t0", "batch", "order", "remainder", "steps", "time",
+    "until_log_loss", "loss", "limit_method", "status", "message", "kernel_seconds", "measure_seconds",
+    "version", "source", "libraries",
+]  # fmt: skip
+REASONS = 20
 
 
 def print_status(identity: dict, runs: pd.DataFrame) -> None:
     """Counts by status, missing and stale runs, reasons of failures, the slowest runs; needs STATUS_COLUMNS."""
+    from implicitbias.report.tables import failures, label_runs
+
     missing = max(identity["runs"] - len(runs), 0)
     console.print(f"study {literal(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")
     for name, count in runs["status"].value_counts().items():
         console.print(f"  {name:<14} {count}")
     print_stale(runs)
-    failed = runs[runs["message"].notna()]
-    if len(failed):
-        table = _table("not run to the end", "run", "data", "optimizer", "status", "reason", left=5)
-        for row in failed.head(20).itertuples():
-            table.add_row(row.run_id, literal(row.data), literal(row.label), row.status, literal(row.message))
+    if (runs["status"] != "ok").any():
+        failed = failures(label_runs(runs)).sort_values("count", ascending=False, kind="stable")
+        table = _table("not ended well", "status", "data", "optimizer", "reason", "a run of them", "runs", left=5)
+        for row in failed.head(REASONS).itertuples():
+            words = (row.geometry, row.methods, row.message)
+            table.add_row(row.status, *map(literal, words), row.example, str(row.count))
         console.print(table)
-        if len(failed) > 20:
-            table = _table(f"({len(failed) - 20} more) the most frequent reasons", "status", "reason", "runs", left=2)
-            for (status, reason), count in failed.groupby("status")["message"].value_counts().nlargest(5).items():
-                table.add_row(status, literal(reason), str(count))
-            console.print(table)
-    slow = runs.nlargest(3, "kernel_seconds")
+        if len(failed) > REASONS:
+            rest = failed["count"][REASONS:].sum()
+            console.print(f"({len(failed) - REASONS} more reasons, of {rest} runs; runs.parquet has all of them)")
+    seconds = runs[["kernel_seconds", "measure_seconds"]].sum(axis=1)
+    slow = runs.loc[seconds[seconds > 0].nlargest(3).index]
     if len(slow):
-        table = _table("slowest", "run", "data", "optimizer", "batch", "steps", "seconds", left=3)
+        table = _table("slowest", "run", "data", "optimizer", "batch", "steps", "s in kernel", "s to measure", left=3)
         for row in slow.itertuples():
             table.add_row(
                 row.run_id,
@@ -185,7 +191,8 @@ def print_status(identity: dict, runs: pd.DataFrame) -> None:
                 literal(row.label),
                 str(row.batch),
                 f"{row.steps:.0f}" if pd.isna(row.time) else f"t = {row.time:g}",
-                f"{row.kernel_seconds:.2f}",
+                f"{row.kernel_seconds:.3g}",
+                f"{row.measure_seconds:.3g}",
             )
         console.print(table)
 

@@ -231,9 +231,9 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
                 limit = predicted(prediction(spec))
                 curve = measures(run, limit)
-                row = certified | {"status": run.status, "kernel_seconds": run.seconds}
-                # the end of a run that was cut short is not what the study asks for: its snapshots are in the curves
-                row |= {"message": _cut(run, timeout)} if run.status == "timeout" else _final(run, spec, curve, limit)
+                row = certified | {"status": run.status, "kernel_seconds": run.seconds, "message": _end(run, timeout)}
+                if run.status != "timeout":  # whose end is not what the study asks for; its snapshots are in the curves
+                    row |= _final(run, spec, curve, limit)
         except Exception as error:
             yield spec, _failure(error), None
             continue
@@ -241,11 +241,17 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         yield spec, row, curve
 
 
-def _cut(run: Run, timeout: float) -> str:
-    """Where a run was when its time was up."""
-    if run.setting.steps is None:
+def _end(run: Run, timeout: float | None) -> str | None:
+    """How a run ended, if not well."""
+    if run.status == "diverged":
+        return "the loss ends above that of w = 0"
+    if run.status == "non_finite":
+        return "w overflows" + (f" after step {run.steps[-1]}, its last snapshot" if len(run.steps) else " at once")
+    if run.status == "timeout" and run.setting.steps is None:
         return f"stopped after {timeout:g} s at t = {run.sum_lr[-1]:g} of {run.setting.time:g}"
-    return f"stopped after {timeout:g} s between its snapshot at step {run.steps[-1]} and step {run.setting.steps}"
+    if run.status == "timeout":
+        return f"stopped after {timeout:g} s between its snapshot at step {run.steps[-1]} and step {run.setting.steps}"
+    return None
 
 
 def _failure(error: Exception) -> dict:

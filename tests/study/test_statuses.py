@@ -54,6 +54,10 @@ def test_every_status_in_one_study(study, tmp_path, monkeypatch):
     run_study(study, "out", jobs=1)
     runs, curves = ib.load_runs("out"), ib.load_curves("out")
     assert len(runs) == 3 * 3 * 3 and set(runs["status"]) == set(STATUSES)
+    said = runs[runs["status"].isin(["diverged", "non_finite"])][["status", "message"]].drop_duplicates()
+    assert dict(said.to_numpy()) == {
+        "diverged": "the loss ends above that of w = 0", "non_finite": "w overflows after step 1, its last snapshot"
+    }  # fmt: skip
     late = runs[runs["status"] == "timeout"]
     assert set(late["steps"]) == {10_000_000_000} and set(late["data"]) == {"gaussian", "wedge"}
     # its end is not what the study asks for, and its snapshots are there
