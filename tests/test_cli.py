@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +74,7 @@ def call(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def no_report(monkeypatch):
     """The page is not what these tests are about."""
-    module = types.ModuleType("implicitbias.report")
-    module.write_report = lambda folder: Path(folder) / "report.html"
-    monkeypatch.setitem(sys.modules, "implicitbias.report", module)
+    monkeypatch.setattr("implicitbias.report.write_report", lambda folder: Path(folder) / "report.html")
 
 
 @pytest.fixture
