@@ -84,7 +84,7 @@ def run(
     with interruptible():
         try:
             from implicitbias import terminal
-            from implicitbias.study.execute import run_study
+            from implicitbias.study.run import run_study
 
             mode = _mode(extend, overwrite)
             with terminal.progress() as progress:
@@ -166,7 +166,7 @@ def _print_study(folder: Path):
     """Print table and verdicts of a results folder; return its runs."""
     from implicitbias import terminal
     from implicitbias.study.claims import judge
-    from implicitbias.study.execute import stored_study
+    from implicitbias.study.run import stored_study
 
     stored, store = stored_study(folder)
     runs = store.table("runs").to_pandas()
@@ -179,7 +179,7 @@ def _print_study(folder: Path):
 def status(folder: Folder) -> None:
     """What a results folder holds: finished, missing and stale runs, failures with their reasons, the slowest runs."""
     from implicitbias import terminal
-    from implicitbias.study.execute import stored_study
+    from implicitbias.study.run import stored_study
 
     _, store = stored_study(folder)
     damaged = []
@@ -195,7 +195,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
     from implicitbias import terminal
     from implicitbias.store import Store
     from implicitbias.study.claims import judge
-    from implicitbias.study.execute import stored_study
+    from implicitbias.study.run import stored_study
     from implicitbias.study.spec import read_study
 
     if place.is_dir():

@@ -1,5 +1,5 @@
 """Studies: a TOML file, its expansion into runs, their execution, and the verdicts on its claims."""
 
-from implicitbias.study.execute import run_study
+from implicitbias.study.run import run_study
 
 __all__ = ["run_study"]

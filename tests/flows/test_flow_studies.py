@@ -10,8 +10,8 @@ import implicitbias as ib
 from implicitbias.report import write_report
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import verdicts
-from implicitbias.study.execute import stored_study
 from implicitbias.study.expand import canonical, expand
+from implicitbias.study.run import stored_study
 from implicitbias.study.spec import override, parse_study
 from implicitbias.study.tasks import estimate
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.store import Store
-from implicitbias.study.execute import _describe, run_study
+from implicitbias.study.execute import _describe
 from implicitbias.study.expand import make_optimizer
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study
 
 
 def written(folder, tree_or_bytes):

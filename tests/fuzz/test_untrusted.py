@@ -15,9 +15,9 @@ from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.geometry import from_file
 from implicitbias.report import write_report
-from implicitbias.study.execute import run_study
 from implicitbias.study.places import default_folder
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study
 
 # Each would do or show something if any layer took it for more than letters.
 EVIL = (
@@ -78,6 +78,7 @@ def results(tmp_path_factory):
     path = folder / "evil.toml"
     path.write_text(evil_study(), newline="")
     run_study(path, folder / "out", jobs=1)
+    write_report(folder / "out")
     return folder / "out"
 
 

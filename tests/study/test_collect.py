@@ -6,8 +6,8 @@ from processes import assert_as
 import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.study.collect import collect
-from implicitbias.study.execute import run_study
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study
 from implicitbias.study.tasks import shard_of
 
 STUDY = """

@@ -16,10 +16,10 @@ from implicitbias.jit import source_hash
 from implicitbias.store import Store
 from implicitbias.store.files import write as write_table
 from implicitbias.store.schema import STATUSES
-from implicitbias.study import execute
+from implicitbias.study import execute, run
 from implicitbias.study.claims import verdicts
-from implicitbias.study.execute import run_study, stored_study
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study, stored_study
 from implicitbias.study.tasks import tasks
 
 STUDY = """
@@ -178,7 +178,7 @@ def test_an_interruption_inside_a_task_loses_that_task_alone(study, finished, tm
             raise KeyboardInterrupt
         return original(task, *args)
 
-    monkeypatch.setattr(execute, "execute", interrupted)
+    monkeypatch.setattr(run, "execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run_study(study, tmp_path / "out", jobs=1)
     assert len(ib.load_runs(tmp_path / "out")) == sum(map(len, (block for task in calls[:2] for block in task)))

@@ -10,6 +10,7 @@ from implicitbias.study import execute
 from implicitbias.study import forecast as module
 from implicitbias.study.forecast import forecast
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study
 from implicitbias.study.tasks import snapshots, tasks
 
 STUDY = """
@@ -94,7 +95,7 @@ def test_it_counts_the_predictions_that_a_study_makes(tmp_path):
     assert len(found.predicted) == found.predictions == 2 * (5 + 3 * 3)
     assert found.predicting == pytest.approx(sum(found.predicted))
     execute.predicted.cache_clear()
-    execute.run_study(path, tmp_path / "out", jobs=1)
+    run_study(path, tmp_path / "out", jobs=1)
     assert execute.predicted.cache_info().misses == found.predictions
 
 

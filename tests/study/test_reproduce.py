@@ -15,9 +15,10 @@ from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.store import Store
 from implicitbias.store.schema import RUNS
-from implicitbias.study.execute import _describe, run_study
+from implicitbias.study.execute import _describe
 from implicitbias.study.expand import expand
 from implicitbias.study.reproduce import find, reproduce, same, spec_of
+from implicitbias.study.run import run_study
 from implicitbias.study.spec import parse_study
 
 STUDY = """

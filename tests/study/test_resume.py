@@ -13,8 +13,8 @@ import implicitbias as ib
 from implicitbias.errors import InputError, NotWritten
 from implicitbias.store import Store
 from implicitbias.study import resume
-from implicitbias.study.execute import run_study
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study
 
 STUDY = """
 title = "t"
@@ -261,7 +261,7 @@ def test_a_damaged_table_is_set_aside_and_computed_again(run, study, tmp_path, f
 
 WAIT = """
 import sys, time
-from implicitbias.study.execute import run_study
+from implicitbias.study.run import run_study
 def wait(phase, done, total):
     if phase == "running" and done:
         print("writing", flush=True)
@@ -295,7 +295,7 @@ def test_a_second_run_is_refused_readers_are_not_and_a_killed_one_leaves_no_lock
 
 FULL = """
 import resource, signal, sys
-from implicitbias.study.execute import run_study
+from implicitbias.study.run import run_study
 run_study(sys.argv[3], sys.argv[5] + "-before", jobs=1)  # what is compiled is in the cache
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))

@@ -9,9 +9,10 @@ import pytest
 import implicitbias as ib
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import select, verdicts
-from implicitbias.study.execute import _describe, run_study, stored_study
+from implicitbias.study.execute import _describe
 from implicitbias.study.expand import study_files
 from implicitbias.study.plan import plan
+from implicitbias.study.run import run_study, stored_study
 from implicitbias.study.spec import axis
 from implicitbias.study.tasks import estimate
 

@@ -8,9 +8,9 @@ import pytest
 import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.store.schema import STATUSES
-from implicitbias.study import execute
-from implicitbias.study.execute import run_study
-from implicitbias.study.workers import WorkerDied
+from implicitbias.study import execute, run
+from implicitbias.study.pool import WorkerDied
+from implicitbias.study.run import run_study
 
 STUDY = """
 title = "t"
@@ -84,7 +84,7 @@ def test_only_retry_repeats_failures(study, tmp_path, monkeypatch):
 
 def test_the_death_of_workers_is_the_status_of_their_runs(study, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        execute,
+        run,
         "outcomes",
         lambda pool, function, tasks, *args: ((task, WorkerDied("killed by SIGKILL")) for task in tasks),
     )

@@ -11,7 +11,8 @@ from processes import is_alive, wait_until
 
 from implicitbias.errors import InputError
 from implicitbias.study import workers
-from implicitbias.study.workers import Inline, Processes, WorkerDied, open_pool, outcomes
+from implicitbias.study.pool import Inline, WorkerDied, outcomes
+from implicitbias.study.workers import Processes, open_pool
 
 
 def answers(pool, tasks, folder) -> dict:
