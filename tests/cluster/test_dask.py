@@ -91,7 +91,9 @@ def test_a_cluster_gives_the_tables_of_this_machine(study, dask, tmp_path):
     wait_until(lambda: len(list(out.glob("parts/*.runs.parquet"))) > 2 or child.poll() is not None)
     kill(workers[0].pid)
     said, err = child.communicate(timeout=120)
-    assert (child.returncode, err) == (0, "")
+    # distributed tells if the worker died between the end of a task and the transfer of its result
+    told = [line for line in err.splitlines() if "distributed.client - WARNING - Couldn't gather" not in line]
+    assert (child.returncode, told) == (0, [])
     assert "64 runs: 64 ok; 64 computed now, 0 kept" in " ".join(said.split())
     run_study(study, tmp_path / "local", jobs=1)
     assert_as(out, tmp_path / "local")
