@@ -15,7 +15,7 @@ _PUBLIC = {
     "Limit": "implicitbias.limits",
     "Separator": "implicitbias.margins",
     "simulate": "implicitbias.simulation.simulate",
-    "Run": "implicitbias.simulation.simulate",
+    "Run": "implicitbias.simulation.run",
     "Power": "implicitbias.simulation.schedules",
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",

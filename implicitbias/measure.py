@@ -32,7 +32,7 @@ from implicitbias.limits import Limit, predict
 from implicitbias.limits.residual import gradient_residual, hard_margin
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
-from implicitbias.simulation.simulate import Run
+from implicitbias.simulation.run import Run
 
 NORMS = ("l1", "l2", "linf")
 ORDERS_OF_NORM = {"l1": 1, "l2": 2, "linf": np.inf}

@@ -21,7 +21,7 @@ from implicitbias.flows.setting import FlowSetting, resolve_flow, snapshot_times
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.problem import Problem
-from implicitbias.simulation.simulate import Run
+from implicitbias.simulation.run import Run
 
 # Error of a step, relative and absolute, where margins are of order one. At this tolerance LSODA agrees with the
 # implicit Runge-Kutta method Radau to a few 1e-12 of w, in a tenth of its time; BDF is ten times less accurate.

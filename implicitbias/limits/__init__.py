@@ -1,15 +1,12 @@
-"""Predicted limit directions: tail maps, their rest points, and the special cases."""
+"""Predicted limit directions: tail maps, their rest points, and limits that are none of theirs."""
 
-from implicitbias.limits.predict import Limit, predict, why_not
+from implicitbias.limits.adagrad import adagrad_direction
+from implicitbias.limits.adamw import BoxMinimum, adamw_batch_point, adamw_point
+from implicitbias.limits.kappa import kappa_direction
+from implicitbias.limits.limit import Limit
+from implicitbias.limits.predict import predict, why_not
 from implicitbias.limits.residual import gradient_residual
-from implicitbias.limits.special import (
-    BoxMinimum,
-    adagrad_direction,
-    adamw_batch_point,
-    adamw_point,
-    kappa_direction,
-    signum_bound,
-)
+from implicitbias.limits.signum import signum_bound
 
 __all__ = [
     "BoxMinimum",

@@ -1,12 +1,13 @@
 """`predict`: the limit direction of an optimizer from theory, with a certificate."""
 
 import warnings
-from dataclasses import dataclass, field
 
 import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.limits.fixed_point import rest_points
+from implicitbias.limits.kappa import kappa_direction
+from implicitbias.limits.limit import Limit
 from implicitbias.limits.numerical import measured_rest_point
 from implicitbias.limits.rules import Rule, rule
 from implicitbias.margins import max_margin
@@ -18,29 +19,6 @@ LARGE = 10**5  # entries of the data from which on fewer starts are tried
 NO_KERNEL = "a flow has no step kernel with which a tail map could be measured; its limit is in closed form"
 NO_MAP = "the updates of this optimizer depend on the size of the gradients, so it has no tail map to measure"
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
-
-
-@dataclass(frozen=True, eq=False)
-class Limit:
-    """A predicted limit direction.
-
-    Attributes
-        direction   (d,) of length ||u||_2 = 1
-        weights     (n,) sample weights c in the simplex at which the optimizer rests
-        gap         (sum_i c_i a_i.u - min_i a_i.u) / ||u||_2 >= 0 in units of the rows, zero exactly at a rest point
-        rule        the theory behind it, with its standing
-        gap_error   standard error of the gap and
-        error       that of the direction (an l2 distance): 0 for closed tail maps, measured for numerical ones
-        others      further rest points, if the search from other weights ended elsewhere
-    """
-
-    direction: np.ndarray
-    weights: np.ndarray
-    gap: float
-    rule: str
-    gap_error: float = 0.0
-    error: float = 0.0
-    others: tuple["Limit", ...] = field(default=(), repr=False)
 
 
 def predict(
@@ -113,8 +91,6 @@ def solve(problem: Problem, found: Rule) -> Limit:
         size = np.linalg.norm(best.direction)
         return Limit(best.direction / size, best.dual, best.gap / size, found.text)
     if found.kappa is not None:
-        from implicitbias.limits.special import kappa_direction  # which needs the Limit of this module
-
         return kappa_direction(problem, found.kappa)
     if found.constant is not None:
         u = found.constant / np.linalg.norm(found.constant)

@@ -1,7 +1,7 @@
 """Which limit theory has for an optimizer, batch size and order: the table of tail maps as code.
 
 A rule is a norm, whose max-margin direction is the limit; or a tail map, whose rest point is; or a constant direction;
-or the kappa of a programme of its own (`limits.special`); with a sentence that names it and its standing.
+or the kappa of a programme of its own (`limits`); with a sentence that names it and its standing.
 """
 
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def _adamw(rows, optimizer: AdamW, setting: Setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
         return (
             "with weight decay the weights converge to a point and have no limit direction; full batch, "
-            "limits.special.adamw_point finds the point"
+            "limits.adamw_point finds the point"
         )
     adam = Adam(optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.bias_correction)
     return _adam(rows, adam, setting)
@@ -93,7 +93,7 @@ def _adam_proxy(rows, optimizer, setting) -> Rule | str:
 
 def _adagrad(rows, optimizer, setting) -> str:
     return (
-        "the limit of AdaGrad depends on the gradients at the start of the run; limits.special.adagrad_direction reads "
+        "the limit of AdaGrad depends on the gradients at the start of the run; limits.adagrad_direction reads "
         "it off a run"
     )
 

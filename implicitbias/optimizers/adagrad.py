@@ -46,7 +46,7 @@ class AdaGrad(Optimizer):
     'AdaGrad'
 
     Source: JMLR 12 (2011) 2121-2159, figure 1; its limit, read off a run: arXiv 1906.03559
-    (`limits.special.adagrad_direction`).
+    (`limits.adagrad_direction`).
     """
 
     eps: float = nonnegative(0.0)

@@ -117,7 +117,7 @@ class Adam(Optimizer):
     Adam(beta1=0.9, beta2=0.95, eps=0.0, bias_correction=False, eps_inside=False, kappa=0.0)
 
     Source: arXiv 1412.6980, Algorithm 1; its limits on separable data: arXiv 2406.10650 (full batch) and
-    2510.26303 (per sample); with kappa: `limits.special.kappa_direction`.
+    2510.26303 (per sample); with kappa: `limits.kappa_direction`.
     """
 
     beta1: float = decay(0.9)

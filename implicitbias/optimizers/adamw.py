@@ -64,7 +64,7 @@ class AdamW(Optimizer):
     'AdamW(0.9, 0.95, weight_decay=0.1)'
 
     Source: arXiv 1711.05101, Algorithm 2, with the decay scaled by lr; its full-batch limit: arXiv 2404.04454 and
-    2310.05898 (`limits.special.adamw_point`).
+    2310.05898 (`limits.adamw_point`).
     """
 
     beta1: float = decay(0.9)

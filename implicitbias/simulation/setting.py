@@ -45,7 +45,7 @@ def resolve(
     if loss not in LOSSES:
         mistakes.append(one_of(loss, "loss", LOSSES))
     batch = n if order == "full" else batch
-    if not _is_int(batch) or not 1 <= batch <= n:
+    if not is_integer(batch) or not 1 <= batch <= n:
         mistakes.append(f"batch must be an integer from 1 to n = {n}, but is {batch!r}")
     if remainder is not None and remainder not in REMAINDERS:
         mistakes.append(one_of(remainder, "remainder", REMAINDERS))
@@ -56,23 +56,23 @@ def resolve(
             f"remainder 'drop' with order {order!r} would never show {n % batch} of the {n} rows; "
             "use 'keep', or a batch size that divides n"
         )
-    if not _is_int(seed) or not 0 <= seed < 2**63:
+    if not is_integer(seed) or not 0 <= seed < 2**63:
         mistakes.append(f"seed must be an integer from 0 to 2^63 - 1, but is {seed!r}")
-    if not _is_int(per_octave) or not 1 <= per_octave <= 1000:
+    if not is_integer(per_octave) or not 1 <= per_octave <= 1000:
         mistakes.append(f"per_octave must be an integer from 1 to 1000, but is {per_octave!r}")
     horizon = 0
     if (steps is None) == (epochs is None):
         mistakes.append("give the horizon as either steps or epochs")
     elif steps is not None:
-        if _is_int(steps) and 1 <= steps <= MOST_STEPS:
+        if is_integer(steps) and 1 <= steps <= MOST_STEPS:
             horizon = int(steps)
         else:
             mistakes.append(f"steps must be an integer from 1 to {MOST_STEPS}, but is {steps!r}")
-    elif not (_is_number(epochs) and 0 < epochs <= MOST_STEPS / n):
+    elif not (is_number(epochs) and 0 < epochs <= MOST_STEPS / n):
         mistakes.append(f"epochs must be a positive number up to {MOST_STEPS // n}, but is {epochs!r}")
     elif not mistakes:
         horizon = max(1, round(epochs * _per_epoch(n, batch, order, remainder)))
-    if until_log_loss is not None and not (_is_number(until_log_loss) and abs(until_log_loss) <= sys.float_info.max):
+    if until_log_loss is not None and not (is_number(until_log_loss) and abs(until_log_loss) <= sys.float_info.max):
         mistakes.append(f"until_log_loss must be a finite number, but is {until_log_loss!r}")
     if mistakes:
         raise InputError(mistakes)
@@ -84,9 +84,9 @@ def _per_epoch(n: int, batch: int, order: str, remainder: str) -> float:
     return n / batch if order == "replacement" else float(steps_per_epoch(n, batch, remainder))
 
 
-def _is_int(x) -> bool:
+def is_integer(x) -> bool:
     return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
-def _is_number(x) -> bool:
+def is_number(x) -> bool:
     return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)

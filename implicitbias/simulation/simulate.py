@@ -3,8 +3,6 @@
 import math
 import numbers
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 
@@ -13,56 +11,9 @@ from implicitbias.losses import log_loss
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
+from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
-
-
-@dataclass(frozen=True, eq=False)
-class Run:
-    """One simulated trajectory.
-
-    Attributes
-        problem, optimizer, lr      what was run; lr is None for a flow
-        setting     batch, order, remainder, steps, until_log_loss, seed, loss, per_octave: effective values
-        initial     (d,) the starting point
-        steps       (S,) snapshot steps: the number of updates made; the last is the end of the run. For a flow the
-                    steps of the integrator so far
-        weights     (S, d) iterates w
-        sum_lr      (S,) sum of the step sizes used; the time t of a flow
-        clock       (S,) what w(t/2) halves: the steps, or the time of a flow
-        last_lr     (S,) step size of the last update; NaN for a flow, as last_move
-        last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
-        status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w overflowed; the snapshots
-                    end before) or "timeout" (they end where the time was up)
-        seconds     time in the compiled driver; runs of a block share it equally
-        state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
-                    units: zero or inf where float64 does not reach; empty for a flow and after a timeout
-        curve       DataFrame of measures, one row a snapshot (computed on first use)
-    """
-
-    problem: Problem
-    optimizer: Optimizer
-    lr: Power | None
-    setting: Setting
-    initial: np.ndarray = field(repr=False)
-    steps: np.ndarray
-    weights: np.ndarray
-    sum_lr: np.ndarray
-    last_lr: np.ndarray
-    last_move: np.ndarray
-    status: str
-    seconds: float
-    state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-
-    @property
-    def clock(self) -> np.ndarray:
-        return self.steps if self.setting.steps is not None else self.sum_lr
-
-    @cached_property
-    def curve(self):
-        from implicitbias.measure import limit_of, measure
-
-        return measure(self, limit_of(self))
 
 
 def simulate(
@@ -127,14 +78,14 @@ def simulate(
         mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
     start = _initial(initial, len(optimizers), problem.d, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
-        from implicitbias.flows.integrate import run_flows  # which needs the Run of this module
-
         discrete = {
             "lr": lr, "batch": batch, "order": order, "steps": steps, "epochs": epochs, "seed": seed,
             "remainder": remainder,
         }  # fmt: skip
         shared = {"time": time, "until_log_loss": until_log_loss, "loss": loss, "per_octave": per_octave}
         shared["timeout"] = math.inf if timeout is None else timeout
+        from implicitbias.flows.integrate import run_flows  # what it needs of scipy takes half a second to import
+
         flows = run_flows(problem, optimizers, start, mistakes, discrete, **shared)
         return flows[0] if single else flows
     if time is not None:

@@ -21,7 +21,8 @@ from implicitbias.measure import NORMS, cosine, half_way, measures
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import default_remainder
-from implicitbias.simulation.simulate import Run, simulate
+from implicitbias.simulation.run import Run
+from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import CURVES, RIVALS
 from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.pool import WorkerDied
