@@ -123,8 +123,9 @@ def collect(
 
         collected = merge(folders, out, notice=_warn)
         page = _write_report(collected.folder)
-        _print_study(collected.folder)
+        runs = _print_study(collected.folder)
         terminal.print_collected(collected)
+        terminal.print_stale(runs)
         print(f"report: {page}")
     if collected.missing:
         raise typer.Exit(1)

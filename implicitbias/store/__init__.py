@@ -21,6 +21,8 @@ bytes a snapshot and 2 kB a run and 24 bytes a feature: 100000 runs of 20 snapsh
 import hashlib
 import json
 import os
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -41,14 +43,18 @@ from implicitbias.store.files import (
     write_bytes,
 )
 from implicitbias.store.lock import Lock
-from implicitbias.store.pieces import Pair, halves, owners, part, parts, tables, unused
+from implicitbias.store.pieces import Pair, generation, halves, owners, part, parts, tables, unused
 from implicitbias.store.schema import RUNS
 
 MERGED = 64  # parts that become one
 # Bytes in memory of a part up to which it is merged with others: twice, so that 100000 runs on as many data sets leave
 # less than 200 pairs of files, and each row is written three times at most.
 SMALL = (1 << 18, 1 << 21)
-PATIENCE = 20  # times that a reader starts again because files were merged while it read
+PATIENCE, PAUSE = 20, 0.05  # times that a reader starts again because of what others write, and seconds between them
+# What is in a results folder.
+_OWN = re.compile(
+    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|report\.html|\..*"
+)
 
 
 def load_runs(folder, columns: list[str] | None = None):
@@ -90,6 +96,7 @@ class Store:
         self._lock: Lock | None = None
         self._small: list[list[tuple[str, pa.Table, pa.Table]]] = [[] for _ in SMALL]  # parts to merge, by size
         self._full = False
+        self._generation: int | None = None  # of the parts that this object writes
 
     @classmethod
     def open(cls, folder) -> "Store":
@@ -107,12 +114,28 @@ class Store:
             if self.parts.is_symlink():  # parts are written and deleted, which must not happen elsewhere
                 raise InputError(f"{self.parts} is a link; a results folder keeps its parts itself")
             self.folder.mkdir(parents=True, exist_ok=True)
-            # what a process leaves that is killed before the folder has its identity
-            own = (".lock", ".study.json.")
-            if not self.identity() and any(not path.name.startswith(own) for path in self.folder.iterdir()):
-                raise InputError(f"{self.folder} exists and is not a results folder; choose another --out")
+            self._check_own()
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written: {error.strerror}") from None
+
+    def _check_own(self) -> None:
+        """Refuse a folder of something else, but not one whose study.json is damaged or is just being written."""
+        for _ in range(PATIENCE):
+            # What is there is listed first: others may start in the same folder, and the identity comes first of all.
+            names = {path.name for path in self.folder.iterdir()}
+            # what a process leaves that is killed before the folder has its identity
+            names = {name for name in names if not name.startswith((".lock", ".study.json."))}
+            if not names or self.identity():
+                return
+            if names != {"study.json"}:
+                break
+            time.sleep(PAUSE)
+        held = bool({"runs.parquet", "unused.runs.parquet"} & names) or any(self.parts.glob("*.runs.parquet"))
+        if not held or not all(_OWN.fullmatch(name) for name in names):
+            raise InputError(f"{self.folder} exists and is not a results folder; choose another --out")
+        if "study.json" in names:
+            set_aside(Damaged(self.folder / "study.json", "it names no study"), lambda sentence: None)
+        self.notice(f"{self.folder} has lost its study.json, which is written anew")
 
     def other(self, study: str) -> str:
         """The sentence that the folder holds something other than the study of this name."""
@@ -141,8 +164,13 @@ class Store:
         return found if isinstance(found, dict) and {"study", "runs", "settings", "digest"} <= set(found) else {}
 
     def text(self) -> str:
-        """The TOML text of the study as it was run."""
-        return (self.folder / "study.toml").read_text(encoding="utf-8")
+        """The TOML text of the study as it was run. Errors: ``InputError`` if it is lost."""
+        try:
+            return (self.folder / "study.toml").read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            raise InputError(
+                f"{self.folder / 'study.toml'} cannot be read; `implicitbias run` with the study file writes it again"
+            ) from None
 
     def lock(self, name: str | None = None) -> None:
         """Take the right to write, until `release` or the end of the process; with a name, beside other names.
@@ -153,6 +181,8 @@ class Store:
             self._lock = Lock(self.folder, name)
         except OSError as error:
             raise InputError(f"{self.folder} cannot be written: {error.strerror}") from None
+        if not self._lock.files:
+            self.notice(f"{self.folder} is where files cannot be locked: let no other process write there")
 
     def release(self) -> None:
         if self._lock is not None:
@@ -209,7 +239,7 @@ class Store:
             self.parts.mkdir(exist_ok=True)
         except OSError as error:
             raise NotWritten(self.parts, error) from None
-        pair = part(self.parts, name)
+        pair = self._part(name)
         size = runs.nbytes + curves.nbytes
         for kind, table in (("curves", curves), ("runs", runs)):
             write(pair.path(kind), kind, [table], sync=sync, brief=size <= SMALL[0])
@@ -227,7 +257,13 @@ class Store:
         merged = "merged-" + hashlib.sha256(" ".join(names).encode()).hexdigest()[:16]
         self._add(merged, *(pa.concat_tables(x).combine_chunks() for x in (runs, curves)), sync=True)
         for name in names:
-            part(self.parts, name).remove()
+            self._part(name).remove()
+
+    def _part(self, name: str) -> Pair:
+        """The part of this name; see `pieces` for its generation."""
+        if self._generation is None:
+            self._generation = 1 + max(map(generation, self._patiently(lambda: parts(self.folder))), default=0)
+        return part(self.parts, name if self._generation == 1 else f"{name}.{self._generation}")
 
     def table(
         self,
@@ -253,11 +289,21 @@ class Store:
             for table in batches(path, name, wanted):
                 yield item.keep(table.filter(pc.is_in(table.column("run_id"), value_set=chosen)))
 
+        bad: set[Pair] = set()
+
         def pieces() -> list[pa.Table]:
-            before = self._seen()
+            before, found = self._seen(), []
             # the tables first, then what came after them
-            owned = sorted(reversed(self._owned(damaged)), key=lambda item: item.pair != tables(self.folder))
-            found = [table for item in owned if item.has(name) for table in rows(item)]
+            owned = sorted(reversed(self._owned(damaged, bad=bad)), key=lambda item: item.pair != tables(self.folder))
+            for item in owned:
+                try:
+                    found += rows(item) if item.has(name) else ()
+                except Damaged as error:
+                    if damaged is None:
+                        raise
+                    damaged.append(error)
+                    bad.add(item.pair)
+                    raise FileNotFoundError from None  # to start again without it: its runs may have other owners
             if self._seen() != before:
                 raise FileNotFoundError  # tables of which a part was read too
             return found
@@ -270,12 +316,12 @@ class Store:
         """What tells whether the tables were written meanwhile."""
         return [path.stat().st_ino for path in vars(tables(self.folder)).values() if path.is_file()]
 
-    def _owned(self, damaged: list[Damaged] | None, *others: Pair) -> list:
+    def _owned(self, damaged: list[Damaged] | None, *others: Pair, bad: Iterable[Pair] = ()) -> list:
         def owned():
             # The parts are listed first: what is merged into the tables after that is found to be gone.
             pairs = parts(self.folder)
             stored = (pair for pair in (tables(self.folder), *others) if pair.runs.is_file())
-            return owners([*pairs, *stored], damaged)
+            return owners([pair for pair in (*pairs, *stored) if pair not in bad], damaged)
 
         return self._patiently(owned)
 
@@ -285,20 +331,21 @@ class Store:
             try:
                 return attempt()
             except FileNotFoundError:
-                continue
+                time.sleep(PAUSE)
             except Damaged as error:
                 raise InputError(f"{error}; `implicitbias run` sets it aside and computes its runs again") from None
         raise InputError(f"{self.folder} changes faster than it can be read; try again when the study has ended")
 
-    def compact(self, order: list[str]) -> None:
+    def compact(self, order: list[str], labels: pa.Table | None = None) -> None:
         """Merge the parts into the two tables, runs in the given order of ids: the same runs give the same bytes.
 
-        Runs that are not in the order are kept beside the tables. After a write that failed there is no room to merge:
-        nothing is done, and the next call of `run_study` merges.
+        Runs that are not in the order are kept beside the tables, those that are get the columns of `labels`. After a
+        write that failed there is no room to merge: nothing is done, and the next call of `run_study` merges.
         """
         if not self._full:
-            compact(self.folder, order, lambda error: set_aside(error, self.notice))
+            compact(self.folder, order, lambda error: set_aside(error, self.notice), labels)
             self._small = [[] for _ in SMALL]
+            self._generation = None
 
 
 def read_nothing(name: str, columns: list[str] | None) -> pa.Table:

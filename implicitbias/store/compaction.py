@@ -21,22 +21,23 @@ from implicitbias.store.pieces import Owned, Pair, halves, owners, parts, tables
 GROUPS = {"curves": 1 << 17, "runs": 1 << 10}
 
 
-def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None]) -> None:
+def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None], labels: pa.Table | None = None) -> None:
     """Write the tables from everything in the folder, and remove the parts.
 
-    Runs outside the order go to the pair `unused`. Damaged files are given to `damaged`, which must move them away.
+    Runs outside the order go to the pair `unused`. The others get the columns of `labels`, a row for each of the order.
+    Damaged files are given to `damaged`, which must move them away.
     A process killed at any point loses nothing: every row is written before the file it came from goes away.
     """
     while True:
         try:
             found = parts(folder)
             stored = [pair for pair in (tables(folder), unused(folder)) if pair.runs.is_file()]
-            _write_tables(folder, owners([*found, *stored]), order)
+            _write_tables(folder, owners([*found, *stored]), order, labels)
         except Damaged as error:
             damaged(error)
             continue
         break
-    for pair in found:
+    for pair in reversed(found):  # the oldest first: one that is left must not hide what a newer one held
         pair.remove()
     for path in halves(folder):
         path.unlink()
@@ -44,7 +45,7 @@ def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None]) 
         (folder / "parts").rmdir()
 
 
-def _write_tables(folder: Path, owned: list[Owned], order: list[str]) -> None:
+def _write_tables(folder: Path, owned: list[Owned], order: list[str], labels: pa.Table | None) -> None:
     rank = {identity: position for position, identity in enumerate(order)}
     others = sorted({x for item in owned for x in item.ids.to_pylist() if x not in rank})
     rest = unused(folder)
@@ -52,13 +53,31 @@ def _write_tables(folder: Path, owned: list[Owned], order: list[str]) -> None:
     kept = sorted({x for item in owned if item.pair == rest for x in item.ids.to_pylist()})
     if not set(others) <= set(kept):
         _write_pair(folder, rest, owned, {x: position for position, x in enumerate(sorted({*others, *kept}))})
-    _write_pair(folder, tables(folder), owned, rank)
+    _write_pair(folder, tables(folder), owned, rank, labels)
+    if not others:
+        rest.remove()
+    elif not rank.keys().isdisjoint(kept):  # or an old row would come back if the tables were damaged
+        _write_pair(folder, rest, owners([rest]), {x: position for position, x in enumerate(others)})
 
 
-def _write_pair(folder: Path, pair: Pair, owned: list[Owned], rank: dict[str, int]) -> None:
+def _write_pair(
+    folder: Path, pair: Pair, owned: list[Owned], rank: dict[str, int], labels: pa.Table | None = None
+) -> None:
     for name in ("curves", "runs"):
         with _scratch(folder, name, owned) as scratch:
-            write(pair.path(name), name, scratch.groups(rank), sync=True)
+            groups = scratch.groups(rank)
+            if labels is not None and name == "runs":
+                groups = (_labelled(table, labels, rank) for table in groups)
+            write(pair.path(name), name, groups, sync=True)
+
+
+def _labelled(runs: pa.Table, labels: pa.Table, rank: dict[str, int]) -> pa.Table:
+    """The rows of runs with the names that the study has for them now."""
+    chosen = labels.take(pa.array([rank[identity] for identity in runs.column("run_id").to_pylist()], pa.int64()))
+    for name in labels.column_names:
+        place = runs.column_names.index(name)
+        runs = runs.set_column(place, runs.schema.field(place), chosen.column(name))
+    return runs
 
 
 @contextmanager

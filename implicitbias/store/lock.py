@@ -7,6 +7,7 @@ their presence means nothing. Readers take no lock. Where the system has no floc
 
 import os
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,12 +44,16 @@ class Lock:
             os.write(number, f"process {os.getpid()} on {socket.gethostname()}".encode())
 
     def _take(self, path: Path, *, shared: bool) -> None:
+        patience = 5
         while True:
             number = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
             try:
                 fcntl.flock(number, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(number)
+                if shared and (patience := patience - 1):  # another that leaves tries for a moment to be alone
+                    time.sleep(0.05)
+                    continue
                 holder = self._holder()
                 raise InputError(
                     f"{self.folder} is being written by {holder}; wait until it ends, or choose another --out"

@@ -4,8 +4,12 @@ A run may be in several pairs: a process killed while merging leaves the parts t
 that are computed again are in a new part until the tables are written. One pair owns it: a new part before an older
 one, parts before the tables, the tables before what the study no longer names. A run whose curves are not beside it is
 not there.
+
+Which part is new does not depend on clocks, which differ between machines and are lost in copies: a process that finds
+parts writes parts of the next generation, NAME.2, NAME.3 and so on.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,8 @@ import pyarrow.compute as pc
 
 from implicitbias.store.files import Damaged, read
 from implicitbias.store.schema import CURVES
+
+_GENERATION = re.compile(r"\.([0-9]{1,9})\.runs\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,13 @@ def parts(folder: Path) -> list[Pair]:
     names = [path.name.removesuffix(".runs.parquet") for path in folder.glob("*.runs.parquet")]
     found = [part(folder, name) for name in names if not name.startswith(".")]
     found = [pair for pair in found if pair.curves.is_file() or not pair.runs.stat()]
-    return sorted(found, key=lambda pair: (-pair.runs.stat().st_mtime_ns, pair.runs.name))
+    return sorted(found, key=lambda pair: (-generation(pair), -pair.runs.stat().st_mtime_ns, pair.runs.name))
+
+
+def generation(pair: Pair) -> int:
+    """How many processes had left parts, one after the other, when a part was written, and this one."""
+    found = _GENERATION.search(pair.runs.name)
+    return int(found[1]) if found else 1
 
 
 def halves(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from implicitbias.errors import InputError
 from implicitbias.store import Store
 from implicitbias.study.expand import run_id
 from implicitbias.study.plan import plan
-from implicitbias.study.resume import open_results
+from implicitbias.study.resume import FAILED, PROVENANCE, is_stale, labels, open_results
 
 AT_ONCE = 1000  # runs copied as one part
 
@@ -33,7 +33,8 @@ def collect(folders: list, out=None, notice: Callable[[str], None] = lambda sent
         out      results folder; default the first of them
         notice   called with a sentence for each damaged file
 
-    Returns a Collected. Only the results folder changes, so shards may still run in others, and be collected again.
+    Returns a Collected. Only the results folder changes, so shards may still run in others, and be collected again. Of
+    a run in several folders the row that did not fail is taken, then the one that is not stale, then the first.
     Errors: ``InputError`` if a folder holds no results or those of another study.
     """
     stores = {Path(folder).resolve(): Store.open(folder) for folder in folders}
@@ -47,31 +48,43 @@ def collect(folders: list, out=None, notice: Callable[[str], None] = lambda sent
     if mistakes:
         raise InputError(mistakes)
     runs = plan(first.folder / "study.toml", identity["settings"])[2]
-    target, missing = open_results(
+    target, _ = open_results(
         f"{identity['study']}.toml", out or first.folder, runs, text, identity["settings"], notice=notice
     )
     try:
-        wanted = {run.run_id for run in missing}
+        order = [run.run_id for run in runs]
+        best = _worth(target, notice)
+        sources: dict[str, Store] = {}  # where a run is better than in the results folder, and than in those before
         for place, store in stores.items():
             if place != target.folder.resolve():
-                wanted -= _take(target, store, wanted, notice)
-        target.compact([run.run_id for run in runs])
+                better = {run: worth for run, worth in _worth(store, notice).items() if worth > best.get(run, -1)}
+                best |= better
+                sources |= dict.fromkeys(better, store)
+        for store in dict.fromkeys(sources.values()):
+            _take(target, store, [run for run in order if sources.get(run) is store])
+        target.compact(order, labels(runs))
     finally:
         target.release()
-    return Collected(target.folder, len(runs), len(wanted))
+    return Collected(target.folder, len(runs), len(set(order) - set(best)))
 
 
-def _take(target: Store, source: Store, wanted: set[str], notice: Callable[[str], None]) -> set[str]:
-    """Copy the wanted runs of another folder; the ids of those that it has."""
+def _worth(store: Store, notice: Callable[[str], None]) -> dict[str, int]:
+    """What the rows of a folder are worth: more if the run did not fail, then more if the row is not stale."""
     damaged: list = []
-    runs, curves = (source.table(name, damaged=damaged) for name in ("runs", "curves"))
+    # the snapshots first: a damaged file of them takes its runs with it
+    snapshots = store.table("curves", damaged=damaged).column("run_id").unique()
+    runs = store.table("runs", ["run_id", "status", "step", *PROVENANCE], damaged=damaged).to_pandas()
     for item in {error.path: error for error in damaged}.values():
         notice(f"{item}; its runs are left out")
-    found = [identity for identity in runs.column("run_id").to_pylist() if identity in wanted]
-    for first in range(0, len(found), AT_ONCE):
-        ids = found[first : first + AT_ONCE]
-        rows, snapshots = (
-            table.filter(pc.is_in(table.column("run_id"), value_set=pa.array(ids))) for table in (runs, curves)
-        )
-        target.add(run_id({"task": ids}), rows.to_pylist(), snapshots)
-    return set(found)
+    runs = runs[runs["step"].isna() | runs["run_id"].isin(snapshots.to_pylist())]
+    worth = 2 * ~runs["status"].isin(FAILED) + ~is_stale(runs)
+    return dict(zip(runs["run_id"], worth))
+
+
+def _take(target: Store, source: Store, ids: list[str]) -> None:
+    """Copy runs of another folder."""
+    runs, curves = (source.table(name, ids=ids, damaged=[]) for name in ("runs", "curves"))
+    for first in range(0, len(ids), AT_ONCE):
+        some = pa.array(ids[first : first + AT_ONCE])
+        rows, snapshots = (table.filter(pc.is_in(table.column("run_id"), value_set=some)) for table in (runs, curves))
+        target.add(run_id({"task": some.to_pylist()}), rows.to_pylist(), snapshots)

@@ -1,7 +1,6 @@
 """What a worker does: simulate and measure the blocks of a task, and describe the runs as rows."""
 
 import functools
-import json
 import math
 import os
 import platform
@@ -26,7 +25,7 @@ from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import CURVES, RIVALS
 from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.pool import WorkerDied
-from implicitbias.study.resume import provenance
+from implicitbias.study.resume import naming, provenance
 from implicitbias.threads import one_thread
 
 
@@ -210,13 +209,10 @@ def predicted(of: Prediction) -> Limit | None:
 
 def _describe(spec: RunSpec) -> dict:
     """What a run is, as columns."""
-    data, params = spec.data, dict(spec.data.params)
+    data = spec.data
     return {
         "run_id": spec.run_id,
-        "data": data.name,
-        "data_kind": data.kind,
-        "data_params": json.dumps(params),
-        "data_seed": params.get("seed"),
+        **naming(data),
         "data_digest": data.digest,
         "n": data.n,
         "d": data.d,

@@ -19,7 +19,8 @@ from implicitbias import __version__
 from implicitbias.errors import InputError, one_of
 from implicitbias.jit import source_hash
 from implicitbias.store import Store
-from implicitbias.study.expand import RunSpec, run_id
+from implicitbias.store.schema import RUNS
+from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.spec import override
 
 MODES = ("resume", "extend", "overwrite")
@@ -81,6 +82,11 @@ def open_results(
             "digest": run_id({"runs": order}),
         }
         other = bool(found) and found["digest"] != identity["digest"]
+        if not found and mode == "resume" and (strange := store.done(damaged=[]) - set(order)):
+            raise InputError(
+                f"{store.folder} has lost its study.json, and holds {len(strange)} runs that this study does not name: "
+                "--extend keeps them, --out DIR writes elsewhere, --overwrite starts afresh"
+            )
         if other and mode == "resume":
             on_disk = store.done(damaged=[])
             if found["runs"] != len(runs) or on_disk != set(order):  # else in another order, which changes nothing
@@ -90,8 +96,8 @@ def open_results(
         if shard is None:
             store.repair()
         store.describe(identity, text)
-        if other and mode != "overwrite":
-            store.compact(order)  # so that the tables hold the runs of this study from now on
+        if other and mode != "overwrite" and shard is None:
+            store.compact(order, labels(runs))  # so that the tables hold the runs of this study from now on
         # a shard leaves damaged files where they are: others read them
         damaged = []
         done = store.done(damaged)
@@ -103,6 +109,23 @@ def open_results(
         store.release()
         raise
     return store, [run for run in runs if run.run_id not in done]
+
+
+def labels(runs: list[RunSpec]) -> pa.Table:
+    """What a study calls its runs, and where it has their data from: columns of the table of runs that are no part of
+    what a run is, and so of its id."""
+    sets = {run.data: naming(run.data) for run in runs}
+    columns = {name: [sets[run.data][name] for run in runs] for name in next(iter(sets.values()))}
+    columns["optimizer"] = [run.optimizer_name for run in runs]
+    return pa.table(columns, pa.schema([RUNS.field(name) for name in columns]))
+
+
+def naming(data: Data) -> dict:
+    """The columns of a data set that are its name and its origin."""
+    params = dict(data.params)
+    return {
+        "data": data.name, "data_kind": data.kind, "data_params": json.dumps(params), "data_seed": params.get("seed"),
+    }  # fmt: skip
 
 
 def _again(store: Store, refresh: bool, retry: bool, damaged: list) -> set[str]:

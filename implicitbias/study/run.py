@@ -14,10 +14,13 @@ from implicitbias.study.expand import RunSpec
 from implicitbias.study.places import check_apart, default_folder
 from implicitbias.study.plan import plan
 from implicitbias.study.pool import outcomes
-from implicitbias.study.resume import open_results
+from implicitbias.study.resume import labels, open_results
 from implicitbias.study.spec import Study, read_study
-from implicitbias.study.tasks import read_shard, shard_of, tasks
+from implicitbias.study.tasks import read_shard, seconds_of, shard_of, tasks
 from implicitbias.study.workers import open_pool
+
+# Seconds of a single task that is done before a worker could begin it.
+QUICK = 1.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ def run_study(
                 mine = {run.run_id for run in shard_of(runs, *part)}
                 missing = [run for run in missing if run.run_id in mine]
             work = tasks(missing, pool.shares())
-            pool.start(min(pool.size, len(work)))
+            quick = len(work) == 1 and not retry and sum(map(seconds_of, work[0])) < QUICK
+            pool.start(0 if quick else min(pool.size, len(work)))
             if work and not pool.size:
                 notice(f"the Dask scheduler at {scheduler} has no workers yet; the study waits for them")
             compiled = _compile(missing, progress)
@@ -112,7 +116,7 @@ def run_study(
             try:
                 pool.close()  # before its workers compute what nobody waits for
                 if not part:
-                    store.compact([run.run_id for run in runs])
+                    store.compact([run.run_id for run in runs], labels(runs))
             finally:
                 store.release()
     wall = time.perf_counter() - clock

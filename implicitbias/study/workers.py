@@ -39,7 +39,7 @@ class Processes(Inline):
 
     def __init__(self, size: int, modules: tuple[str, ...] = ()):
         self.size, self._modules = size, modules
-        self._closed, self._lock, self._alone = False, threading.Lock(), False
+        self.closed, self._lock, self._alone = False, threading.Lock(), False
         self._workers = [_Worker(self) for _ in range(size)]
         # The worker that was used last comes first: what its caches hold is nearest.
         self._idle: queue.LifoQueue = queue.LifoQueue()
@@ -51,10 +51,10 @@ class Processes(Inline):
         return self.size + 1
 
     def start(self, count: int) -> None:
-        """Start this many workers now, without waiting for them: their imports take a second, so a single task is
-        done before a worker could begin it, and is done here."""
-        self._alone = count < 2
-        for worker in self._workers[self.size - count :] if not self._alone else ():
+        """Start this many workers now, without waiting for them. With 0 the tasks are few and short, and done here:
+        a worker takes a second to import what it needs."""
+        self._alone = count == 0
+        for worker in self._workers[self.size - count :]:
             worker.start()
 
     def submit(self, function: Callable, *args) -> Future:
@@ -74,7 +74,7 @@ class Processes(Inline):
         # A process group of its own keeps a worker from the Ctrl-C that the terminal sends to its study.
         alone = {"process_group": 0} if os.name == "posix" else {"creationflags": 0x200}
         with self._lock:  # or a worker could start behind the back of `close`
-            if self._closed:
+            if self.closed:
                 raise WorkerDied("the study was stopped")
             return subprocess.Popen(
                 [sys.executable, "-P", "-c", _BOOT, *self._modules],
@@ -84,7 +84,7 @@ class Processes(Inline):
     def close(self) -> None:
         """End all workers, whatever they are doing."""
         with self._lock:
-            self._closed = True
+            self.closed = True
         for worker in self._workers:
             worker.kill()
         self._threads.shutdown(cancel_futures=True)
@@ -101,6 +101,8 @@ class _Worker:
     def start(self) -> None:
         if self._process is None:
             self._process, self._ready = self._pool.launch(), False
+            if self._pool.closed:  # meanwhile, before there was anything to kill
+                self.kill()
             with contextlib.suppress(OSError):  # dead already, which the first call finds out
                 send(self._process.stdin, pickle.dumps(sys.path))
 
