@@ -1,5 +1,6 @@
 """`implicitbias run | collect | status | check | report | reproduce | list | show | margins | predict`."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ app = typer.Typer(
 )
 
 MOST_MISTAKES = 100  # shown
+STUDIES = Path("studies")
 
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/ and the study's name.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default all cores.")]
@@ -28,7 +30,7 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Repeat runs that other
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, from a small sample; write nothing.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
 DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NPZ, Parquet or LIBSVM.")]
-Label = Annotated[str | None, typer.Option(help="Label column; default the last.")]
+Label = Annotated[str | None, typer.Option(help="Label column, a name or an index from 0; default the last.")]
 Positive = Annotated[str | None, typer.Option(help="The label that counts as +1.")]
 Standardize = Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")]
 Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
@@ -233,12 +235,13 @@ def reproduce(
 
 
 @app.command("list")
-def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = Path("studies")) -> None:
+def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = STUDIES) -> None:
     """The studies of a folder, and the data families and optimizers a study can name."""
     from implicitbias import terminal
     from implicitbias.study.expand import study_files
 
-    terminal.print_list(study_files(folder))
+    # without an argument the data families and optimizers are shown wherever one is
+    terminal.print_list(study_files(folder) if folder != STUDIES or folder.is_dir() else [])
 
 
 @app.command()
@@ -264,7 +267,7 @@ def margins(
     from implicitbias import terminal
     from implicitbias.geometry import from_file
 
-    problem = from_file(file, label=label, positive=positive, standardize=standardize, intercept=intercept)
+    problem = from_file(file, label=_column(label), positive=positive, standardize=standardize, intercept=intercept)
     terminal.print_margins(problem)
 
 
@@ -289,12 +292,17 @@ def predict(
     from implicitbias.study.expand import make_optimizer
 
     chosen = make_optimizer(optimizer, hyper or [])
-    problem = from_file(file, label=label, positive=positive, standardize=standardize, intercept=intercept)
+    problem = from_file(file, label=_column(label), positive=positive, standardize=standardize, intercept=intercept)
     method = "numerical" if numerical else "theory"
     limit = predict(problem, chosen, batch=batch, order=order, method=method)
     if limit is None:
         raise InputError(why_not(problem, chosen, batch=batch, order=order, method=method))
     terminal.print_limit(problem, chosen, limit)
+
+
+def _column(label: str | None) -> str | int | None:
+    """A column as the user named it: a number is an index."""
+    return int(label) if label and re.fullmatch(r"-?[0-9]{1,9}", label) else label
 
 
 def _default_out(study: Path) -> Path:

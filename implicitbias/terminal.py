@@ -64,11 +64,14 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
 
 def print_results(runs: pd.DataFrame) -> None:
     """Mean cosines to the l2 and l_inf directions by data, optimizer and order, a column for each batch size."""
-    done = runs[runs["cos_l2"].notna()]
-    if done.empty:
+    from implicitbias.report.tables import label_runs
+
+    if runs["cos_l2"].isna().all():
         console.print("no run has a result")
         return
-    keys = ["data", "label", "order"]
+    runs = label_runs(runs)
+    done = runs[runs["cos_l2"].notna()]
+    keys = ["geometry", "method", "order"]
     groups = done.groupby([*keys, "batch"], sort=False)[["cos_l2", "cos_linf"]].mean()
     batches = sorted(done["batch"].unique())
     several = len(batches)
@@ -76,7 +79,7 @@ def print_results(runs: pd.DataFrame) -> None:
         batches = [batches[round(k * (several - 1) / (VALUES - 1))] for k in range(VALUES)]
     rows = list(dict.fromkeys(tuple(row) for row in done[keys].itertuples(index=False)))
     title = "cosine of w to the l2 / l_inf max-margin direction, by batch size (mean over seeds)"
-    table = _table(title, *keys, *(f"b = {b}" for b in batches), left=3)
+    table = _table(title, "data", "optimizer", "order", *(f"b = {b}" for b in batches), left=3)
     shown = rows
     if len(rows) > ROWS and (done["order"] == "reshuffle").any():
         shown = [row for row in rows if row[2] == "reshuffle"]
@@ -121,11 +124,11 @@ def print_summary(summary, runs: pd.DataFrame) -> None:
         f"{summary.total} runs: {counts}; {summary.computed} computed now, {summary.total - summary.computed} kept"
     )
     if summary.computed and summary.kernel > 0.0:
-        updates = runs["step"].sum() * summary.computed / summary.total
+        rate = f"; {summary.rate / 1e6:.1f} million updates per kernel second" if summary.rate else ""
         console.print(
             f"{summary.wall:.1f} s in all on {summary.jobs} worker(s): {summary.compile:.1f} s compiling or loading "
             f"kernels; over the workers {summary.kernel:.1f} s in kernels, {summary.measure:.1f} s in separators and "
-            f"measures; {updates / summary.kernel / 1e6:.1f} million updates per kernel second"
+            f"measures{rate}"
         )
 
 
@@ -270,7 +273,9 @@ def print_forecast(forecast) -> None:
     parts["separators"] = forecast.certifying
     words = ", ".join(f"{name} {_duration(seconds)}" for name, seconds in parts.items())
     console.print(f"\nabout {_duration(forecast.core)} of one core: {words}")
-    console.print(f"about {_duration(forecast.wall)} with --jobs {forecast.jobs}, and some seconds to compile")
+    timeout = forecast.study.timeout
+    cut = f", with no run longer than its {_duration(timeout)}" if timeout else ""
+    console.print(f"about {_duration(forecast.wall)} with --jobs {forecast.jobs}{cut}, and some seconds to compile")
     total = _size(forecast.runs_bytes + forecast.curves_bytes)
     each = forecast.curves_bytes / forecast.snapshots
     console.print(

@@ -267,6 +267,44 @@ def test_margins_takes_the_options_of_the_reader(call, tmp_path):
     assert code == 0 and "a, 3 rows, 3 features" in out
 
 
+@pytest.mark.parametrize(("label", "features"), [("2", 2), ("-1", 2), ("1", 2)])
+def test_a_label_column_may_be_an_index(call, tmp_path, label, features):
+    """A first line of numbers is a row, not a header, whatever is asked for."""
+    (tmp_path / "a.csv").write_text("1,2,2\n-1,-2,-2\n3,2,2\n-2,-2,-2\n")
+    code, out, _ = call("margins", "a.csv", "--label", label)
+    assert code == 0 and f"a, 4 rows, {features} features" in out
+
+
+def test_one_optimizer_is_predicted(call, tmp_path):
+    write_data(tmp_path / "plants.csv")
+    sentence = ": one optimizer with one value of each hyper-parameter is predicted"
+    given = ["--hyper", "beta2=[0.9, 0.95]", "--hyper", "lr=0.1", "--hyper", "zip=1", "--hyper", "beta3=1"]
+    refused(
+        call("predict", "plants.csv", *given),
+        *(f"--hyper {name}{sentence}" for name in ("beta2", "lr", "zip")), "unknown hyper-parameter 'beta3'",
+    )  # fmt: skip
+
+
+def test_runs_that_differ_in_more_than_seeds_are_not_averaged(study, call, no_report):
+    code, out, _ = call("run", study, "--set", "optimizer.adam.lr=[0.1, 0.001]", "--set", "data.gaussian.d=[6, 8]")
+    said = squeezed(out)
+    assert code == 0
+    for d in (6, 8):
+        for lr in ("0.1", "0.001"):
+            assert f"gaussian d={d} Adam(0.9, 0.999), lr {lr}" in said
+
+
+def test_the_rate_is_that_of_the_runs_computed_now(study, tmp_path, monkeypatch):
+    from implicitbias.study.run import run_study
+
+    monkeypatch.chdir(tmp_path)
+    run_study(study, "out", jobs=1)
+    again = run_study(study, "out", jobs=1, settings=["grid.steps=3000"], mode="extend")
+    runs = load_runs("out")
+    assert again.rate == pytest.approx(runs["step"].sum() / runs["kernel_seconds"].sum())
+    assert run_study(study, "out", jobs=1, settings=["grid.steps=3000"]).rate == 0.0
+
+
 def test_mistakes_in_a_study_leave_nothing_behind(study, call, tmp_path):
     study.write_text(
         STUDY.replace("batch = [1, 2]", "batch = 9").replace("[optimizer.adam]", "[optimizer.adam]\nbeta1 = 1.0")

@@ -76,7 +76,8 @@ def _summary(runs: pd.DataFrame, identity: dict, outcomes: list) -> list[str]:
     found = [f"{total:,} {_plural(total, 'run')}: {ok:,} ok{', ' + rest if rest else ''}."]
     if total < expected:
         found[0] = f"{total:,} of the study's {expected:,} runs are there: {ok:,} ok{', ' + rest if rest else ''}."
-    steps, seconds = float(runs["step"].sum()), float(runs["kernel_seconds"].sum())
+    ended = runs[runs["step"].notna()]  # not those that a clock has stopped
+    steps, seconds = float(ended["step"].sum()), float(ended["kernel_seconds"].sum())
     if steps:
         found.append(f"Together they made {_count(steps)} updates")
         rate = f", {_count(steps / seconds)} updates per second of one core" if seconds else ""

@@ -246,7 +246,11 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
         except (ValueError, RecursionError):
             mistakes.append(f"--hyper takes name=value, such as beta2=0.95, not {setting!r}")
     check_values(table, "--hyper")
-    found = _optimizers("command line", table, mistakes)
+    for name, value in [*table.items()]:
+        if name in ("lr", "zip") or isinstance(value, (list, dict)):
+            mistakes.append(f"--hyper {name}: one optimizer with one value of each hyper-parameter is predicted")
+            del table[name]
+    found = _optimizers(kind, table, mistakes)
     if mistakes:
         raise InputError(mistakes)
     return found[0][1]
@@ -285,6 +289,13 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
     local: list[str] = _flow_mistakes(where, grid, chosen)
     if local:
         mistakes.extend(local)
+        return
+    counts = {name: len(values) for name, values in table.items()}
+    counts |= {"data": sum(len(data.get(name, ())) for name in table["data"]), "optimizer": len(chosen)}
+    for group in grid.zip:
+        counts |= dict.fromkeys(group[1:], 1)  # the first of a group counts for all
+    if math.prod(counts.values()) > MOST_RUNS:
+        mistakes.append(f"{where} has {math.prod(counts.values())} runs; the most are {MOST_RUNS}")
         return
     # The JSON of every optimizer, and of its own step size, once.
     written = {
@@ -358,5 +369,7 @@ def _setting(n: int, optimizer: Optimizer, cell: dict) -> Setting:
 
 
 def study_files(folder: str | Path) -> list[Path]:
-    """The study files of a folder, by name."""
+    """The study files of a folder, by name. Errors: ``InputError`` if there is no such folder."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder} is no folder of study files")
     return sorted(Path(folder).glob("*.toml"))

@@ -14,7 +14,7 @@ from array import array
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil, log2
+from math import ceil, inf, log2
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -209,10 +209,10 @@ def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, lon
     }
     costs = [{name: getattr(sample, name) for name in mean} for sample in samples]
     costs += [mean] * (len(kinds) - len(samples))
-    pairs = list(zip(kinds, costs))
+    pairs, timeout = list(zip(kinds, costs)), study.timeout or inf
     certified = [sample.certifying for sample in samples if sample.certifying is not None]
     parts = {
-        "kernel": sum(kind.kernel * cost["kernel"] for kind, cost in pairs),
+        "kernel": sum(min(kind.kernel * cost["kernel"], kind.runs * timeout) for kind, cost in pairs),
         "measuring": sum(kind.runs * cost["measuring"] for kind, cost in pairs),
         "predicting": len(census.predictions) * sum(predictions) / max(len(predictions), 1),
         "certifying": tasks * sum(certified) / len(certified),

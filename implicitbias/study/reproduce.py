@@ -97,12 +97,18 @@ def find(name: str, folder=None) -> tuple[Store, dict]:
     folders, where = (every, "results/") if folder is None else ([Path(folder)], str(folder))
     if not folders:
         raise InputError("results/ holds no results of a study; name a results folder with --in")
-    found = []
-    for store in map(Store.open, folders):
-        ids = store.table("runs", ["run_id"]).column("run_id")
+    found, unread = [], []
+    for place in folders:
+        try:
+            store = Store.open(place)
+            ids = store.table("runs", ["run_id"]).column("run_id")
+        except InputError as error:  # another folder may have the run
+            unread += error.mistakes
+            continue
         found += [(store, identity) for identity in ids.filter(pc.starts_with(ids, name)).to_pylist()]
     if not found:
-        raise InputError(f"no run in {where} has an id that begins with {name!r}")
+        missing = [f"no run in {where} has an id that begins with {name!r}"]
+        raise InputError([*(missing if len(unread) < len(folders) else []), *unread])
     if len(found) > 1:
         some = ", ".join(f"{identity} in {store.folder}" for store, identity in found[:SHOWN])
         more = f", and {len(found) - SHOWN} more" * (len(found) > SHOWN)

@@ -39,6 +39,7 @@ class Summary:
     compile: float
     kernel: float
     measure: float
+    rate: float  # updates per second in the kernel, of the runs that came to their end
 
 
 def run_study(
@@ -102,7 +103,8 @@ def run_study(
             if work and not pool.size:
                 notice(f"the Dask scheduler at {scheduler} has no workers yet; the study waits for them")
             compiled = _compile(missing, progress)
-            kernel = measured = 0.0
+            kernel = measured = timed = 0.0
+            updates = 0
             finished = 0
             progress("running", 0, len(missing))
             for task, answer in outcomes(pool, execute, work, study.timeout):
@@ -111,6 +113,9 @@ def run_study(
                 finished += len(rows)
                 kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
                 measured += sum(row.get("measure_seconds", 0.0) for row in rows)
+                ended = [row for row in rows if row.get("step") is not None]
+                updates += sum(row["step"] for row in ended)
+                timed += sum(row["kernel_seconds"] for row in ended)
                 progress("running", finished, len(missing))
         finally:
             try:
@@ -120,7 +125,8 @@ def run_study(
             finally:
                 store.release()
     wall = time.perf_counter() - clock
-    return Summary(store.folder, len(runs), finished, pool.size, wall, compiled, kernel, measured)
+    rate = updates / timed if timed else 0.0
+    return Summary(store.folder, len(runs), finished, pool.size, wall, compiled, kernel, measured, rate)
 
 
 def _compile(runs: list[RunSpec], progress: Callable[[str, int, int], None]) -> float:

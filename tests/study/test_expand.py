@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.simulation.orders import ORDERS
@@ -201,7 +202,17 @@ def test_the_study_files_of_a_folder(tmp_path):
     for name in ("b.toml", "a.toml", "c.txt"):
         (tmp_path / name).write_text("")
     assert [path.name for path in study_files(tmp_path)] == ["a.toml", "b.toml"]
-    assert study_files(tmp_path / "none") == []
+    with pytest.raises(InputError, match="none is no folder of study files"):
+        study_files(tmp_path / "none")
+
+
+def test_more_runs_than_anyone_wants_are_refused_at_once():
+    text = BASE.replace("lr = 0.1", "lr = [0.1, 0.2, 0.3]").replace("d = 6", "d = 6\nseed = [0, 1, 2, 3]")
+    content = tomllib.loads(text)
+    content["grid"][0]["seed"] = {"from": 0, "to": 999_999}
+    with pytest.raises(InputError) as caught:
+        expand(parse_study(content))
+    assert caught.value.mistakes == ["grid.0 has 12000000 runs; the most are 10000000"]
 
 
 # Random studies: few rows and steps, so that the number of cells is what varies.

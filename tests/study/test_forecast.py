@@ -106,6 +106,11 @@ def test_predictions_are_sampled_from_all_that_differ(study, monkeypatch):
     assert few.predicting == pytest.approx(few.predictions * sum(few.predicted) / len(few.predicted))
 
 
+def test_no_run_is_longer_than_its_timeout(study, found):
+    short = forecast(study, ["timeout=1e-6"], jobs=2)
+    assert short.kernel < 1e-2 < found.kernel and short.wall < found.wall
+
+
 def test_it_writes_nothing_and_takes_settings(study, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["implicitbias", "run", str(study), "--dry-run", "--jobs", "3"])

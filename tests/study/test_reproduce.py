@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -218,6 +219,15 @@ def test_a_row_that_is_another_runs_is_refused(call):
     change(status=lambda x: pa.chunked_array([["timeout"] * len(x)]))
     with pytest.raises(InputError, match="was stopped by the clock"):
         reproduce(row["run_id"])
+
+
+def test_a_damaged_neighbour_is_passed_by(call):
+    name = rows()[0]["run_id"]
+    shutil.copytree("results/s", "results/a")
+    Path("results/a/runs.parquet").write_bytes(b"garbage")
+    assert call(name)[0] == 0
+    code, _, err = call("none")
+    assert code == 2 and "has an id that begins with 'none'" in err and "results/a/runs.parquet is damaged" in err
 
 
 def test_without_results_it_says_so(tmp_path, monkeypatch):
