@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from stores import IDENTITY, create
 
+from implicitbias import store as store_package
 from implicitbias.errors import InputError, NotWritten
 from implicitbias.store import Store, load_curves, load_runs
 from implicitbias.store.schema import CURVES, RUNS
@@ -211,7 +212,8 @@ def test_a_folder_with_something_else_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", "{}", '{"study": "s"}', "\udcff"])
-def test_a_folder_with_another_study_json_is_refused(tmp_path, text):
+def test_a_folder_with_another_study_json_is_refused(tmp_path, text, monkeypatch):
+    monkeypatch.setattr(store_package, "PAUSE", 0.0)
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "study.json").write_text(text, errors="surrogateescape")
     refused(tmp_path / "out", "exists and is not a results folder")
