@@ -13,7 +13,7 @@ import time
 from array import array
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil, inf, log2
 
 import pyarrow as pa
@@ -54,7 +54,8 @@ class Sample:
         kernel        time in the kernel over the rough estimate of it
         measuring     seconds for the measures of a run
         certifying    seconds for the separators of a data set; None where an earlier sample had the same data
-        row, snapshot bytes on disk of a run and of a snapshot
+        snapshot      bytes on disk of a snapshot
+        rows          the rows of the runs
     """
 
     runs: int
@@ -62,8 +63,8 @@ class Sample:
     kernel: float
     measuring: float
     certifying: float | None
-    row: float
     snapshot: float
+    rows: pa.Table = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -205,10 +206,11 @@ def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, lon
     mean = {
         name: sum(getattr(sample, name) * kind.rough for sample, kind in zip(samples, kinds))
         / sum(kind.rough for kind, _ in zip(kinds, samples))
-        for name in ("kernel", "measuring", "row", "snapshot")
+        for name in ("kernel", "measuring", "snapshot")
     }
     costs = [{name: getattr(sample, name) for name in mean} for sample in samples]
     costs += [mean] * (len(kinds) - len(samples))
+    rows = pa.concat_tables(sample.rows for sample in samples)  # of all, or what is once in a file would count often
     pairs, timeout = list(zip(kinds, costs)), study.timeout or inf
     certified = [sample.certifying for sample in samples if sample.certifying is not None]
     parts = {
@@ -222,7 +224,7 @@ def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, lon
         study, jobs, census.runs, blocks, tasks, len(census.data), dict(census.optimizers),
         sum(kind.snapshots for kind in kinds), **parts,
         wall=max(total / jobs, longest * total / rough),
-        runs_bytes=sum(kind.runs * cost["row"] for kind, cost in pairs),
+        runs_bytes=float(_bytes(rows[:1]) + (census.runs - 1) * _bytes_a_row(rows)),
         curves_bytes=sum(kind.snapshots * cost["snapshot"] for kind, cost in pairs),
         samples=samples, predictions=len(census.predictions), predicted=predictions,
         sampled=sum(kind.rough for kind, _ in zip(kinds, samples)) / rough, took=took,
@@ -243,8 +245,8 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     rough = kernel_seconds(replace(first, setting=setting), len(block))
     return Sample(
         len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block),
-        None if certified else max(0.0, certifying - overhead), _bytes_a_row(pa.Table.from_pylist(rows, schema=RUNS)),
-        _bytes_a_row(curves),
+        None if certified else max(0.0, certifying - overhead), _bytes_a_row(curves),
+        pa.Table.from_pylist(rows, schema=RUNS),
     )  # fmt: skip
 
 
@@ -285,7 +287,7 @@ def _shorter(run: RunSpec, count: int):
 
 
 def _bytes_a_row(table: pa.Table) -> float:
-    """Bytes that a row adds to a file."""
+    """Bytes that a further row adds to a file."""
     if len(table) < 2:
         return float(_bytes(table) - _bytes(table[:0]))
     return (_bytes(table) - _bytes(table[:1])) / (len(table) - 1)

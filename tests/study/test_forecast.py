@@ -97,6 +97,8 @@ def test_it_counts_the_predictions_that_a_study_makes(tmp_path):
     execute.predicted.cache_clear()
     run_study(path, tmp_path / "out", jobs=1)
     assert execute.predicted.cache_info().misses == found.predictions
+    size = sum((tmp_path / "out" / f"{name}.parquet").stat().st_size for name in ("runs", "curves"))
+    assert size / 2 < found.runs_bytes + found.curves_bytes < size * 2
 
 
 def test_predictions_are_sampled_from_all_that_differ(study, monkeypatch):
