@@ -34,7 +34,7 @@ class NotWritten(OSError):
             f"{path} could not be written: {reason}; what is on disk already is kept, and the same command goes on "
             "from there"
         )
-        super().__init__(number, self.mistake)
+        super().__init__(number, self.mistake, str(path))
 
     def __str__(self):
         return self.mistake

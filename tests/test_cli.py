@@ -267,12 +267,12 @@ def test_margins_takes_the_options_of_the_reader(call, tmp_path):
     assert code == 0 and "a, 3 rows, 3 features" in out
 
 
-@pytest.mark.parametrize(("label", "features"), [("2", 2), ("-1", 2), ("1", 2)])
-def test_a_label_column_may_be_an_index(call, tmp_path, label, features):
+@pytest.mark.parametrize("label", ["2", "-1", "1"])
+def test_a_label_column_may_be_an_index(call, tmp_path, label):
     """A first line of numbers is a row, not a header, whatever is asked for."""
     (tmp_path / "a.csv").write_text("1,2,2\n-1,-2,-2\n3,2,2\n-2,-2,-2\n")
     code, out, _ = call("margins", "a.csv", "--label", label)
-    assert code == 0 and f"a, 4 rows, {features} features" in out
+    assert code == 0 and "a, 4 rows, 2 features" in out
 
 
 def test_one_optimizer_is_predicted(call, tmp_path):

@@ -1,9 +1,11 @@
 """The report of a study: one self-contained HTML page, made from the tables of a results folder."""
 
+import os
 import re
 from pathlib import Path
 
 from implicitbias.errors import FULL, InputError, NotWritten
+from implicitbias.store.files import replacing
 
 _OURS = re.compile(r"figure-\d+[a-z]?\.(svg|png)")
 
@@ -37,8 +39,8 @@ def write_report(folder) -> Path:
         return _replace(store.folder / "report.html", page.encode())
     except OSError as error:
         if error.errno in FULL:
-            raise NotWritten(error.filename or folder, error) from None
-        raise InputError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+            raise error if isinstance(error, NotWritten) else NotWritten(error.filename or folder, error) from None
+        raise InputError(f"{error.filename or folder} cannot be written: {os.strerror(error.errno)}") from None
 
 
 def _write_figures(folder: Path, drawn: list) -> None:
@@ -57,15 +59,6 @@ def _write_figures(folder: Path, drawn: list) -> None:
 
 def _replace(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all."""
-    import os
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)  # of a killed process that had this number
-    try:
-        with temporary.open("xb") as file:  # x: never through a link that somebody left there
-            file.write(content)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename = error.filename or str(path)  # a full disk names no file
-        raise
-    return temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return path

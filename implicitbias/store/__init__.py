@@ -191,7 +191,7 @@ class Store:
 
     def repair(self) -> None:
         """Read every file; set damaged ones aside, and remove what a killed process was writing. Takes the lock."""
-        for folder in (self.folder, self.parts):
+        for folder in (self.folder, self.parts, self.folder / "figures"):
             remove_temporary(folder)
         for pair in self._pairs():
             for name in TABLES:

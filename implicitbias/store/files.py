@@ -19,7 +19,7 @@ PIECE = 1 << 16  # rows read at a time: 25 MB of curves
 _WORD = secrets.token_hex(4)
 _FINAL = {"compression": "zstd"}
 _BRIEF = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-_TEMPORARY = re.compile(r"\..*\.(parquet|toml|json)\.[0-9]+(-[0-9a-f]{8})?")
+_TEMPORARY = re.compile(r"\..*\.(parquet|toml|json|html|svg|png)\.[0-9]+(-[0-9a-f]{8})?")
 
 
 class Damaged(Exception):

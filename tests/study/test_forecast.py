@@ -131,3 +131,10 @@ def test_it_writes_nothing_and_takes_settings(study, tmp_path, monkeypatch, caps
 def test_a_wrong_study_is_refused(study):
     with pytest.raises(InputError, match="unknown order 'sideways'"):
         forecast(study, ["grid.order=sideways"])
+
+
+def test_a_prediction_that_fails_stops_no_forecast(study, monkeypatch):
+    """In the study it is the status of a run."""
+    monkeypatch.setattr(module, "max_margin", lambda *arguments: 1 / 0)
+    found = forecast(study, ["data.gaussian.seed=0"], jobs=1)
+    assert found.predicted == [] and found.predicting == 0.0 < found.kernel
