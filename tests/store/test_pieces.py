@@ -212,12 +212,14 @@ def test_a_run_without_its_curves_is_missing(store):
 def test_what_a_killed_process_was_writing_goes_away_and_nothing_else(store):
     add(store, "one", ["a"])
     mine = [store.folder / ".runs.parquet.123", store.parts / ".x.curves.parquet.9-0a1b2c3d"]
+    mine += [store.folder / ".report.html.9-0a1b2c3d", store.folder / "figures" / ".figure-1a.svg.9-0a1b2c3d"]
+    (store.folder / "figures").mkdir()
     others = [store.folder / ".notes", store.folder / "thesis.tex", store.parts / ".hidden.parquet"]
     for path in mine + others:
         path.write_text("x")
     store.repair()
     store.clear()
-    assert [path.exists() for path in mine + others] == [False, False, True, True, True]
+    assert [path.exists() for path in mine + others] == [False] * 4 + [True] * 3
     assert store.done() == set()
 
 

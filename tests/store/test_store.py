@@ -284,14 +284,3 @@ def test_no_history_of_interruptions_loses_or_doubles_a_run(tmp_path_factory, hi
     expected = [run for run in order if run in store.done()]
     assert ids(store, "runs") == expected
     assert ids(store, "curves") == [run for run in expected for _ in range(2)]
-
-
-def test_what_a_killed_process_was_writing_goes_away(store):
-    (store.folder / "figures").mkdir()
-    store.parts.mkdir()
-    left = [".report.html.12-0123abcd", "figures/.figure-1a.svg.12-0123abcd", "parts/.x.runs.parquet.12-0123abcd"]
-    for name in (*left, "figures/.mine", ".mine.html"):
-        (store.folder / name).write_text("")
-    store.repair()
-    assert not any((store.folder / name).exists() for name in left)
-    assert (store.folder / "figures/.mine").exists() and (store.folder / ".mine.html").exists()
