@@ -18,6 +18,7 @@ from decimal import Decimal
 
 import mpmath
 import numpy as np
+from scipy.integrate import solve_ivp
 
 # --- number systems ---------------------------------------------------------------------------------------------------
 
@@ -331,6 +332,47 @@ def weight_dynamics(rows, tail_map, c, step=0.02, steps=40_000):
         c = c * np.exp(-step * (z - c @ z))
         c = c / c.sum()
     return c
+
+
+def periodic_epoch_map(rows, c, blocks, beta1, beta2):
+    """The same in its periodic state, where block q has counted in m with beta1^(p - q mod m) when p has been seen."""
+    m, total = len(blocks), 0.0
+    g = [sum(c[i] * rows[i] for i in block) / len(block) for block in blocks]
+    for p in range(m):
+        top = sum(beta1 ** ((p - q) % m) * g[q] for q in range(m))
+        square = sum(beta2 ** ((p - q) % m) * g[q] ** 2 for q in range(m))
+        total = total + np.where(square > 0, top, 0.0) / np.sqrt(np.where(square > 0, square, 1.0))
+    return total
+
+
+def slow_run(rows, tail_map, w0=None, calls=15_000):
+    """The direction in which w' = F(c(w)), c = softmin(A w), goes off from w0, by LSODA over stretches that double,
+    until it stays to 1e-11; None if it does not settle within so many calls of F."""
+    w, here, length, last, left = np.zeros(rows.shape[1]) if w0 is None else w0, 0.0, 1.0, None, [calls]
+
+    def field(_, w):
+        left[0] -= 1
+        if left[0] < 0:
+            raise TimeoutError
+        z = rows @ w
+        c = np.exp(z.min() - z)
+        return tail_map(c / c.sum())
+
+    for stretch in range(26):
+        try:
+            w = solve_ivp(field, (here, here + length), w, method="LSODA", rtol=1e-9, atol=1e-10).y[:, -1]
+            u = field(0.0, w)
+        except TimeoutError:
+            return None
+        here, length = here + length, 2.0 * length
+        u = u / np.linalg.norm(u)
+        z = rows @ w
+        c = np.exp(z.min() - z)
+        gap = c / c.sum() @ (rows @ u) - (rows @ u).min()
+        if stretch > 6 and 1.0 - u @ last < 1e-11 and gap < 1e-7 * np.abs(rows).max():
+            return u
+        last = u
+    return None
 
 
 # --- flows ------------------------------------------------------------------------------------------------------------

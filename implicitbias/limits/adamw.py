@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.limits import tail_maps
-from implicitbias.limits.fixed_point import curve
+from implicitbias.limits.decay_curve import curve
 from implicitbias.limits.tail_maps import contributions
 from implicitbias.losses import log_loss, log_losses, log_weights
 from implicitbias.margins import max_margin

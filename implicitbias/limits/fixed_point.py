@@ -5,38 +5,42 @@ and
 
     gap(c) = (sum_i c_i a_i.u - min_i a_i.u) / ||u||_2,   u = F(c),
 
-which is >= 0 and zero exactly there, certifies a proposed pair (c, F(c)) whatever found it. Only existence of a rest
-point is proved, so the search starts from several c and reports every rest point it finds. Three methods, each where
-the one before does not arrive; `search` is left out for sparse rows, where F depends on how light the light samples
-are.
+which is >= 0 and zero exactly there, certifies a proposed pair (c, F(c)) whatever found it. That it can be reached it
+does not say: c = softmin(A w) for some w, so log c, restricted to the support, is in the column space of A up to a
+constant. Where support rows depend on each other affinely (repeated rows, midpoints) a whole continuum of weights
+rests, and runs end in the one that is of this form.
 
-`search`    Write F = S / M with a positive diagonal M(c). At a rest point c is, up to scale, the dual of
-            min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support,
-            Newton's method on {a_i.F(c) equal on the support, sum c = 1} the digits.
-`follow`    The curve log c = -t A F(c) (up to a constant) leaves equal weights at t = 0 and ends, for t -> infinity, in
-a
-            rest point with every light sample at its own exponential rate; Newton's method from one t to the next.
-`average`   Where F jumps (fixed blocks: when two block gradients vanish together in a coordinate) there may be no c to
-            rest at, but a path log c <- log c - gamma_k A F(c) that chatters around a jump (Filippov's solutions). Then
-            the direction is the average of F along it, weighted by gamma_k: as log c stays bounded on the support,
-            a_i.F and a_j.F agree on average for any two of its rows, up to 1 / sum gamma_k.
+So the search is the run itself, made slow: `weight_flow` is integrated from the start of the run, and Newton's method
+finds the digits of its end, in coordinates of the column space alone. Other starts find other rest points. An end that
+is unstable, such as the symmetric one of data with a symmetry, is left at the first disturbance: the paths that leave
+it on both sides are followed too. Where the path stops because F jumps, see `average`.
+
+Sparse rows: coordinate by coordinate F depends on the heaviest samples that touch it, however light. Those that stay
+comparable there form a level, with a column space and weights of its own; the support is the heaviest level.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from implicitbias.limits.tail_maps import TailMap, contributions
+from implicitbias.limits.weight_flow import LIGHT, Point, weight_flow
 
-CONVERGED = 1e-12  # gap, in units of the longest row, at which rounding of A F takes over
-ARRIVED = 1e-9  # gap, in the same units, at which a search counts as successful
-DAMPED = 40  # damped steps before Newton has to do with what there is
+ARRIVED = 1e-9  # gap, in units of the longest row, at which a search counts as successful
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
-FAR = 1e9  # steps, in units of those that change a weight by a factor e, after which F is exact to 1e-9 but for Newton
+SETTLED = 1e-3  # change of the log-weights of a level over a doubling of the time, when Newton's method takes over
+NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: further on it has found another rest point
+# A sample that falls below e^-12 = 6e-6 of the heaviest is taken for one without weight; the certificate of what is left
+# says whether it is. At a tie that it loses it falls like 1/t only.
+LEAVING = 12.0
+RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
 STRETCHES = 6000  # steps of a path; the gains of its second half add up to 100 times the first one
 LIGHTEST = -1e15  # log-weight of a sample that does not count
+# Errors of a log-weight over a step: a run from the given start is followed with care, others look for company.
+FAITHFUL, ROUGH = 1e-3, 1e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,66 +55,187 @@ class RestPoint:
     stable: bool = True
 
 
-def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -> list[RestPoint]:
-    """The distinct rest points found from the starts, weights (n,) in the simplex; the first start's first.
+def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray]) -> list[RestPoint]:
+    """The distinct rest points in which the paths from the log-weights `starts` (n,) end, that of the first one first.
 
-    If no search arrives, the one point with the least gap, which says how far it is from resting.
+    Where the path of the first stops at a jump of F, the one point with the least gap.
     """
-    size = np.linalg.norm(rows, axis=1).max()
-    points = []
-    for start in [] if (rows == 0.0).any() else starts:
-        points.append(search(rows, tail_map, start))
-        if points[0].gap > ARRIVED * size:  # a map on which this method gets lost: other starts would too, at length
+    size = longest(rows)
+    rows = rows / size
+    ends: list[RestPoint] = []
+    for number, x in enumerate(starts):
+        found = _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
+        if number == 0 and not found:
+            start = np.full(len(rows), 1.0 / len(rows))
+            found = [average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), start)[0]]
+            return [replace(point, gap=point.gap * size) for point in found]
+        ends += _new(found, ends)
+    if not (rows == 0.0).any():
+        ends += _new(vertices(rows, tail_map), ends)
+    first = ends[:1]
+    return [replace(point, gap=point.gap * size) for point in first + sorted(ends[1:], key=lambda end: not end.stable)]
+
+
+def longest(rows: np.ndarray) -> float:
+    """The largest length of a row; squares of entries near the ends of float64 would be beyond them."""
+    largest = np.abs(rows).max()
+    return float(np.linalg.norm(rows / largest, axis=1).max() * largest)
+
+
+def _new(found: list[RestPoint], known: list[RestPoint]) -> list[RestPoint]:
+    """Those of `found` that are not known yet."""
+    new: list[RestPoint] = []
+    for point in found:
+        if all(1.0 - point.direction @ other.direction > SAME for other in known + new):
+            new.append(point)
+    return new
+
+
+def _ends(rows, tail_map, x, tolerance, known) -> list[RestPoint]:
+    """The end of the path from log-weights x, and unstable rest points near which it passes; if the end itself is
+    unstable the ends of the paths that leave it come before it, that on the side of this path first. Nothing where F
+    jumps, or once the path comes to a known point."""
+    path: list[Point] = []
+    end = _follow(rows, tail_map, x, tolerance, known, path)
+    if end is None:
+        return []
+    if end.stable:
+        return _new([end, *_passed(rows, tail_map, path)], [])
+    sides = []
+    for nearest, change in _ways_out(rows, tail_map, end, path):
+        for sign in (1.0, -1.0):
+            beyond = _follow(rows, tail_map, nearest + sign * change, tolerance, [], [], left=end)
+            if beyond is not None and beyond.stable:
+                sides.append(beyond)
+    return [*_new(sides, []), end]
+
+
+def _passed(rows, tail_map, path) -> list[RestPoint]:
+    """The rest points near which a path of dense rows slows down and speeds up again."""
+    if (rows == 0.0).any():
+        return []
+    drift = np.array([np.ptp(point.speed[point.x > -LEAVING]) for point in path])
+    slow = 1 + np.flatnonzero((drift[1:-1] < drift[:-2]) & (drift[1:-1] < drift[2:]))
+    return [end for k in slow if (end := _arrive(rows, tail_map, path[k].x)) is not None]
+
+
+def _follow(rows, tail_map, x, tolerance, known, path, left=None) -> RestPoint | None:
+    """The rest point at the end of the path from log-weights x, whose points are added to `path`; a point that the path
+    has `left` is none."""
+    dense = bool((rows != 0.0).all())
+    for point in weight_flow(rows, tail_map, x, tolerance):
+        path.append(point)
+        if any(_close(point, other) for other in known):
+            return None
+        if point.t == 0.0 or not (_settled(point) if dense else _levels_settled(rows, point)):
+            continue
+        end = _arrive(rows, tail_map, point.x)
+        if end is not None and (left is None or 1.0 - end.direction @ left.direction > SAME):
+            return end
+    return None
+
+
+def _arrive(rows, tail_map, x) -> RestPoint | None:
+    """The rest point near log-weights x, if there is one."""
+    logs = x if (rows == 0.0).any() else np.where(x > -LEAVING, x, LIGHTEST)
+    end = polish(rows, tail_map, logs)
+    moved = contributions(np.sign(rows), end.logs) - contributions(np.sign(rows), logs)
+    if end.gap > ARRIVED or np.abs(moved).max() > NEARBY:
+        return None
+    return replace(end, stable=is_stable(rows, tail_map, end))
+
+
+def _close(point: Point, other: RestPoint) -> bool:
+    """Whether a path has come so near to a stable rest point that it ends there."""
+    if not other.stable:
+        return False
+    c = np.exp(point.x)
+    u = point.move / np.linalg.norm(point.move)
+    return bool(np.abs(c / c.sum() - other.weights).max() < 1e-2 and 1.0 - u @ other.direction < 1e-4)
+
+
+def _settled(point: Point) -> bool:
+    """Whether the samples with weight keep their proportions, and all others are falling."""
+    few = point.x > -LEAVING
+    noise = 4e-15 * point.t  # of speeds, the products of rows of length one
+    return bool(np.ptp(point.speed[few]) * point.t <= SETTLED + noise and point.speed[~few].max(initial=0.0) <= 0.0)
+
+
+def _levels_settled(rows: np.ndarray, point: Point) -> bool:
+    """Whether the samples of each level, at each coordinate, keep their proportions; sparse rows."""
+    heavy = _heavy(rows, point.x)
+    high = np.where(heavy, point.speed[:, None], -np.inf).max(axis=0)
+    low = np.where(heavy, point.speed[:, None], np.inf).min(axis=0)
+    return bool((high - low)[heavy.any(axis=0)].max() * point.t <= SETTLED + 4e-15 * point.t)
+
+
+def _heavy(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """(n, d) which samples count at which coordinate."""
+    touched = rows != 0.0
+    return touched & (logs[:, None] > np.where(touched, logs[:, None], -np.inf).max(axis=0) - LIGHT)
+
+
+def _levels(rows: np.ndarray, logs: np.ndarray) -> list[np.ndarray]:
+    """The indices of the samples of each level that has several."""
+    if (rows != 0.0).all():
+        levels = [np.flatnonzero(logs > logs.max() - LIGHT)]
+    else:
+        i, j = np.nonzero(_heavy(rows, logs))
+        n = len(rows)
+        graph = coo_array((np.ones(len(i)), (i, n + j)), shape=(n + rows.shape[1],) * 2)
+        label = connected_components(graph, directed=False)[1][:n]
+        levels = [np.flatnonzero(label == k) for k in np.unique(label)]
+    return [level for level in levels if len(level) > 1]
+
+
+def _tangent(rows: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """U (n, r), s (r,), V (d, r): log-weights move along U y within their levels, as runs move by V y/s; a level's
+    margins are equal where V'F = 0."""
+    found = []
+    for level in _levels(rows, logs):
+        centred = rows[level] - rows[level].mean(axis=0)
+        u, s, v = np.linalg.svd(centred, full_matrices=False)
+        rank = int((s > RANK * max(s[0], np.abs(rows[level]).max())).sum())
+        wide = np.zeros((len(rows), rank))
+        wide[level] = u[:, :rank]
+        found.append((wide, s[:rank], v[:rank].T))
+    if not found:
+        return np.zeros((len(rows), 0)), np.zeros(0), np.zeros((rows.shape[1], 0))
+    return tuple(np.concatenate(parts, axis=-1) for parts in zip(*found))
+
+
+def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 12) -> RestPoint:
+    """Newton's method for V'F = 0 over y: equal margins within each level, at log-weights that a run can have."""
+    u, _, v = _tangent(rows, logs)
+    best = evaluate(rows, tail_map, logs)
+    if not u.shape[1]:
+        return best
+    # Within its level the logarithms are a constant and a point of the column space, whatever the start.
+    x = logs - sum(_mixed(logs, level) for level in _levels(rows, logs)) + u @ (u.T @ logs)
+    for _ in range(rounds):
+        g = contributions(rows, x)
+        move = tail_map.value(g)
+        slope = v.T @ tail_map.slope(g).T @ u
+        change = np.linalg.lstsq(slope, -(v.T @ move), rcond=1e-13)[0]
+        step = u @ change
+        x = x + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
+        point = evaluate(rows, tail_map, x)
+        if point.gap < best.gap:
+            best = point
+        if np.abs(step).max() < 1e-13:
             break
-    arrived = [point for point in points if point.gap <= ARRIVED * size]
-    if not arrived:
-        points.append(follow(rows, tail_map))
-        arrived = [point for point in points[-1:] if point.gap <= ARRIVED * size]
-    if not arrived:
-        points.append(average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), starts[0])[0])
-        return [min(points, key=lambda point: point.gap)]
-    found: list[RestPoint] = []
-    for point in arrived:
-        if all(1.0 - point.direction @ other.direction > SAME for other in found):
-            found.append(replace(point, stable=is_stable(rows, tail_map, point)))
-    # An unstable rest point, such as the symmetric one of data with a symmetry, is left at the first disturbance.
-    if not any(point.stable for point in found):
-        found += [replace(point, stable=True) for point in _leave(rows, tail_map, found[0])]
-    return sorted(found, key=lambda point: not point.stable)
+    return best
 
 
-def is_stable(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> bool:
-    """Whether small changes of the weights on the support of c die out under the flow of the module's text.
-
-    With x_i = log c_i the flow is dx_i = -a_i.F + const; linearised on the support, dx = -A (dF/dx) x,
-    apart from a common shift of all x_i, which changes nothing.
-    """
-    index = np.flatnonzero(point.weights > 1e-9)
-    if len(index) < 2:
-        return True
-    slope = tail_map.slope(contributions(rows, point.logs))[index]
-    shift = np.eye(len(index)) - 1.0 / len(index)
-    eigenvalues = np.linalg.eigvals(-shift @ (rows[index] @ slope.T) @ shift)
-    return bool(eigenvalues.real.max() <= 1e-9 * np.abs(eigenvalues).max())
-
-
-def _leave(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> list[RestPoint]:
-    """The rest points that searches from random weights near an unstable one end in, by the flow itself."""
-    rng = np.random.default_rng(0)
-    found: list[RestPoint] = []
-    for _ in range(4):
-        start = point.weights * np.exp(0.1 * rng.normal(size=len(rows))) + 1e-9
-        path, _ = average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), start / start.sum())
-        arrived = newton(rows, tail_map, path)
-        size = np.linalg.norm(rows, axis=1).max()
-        settled = arrived.gap <= ARRIVED * size and is_stable(rows, tail_map, arrived)
-        if settled and all(1.0 - arrived.direction @ other.direction > SAME for other in found):
-            found.append(arrived)
+def _mixed(logs, level):
+    found = np.zeros(len(logs))
+    found[level] = logs[level] - logs[level].mean()
     return found
 
 
 def evaluate(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray) -> RestPoint:
-    """The pair (c, F(c)) at log-weights (n,), with its gap."""
+    """The pair (c, F(c)) at log-weights (n,), with its gap; on sparse rows the gap is also no less than the largest
+    difference of margins within a level."""
     c = np.exp(logs - logs.max())
     c /= c.sum()
     u = tail_map.value(contributions(rows, logs))
@@ -118,166 +243,58 @@ def evaluate(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray) -> RestPoint
     if not length > 0.0:
         return RestPoint(c, logs, u, np.inf)
     z = rows @ (u / length)
+    gap = float(c @ z - z.min())
+    if not (rows != 0.0).all():
+        gap = max([gap, *(float(np.ptp(z[level])) for level in _levels(rows, logs))])
     # the difference of equal numbers may round below zero
-    return RestPoint(c, logs, u / length, max(float(c @ z - z.min()), 0.0))
+    return RestPoint(c, logs, u / length, max(gap, 0.0))
+
+
+def is_stable(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> bool:
+    """Whether small changes that a run can make to the log-weights die out under the flow x' = -A F(x)."""
+    rates, _ = _modes(rows, tail_map, point)
+    return bool(rates.real.max(initial=0.0) <= 1e-9 * np.abs(rates).max(initial=0.0))
+
+
+def _modes(rows, tail_map, point) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (r,) and eigenvectors y (r, r) of the flow, linearised within the levels of a point."""
+    u, s, v = _tangent(rows, point.logs)
+    slope = tail_map.slope(contributions(rows, point.logs))
+    return np.linalg.eig(-s[:, None] * (v.T @ slope.T @ u))
+
+
+def _ways_out(rows, tail_map, end, path):
+    """For each direction in which an unstable point is left: log-weights on the path nearest to it, and a change of
+    them that a run can make, on the side on which the path passes."""
+    u, s, v = _tangent(rows, end.logs)
+    distances = [np.abs(u.T @ (point.x - end.logs)).max() for point in path]
+    near = path[int(np.argmin(distances))].x if min(distances) < 1.0 else end.logs
+    rates, modes = _modes(rows, tail_map, end)
+    left = np.linalg.pinv(modes)
+    largest = np.abs(rates).max()
+    for k in np.flatnonzero((rates.real > 1e-9 * largest) & (rates.imag >= 0.0)):
+        y = modes[:, k].real
+        change = rows @ (v @ (y / s))
+        change *= 0.1 / np.abs(u.T @ change).max()
+        passed = float((left[k] @ (u.T @ (near - end.logs))).real)
+        # An exactly symmetric path passes on no side; then the sign of the largest entry decides.
+        side = np.sign(passed) if abs(passed) > 1e-9 else np.sign(change[np.abs(change).argmax()])
+        yield near, side * change
+
+
+def vertices(rows: np.ndarray, tail_map: TailMap) -> list[RestPoint]:
+    """The rest points at which a single sample has all the weight, for rows without zeros; runs that start with a large
+    margin everywhere else end there. Only strict ones, which are stable."""
+    # All tail maps agree on a single sample: F(e_i) is sign(a_i) up to a factor.
+    z = rows @ np.sign(rows).T
+    own = z.diagonal().copy()
+    np.fill_diagonal(z, np.inf)
+    strict = np.flatnonzero(z.min(axis=0) > own + ARRIVED * np.abs(own))
+    return [evaluate(rows, tail_map, np.where(np.arange(len(rows)) == i, 0.0, LIGHTEST)) for i in strict]
 
 
 def _logs(c: np.ndarray) -> np.ndarray:
     return np.log(c, where=c > 0.0, out=np.full(len(c), LIGHTEST))
-
-
-def search(rows: np.ndarray, tail_map: TailMap, start: np.ndarray) -> RestPoint:
-    """Damped steps of T from weights `start`, and Newton's method as soon as it improves on them; rows without
-    zeros."""
-    size = np.linalg.norm(rows, axis=1).max()
-    theta, waited, failures = 1.0, 0, 0
-    point = evaluate(rows, tail_map, _logs(start))
-    for _ in range(DAMPED):
-        if point.gap <= CONVERGED * size:
-            return point
-        if waited >= 4:
-            waited = 0
-            polished = newton(rows, tail_map, point)
-            if polished.gap < 1e-3 * point.gap:
-                point = polished
-                continue
-            failures += 1
-            if failures == 4:
-                break
-        waited += 1
-        target = frozen_dual(rows, tail_map, point.weights)
-        while True:
-            trial = evaluate(rows, tail_map, _logs(point.weights + theta * (target - point.weights)))
-            # The gap need not fall at every step on the way; a damping that went on halving would never end.
-            if trial.gap < point.gap or theta <= 1.0 / 16.0:
-                break
-            theta /= 2.0
-        point = trial
-        theta = min(1.0, 1.5 * theta)
-    return min(point, newton(rows, tail_map, point), key=lambda item: item.gap)
-
-
-def frozen_dual(rows: np.ndarray, tail_map: TailMap, c: np.ndarray) -> np.ndarray:
-    """T(c): the dual, in the simplex, of min { sum_j M_j w_j^2 : A w >= 1 } with M = S/F at c."""
-    total, u = c @ rows, tail_map.value(c[:, None] * rows)
-    usable = (total * u > 0.0) & (np.abs(u) > 1e-12 * np.abs(u).max())
-    m = np.ones(rows.shape[1])
-    m[usable] = total[usable] / u[usable]
-    # Where S and F vanish or disagree in sign (momentum across an epoch can do that) M is not defined: take its median.
-    typical = np.median(m[usable]) if usable.any() else 1.0
-    m[~usable] = typical
-    m = np.clip(m / typical, 1e-8, 1e8)
-    # Lawson and Hanson's least-distance problem, its levels made comparable by unit rows.
-    scaled = rows / np.sqrt(m)
-    lengths = np.linalg.norm(scaled, axis=1)
-    levels = lengths.mean() / lengths
-    stacked = np.vstack([scaled.T / lengths, levels])
-    target = np.zeros(len(stacked))
-    target[-1] = 1.0
-    alpha, _ = nnls(stacked, target, maxiter=30 * sum(rows.shape) + 100)
-    weights = alpha / lengths
-    return weights / weights.sum()
-
-
-def newton(rows: np.ndarray, tail_map: TailMap, start: RestPoint, rounds: int = 15) -> RestPoint:
-    """Newton's method on the support of c; rows enter and leave it as the certificate demands.
-
-    Unknowns c_I and mu, equations a_i.F(c) = mu on the support I and sum c = 1. Samples off the support keep their
-    log-weights, which matter where no sample of the support touches a coordinate.
-    """
-    best, c = start, start.weights
-    support = c > 1e-9 * c.max()
-    light = start.logs - start.logs.max()
-    for _ in range(rounds):
-        c = np.where(support, c, 0.0)
-        c = c / c.sum()
-        index = np.flatnonzero(support)
-        logs = np.where(support, _logs(c), light)
-        g = contributions(rows, logs)
-        u = tail_map.value(g)
-        length = np.linalg.norm(u)
-        z = rows @ (u / length)
-        size = len(index)
-        jacobian = rows[index] @ (tail_map.slope(g)[index] / c[index][:, None]).T / length
-        system = np.block([[jacobian, -np.ones((size, 1))], [np.ones((1, size)), np.zeros((1, 1))]])
-        rhs = np.r_[c @ z - z[index], 0.0]
-        try:
-            change = np.linalg.solve(system, rhs)[:size]
-        except np.linalg.LinAlgError:  # more rows on the support than the data tell apart
-            change = np.linalg.lstsq(system, rhs, rcond=1e-13)[0][:size]
-        falling = change < 0.0
-        step = min(1.0, float((-c[index][falling] / change[falling]).min())) if falling.any() else 1.0
-        moved = np.zeros_like(c)
-        moved[index] = np.maximum(c[index] + step * change, 0.0)
-        support = moved > 1e-15
-        c = moved / moved.sum()
-        point = evaluate(rows, tail_map, np.where(support, _logs(c), light))
-        if point.gap < best.gap:
-            best = point
-        if step == 1.0:
-            z = rows @ point.direction
-            violated = ~support & (z < float(c @ z) - 1e-13 * np.abs(z).max())
-            if violated.any():
-                entering = int(np.where(violated, z, np.inf).argmin())
-                support[entering] = True
-                c[entering] = 1e-6 * c.max()
-            elif np.abs(change).max() < 1e-14:
-                break
-    return best
-
-
-def follow(rows: np.ndarray, tail_map: TailMap) -> RestPoint:
-    """The end of the curve log c = -t A F(c) that starts at equal weights."""
-    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(rows)).max(), 1e-300)
-    points = (evaluate(rows, tail_map, logs) for _, logs in curve(rows, tail_map, FAR / scale))
-    return newton(rows, tail_map, min(points, key=lambda point: point.gap))
-
-
-def curve(rows: np.ndarray, tail_map: TailMap, end: float) -> Iterator[tuple[float, np.ndarray]]:
-    """(t, log c) along the curve log c = -t A F(c), from t = 0 to t = end, or to where it can be followed."""
-    logs = np.zeros(len(rows))
-    yield 0.0, logs
-    scale = np.abs(rows).sum(axis=1).max() * max(np.abs(tail_map.value(rows)).max(), 1e-300)
-    step = min(0.1 / scale, end)
-    t, before, t_before = 0.0, logs, -step
-    while t < end and step > 1e-3 * t:
-        step = min(step, end - t)
-        # Far out the log-weights are linear in t: constant on the support, falling elsewhere.
-        guess = logs + (logs - before) * (step / (t - t_before))
-        corrected = _correct(rows, tail_map, guess, t + step)
-        if corrected is None:
-            step /= 4.0
-            continue
-        before, t_before, logs, t = logs, t, corrected, t + step
-        yield t, logs
-        step = min(15.0 * t, 4.0 * step)
-
-
-def _correct(rows, tail_map, logs, t) -> np.ndarray | None:
-    """The solution of logs = -t A F near a guess, by Newton's method; None if it does not converge."""
-
-    def residual(at):
-        return at + t * (rows @ tail_map.value(contributions(rows, at)))
-
-    r = residual(logs)
-    for _ in range(12):
-        jacobian = np.eye(len(rows)) + t * (rows @ tail_map.slope(contributions(rows, logs)).T)
-        try:
-            change = np.linalg.solve(jacobian, -r)
-        except np.linalg.LinAlgError:
-            return None
-        # Log-weights may move by 2 at a time: further out the map looks nothing like its tangent.
-        step = min(1.0, 2.0 / max(np.abs(change - np.median(change)).max(), 1e-300))
-        trial = logs + step * change
-        size = np.abs(residual(trial)).max()
-        while size > np.abs(r).max() and step > 1e-3:
-            step /= 2.0
-            trial = logs + step * change
-            size = np.abs(residual(trial)).max()
-        logs, r = trial, residual(trial)
-        if step == 1.0 and np.abs(change).max() <= 1e-9 * max(1.0, np.abs(logs).max()):
-            return logs
-    return logs if np.abs(r).max() <= 1e-9 * max(1.0, np.abs(logs).max()) else None
 
 
 def average(

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.limits.fixed_point import rest_points
+from implicitbias.limits.fixed_point import longest, rest_points
 from implicitbias.limits.kappa import kappa_direction
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.numerical import measured_rest_point
@@ -29,12 +29,14 @@ def predict(
     order: str = "reshuffle",
     remainder: str | None = None,
     seed: int = 0,
+    initial=None,
     method: str = "theory",
 ) -> Limit | None:
     """The direction in which an optimizer goes off on a separable problem.
 
     A rest point of the sample weights c under the optimizer's tail map F: a_i.F(c) is minimal wherever c_i > 0, and the
-    limit is F(c). See `limits.tail_maps` for F and `limits.fixed_point` for the search and its certificate.
+    limit is F(c). It is the one in which a run of small steps from `initial` ends, w' = F(c(w)) with c = softmin(A w).
+    See `limits.tail_maps` for F and `limits.fixed_point` for the search and its certificate.
 
     Arguments
         problem      a Problem, or its rows (n, d)
@@ -42,11 +44,12 @@ def predict(
         batch, order, remainder, seed
                      as in `simulate`, and of no effect on a flow; the seed matters for shuffle_once, whose blocks it
                      decides
+        initial      (d,) iterate at which the run starts, default 0; it decides where there are several rest points
         method       "theory": closed tail maps only. "numerical": F measured with the optimizer's own step kernel, for
                      any optimizer that does not depend on the size of the gradients, with standard errors
 
     Returns a Limit, or None where there is no theory (`why_not` says what is missing).
-    Warns (RuntimeWarning) when the search finds several rest points; all are kept in `others`.
+    Warns (RuntimeWarning) when runs from other starts end in other rest points; all that were found are in `others`.
     Errors: ``InputError`` for wrong arguments, ``NotSeparable`` for data without a separator.
 
     >>> import implicitbias as ib
@@ -62,11 +65,12 @@ def predict(
     if method not in ("theory", "numerical"):
         raise InputError(f"method must be 'theory' or 'numerical', not {method!r}")
     setting = resolve(problem.n, batch=batch, order=order, steps=1, seed=seed, remainder=remainder)
+    start = _start(initial, problem.d)
     max_margin(problem, "l2")  # no limit without a separator
     found = rule(problem.rows, optimizer, setting)
     if method == "numerical":
         return _numerical(problem, optimizer, setting, found)
-    return None if isinstance(found, str) else solve(problem, found)
+    return None if isinstance(found, str) else solve(problem, found, start)
 
 
 def why_not(
@@ -83,13 +87,14 @@ def why_not(
     return found if isinstance(found, str) else None
 
 
-def solve(problem: Problem, found: Rule) -> Limit:
-    """The limit of a rule."""
+def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> Limit:
+    """The limit of a rule, for runs from the iterate `initial` (d,), default 0."""
     rows = problem.rows
     if found.norm is not None:
         best = max_margin(problem, found.norm)
         size = np.linalg.norm(best.direction)
-        return Limit(best.direction / size, best.dual, best.gap / size, found.text)
+        text = found.text if best.unique else f"{found.text}; of several maximisers the one nearest to 0"
+        return Limit(best.direction / size, best.dual, best.gap / size, text)
     if found.kappa is not None:
         return kappa_direction(problem, found.kappa)
     if found.constant is not None:
@@ -97,8 +102,9 @@ def solve(problem: Problem, found: Rule) -> Limit:
         weights = np.zeros(problem.n)
         weights[(rows @ u).argmin()] = 1.0
         return Limit(u, weights, 0.0, found.text)
-    points = rest_points(rows, found.tail_map, _starts(problem))
-    size = np.linalg.norm(rows, axis=1).max()
+    start = np.zeros(problem.d) if initial is None else initial
+    points = rest_points(rows, found.tail_map, _starts(problem, start))
+    size = longest(rows)
     if points[0].gap > 1e-6 * size:
         warnings.warn(
             f"no rest point found for {problem.name}: {found.text}; the best pair has a gap of {points[0].gap:.1e} "
@@ -119,17 +125,34 @@ def solve(problem: Problem, found: Rule) -> Limit:
     return Limit(first.direction, first.weights, first.gap, first.rule, others=tuple(others))
 
 
-def _starts(problem: Problem) -> list[np.ndarray]:
-    """Equal weights, where every run starts at w = 0; the duals of the two extreme geometries; two random draws.
+def _start(initial, d: int) -> np.ndarray:
+    try:
+        start = np.zeros(d) if initial is None else np.asarray(initial, dtype=np.float64)
+    except (TypeError, ValueError):
+        start = np.empty(0)
+    if start.shape != (d,) or not np.isfinite(start).all():
+        raise InputError(f"initial must be {d} finite numbers, one for each feature, but is {initial!r}")
+    return start
 
-    Large data get two starts, as a search then takes seconds.
+
+def _starts(problem: Problem, initial: np.ndarray) -> list[np.ndarray]:
+    """Log-weights (n,) of the iterates from which paths are followed: that of the run; far out along the separators of
+    the two extreme geometries; two random ones, at which the samples weigh very differently.
+
+    Large data get one beside the run's own, as a path then takes seconds.
     """
-    equal = np.full(problem.n, 1.0 / problem.n)
-    if problem.rows.size > LARGE:
-        return [equal, 0.9 * np.array(max_margin(problem, "l2").dual) + 0.1 * equal]
-    duals = [0.9 * np.array(max_margin(problem, norm).dual) + 0.1 * equal for norm in ("l2", "linf")]
+    rows = problem.rows
+    found = [-(rows @ initial)]
+    for norm in ("l2", "linf"):
+        best = max_margin(problem, norm)
+        found.append(rows @ (best.direction * (-3.0 / best.margin)))
+        if rows.size > LARGE:
+            return found
     rng = np.random.default_rng(0)
-    return [equal, *duals, *rng.dirichlet(np.ones(problem.n), size=2)]
+    for spread in (3.0, 10.0):
+        z = (rows / np.abs(rows).max()) @ rng.normal(size=problem.d)
+        found.append(z * (spread / max(np.ptp(z), 1e-300)))
+    return found
 
 
 def _is_flow(optimizer: Optimizer) -> bool:
