@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg.lapack import dgesv
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -33,8 +34,8 @@ ARRIVED = 1e-9  # gap, in units of the longest row, at which a search counts as 
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
 SETTLED = 1e-3  # change of the log-weights of a level over a doubling of the time, when Newton's method takes over
 NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: further on it has found another rest point
-# A sample that falls below e^-12 = 6e-6 of the heaviest is taken for one without weight; the certificate of what is left
-# says whether it is. At a tie that it loses it falls like 1/t only.
+# A sample that falls below e^-12 = 6e-6 of the heaviest is taken for one without weight; the certificate of what is
+# left says whether it is. At a tie that it loses it falls like 1/t only.
 LEAVING = 12.0
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
 STRETCHES = 6000  # steps of a path; the gains of its second half add up to 100 times the first one
@@ -212,19 +213,29 @@ def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 
         return best
     # Within its level the logarithms are a constant and a point of the column space, whatever the start.
     x = logs - sum(_mixed(logs, level) for level in _levels(rows, logs)) + u @ (u.T @ logs)
+    last = np.inf
     for _ in range(rounds):
         g = contributions(rows, x)
         move = tail_map.value(g)
         slope = v.T @ tail_map.slope(g).T @ u
-        change = np.linalg.lstsq(slope, -(v.T @ move), rcond=1e-13)[0]
-        step = u @ change
+        step = u @ _solve(slope, -(v.T @ move))
         x = x + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
         point = evaluate(rows, tail_map, x)
         if point.gap < best.gap:
             best = point
-        if np.abs(step).max() < 1e-13:
+        size = np.abs(step).max()
+        if size < 1e-13 or last / 2.0 < size < 1e-6:  # rounding has the say
             break
+        last = size
     return best
+
+
+def _solve(matrix, rhs):
+    """The solution; the shortest where light samples leave some of it undetermined."""
+    *_, found, info = dgesv(matrix, rhs)
+    if info == 0 and np.abs(matrix @ found - rhs).max() <= 1e-6 * np.abs(rhs).max() and np.abs(found).max() < 1e3:
+        return found
+    return np.linalg.lstsq(matrix, rhs, rcond=1e-13)[0]
 
 
 def _mixed(logs, level):
@@ -252,15 +263,14 @@ def evaluate(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray) -> RestPoint
 
 def is_stable(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> bool:
     """Whether small changes that a run can make to the log-weights die out under the flow x' = -A F(x)."""
-    rates, _ = _modes(rows, tail_map, point)
+    rates = np.linalg.eigvals(_linearised(rows, tail_map, point))
     return bool(rates.real.max(initial=0.0) <= 1e-9 * np.abs(rates).max(initial=0.0))
 
 
-def _modes(rows, tail_map, point) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues (r,) and eigenvectors y (r, r) of the flow, linearised within the levels of a point."""
+def _linearised(rows, tail_map, point) -> np.ndarray:
+    """(r, r) the matrix of the flow of y (see `_tangent`) near a rest point."""
     u, s, v = _tangent(rows, point.logs)
-    slope = tail_map.slope(contributions(rows, point.logs))
-    return np.linalg.eig(-s[:, None] * (v.T @ slope.T @ u))
+    return -s[:, None] * (v.T @ tail_map.slope(contributions(rows, point.logs)).T @ u)
 
 
 def _ways_out(rows, tail_map, end, path):
@@ -269,7 +279,7 @@ def _ways_out(rows, tail_map, end, path):
     u, s, v = _tangent(rows, end.logs)
     distances = [np.abs(u.T @ (point.x - end.logs)).max() for point in path]
     near = path[int(np.argmin(distances))].x if min(distances) < 1.0 else end.logs
-    rates, modes = _modes(rows, tail_map, end)
+    rates, modes = np.linalg.eig(_linearised(rows, tail_map, end))
     left = np.linalg.pinv(modes)
     largest = np.abs(rates).max()
     for k in np.flatnonzero((rates.real > 1e-9 * largest) & (rates.imag >= 0.0)):

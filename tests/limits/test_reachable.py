@@ -2,7 +2,6 @@
 rest points, on rows that depend on each other and on data with several rest points."""
 
 import warnings
-from functools import partial
 
 import naive
 import numpy as np
