@@ -138,9 +138,9 @@ def _follow(rows, tail_map, x, tolerance, known, path, left=None) -> RestPoint |
 
 def _arrive(rows, tail_map, x) -> RestPoint | None:
     """The rest point near log-weights x, if there is one."""
-    logs = x if (rows == 0.0).any() else np.where(x > -LEAVING, x, LIGHTEST)
+    logs = _apart(rows, x)
     end = polish(rows, tail_map, logs)
-    moved = contributions(np.sign(rows), end.logs) - contributions(np.sign(rows), logs)
+    moved = contributions(np.sign(rows), end.logs) - contributions(np.sign(rows), logs)  # of weights, where they count
     if end.gap > ARRIVED or np.abs(moved).max() > NEARBY:
         return None
     return replace(end, stable=is_stable(rows, tail_map, end))
@@ -163,30 +163,47 @@ def _settled(point: Point) -> bool:
 
 
 def _levels_settled(rows: np.ndarray, point: Point) -> bool:
-    """Whether the samples of each level, at each coordinate, keep their proportions; sparse rows."""
-    heavy = _heavy(rows, point.x)
-    high = np.where(heavy, point.speed[:, None], -np.inf).max(axis=0)
-    low = np.where(heavy, point.speed[:, None], np.inf).min(axis=0)
-    return bool((high - low)[heavy.any(axis=0)].max() * point.t <= SETTLED + 4e-15 * point.t)
+    """The same coordinate by coordinate, of sparse rows."""
+    heavy = _heavy(rows, point.x, LEAVING)
+    speed = point.speed[:, None]
+    high, low = np.where(heavy, speed, -np.inf).max(axis=0), np.where(heavy, speed, np.inf).min(axis=0)
+    rising = (rows != 0.0) & ~heavy & (speed > high)
+    spread = (high - low)[heavy.any(axis=0)].max()
+    return bool(spread * point.t <= SETTLED + 4e-15 * point.t and not rising.any())
 
 
-def _heavy(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
-    """(n, d) which samples count at which coordinate."""
+def _heavy(rows: np.ndarray, logs: np.ndarray, cut: float) -> np.ndarray:
+    """(n, d) which samples count at which coordinate: at least e^-cut of the heaviest there."""
     touched = rows != 0.0
-    return touched & (logs[:, None] > np.where(touched, logs[:, None], -np.inf).max(axis=0) - LIGHT)
+    return touched & (logs[:, None] > np.where(touched, logs[:, None], -np.inf).max(axis=0) - cut)
+
+
+def _labels(rows: np.ndarray, logs: np.ndarray, cut: float) -> np.ndarray:
+    """(n,) a number for each level: samples that count at one coordinate have the same."""
+    n = len(rows)
+    if (rows != 0.0).all():
+        return np.where(logs > logs.max() - cut, n, np.arange(n))
+    i, j = np.nonzero(_heavy(rows, logs, cut))
+    graph = coo_array((np.ones(len(i)), (i, n + j)), shape=(n + rows.shape[1],) * 2)
+    return connected_components(graph, directed=False)[1][:n]
+
+
+def _apart(rows: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Log-weights x with the levels moved so far apart that a lighter one counts for nothing where a heavier one does:
+    what ratios of weights that are still falling tend to."""
+    labels = _labels(rows, x, LEAVING)
+    names = np.unique(labels)
+    top = np.array([x[labels == name].max() for name in names])
+    depth = np.empty(len(names))
+    depth[np.argsort(-top, kind="stable")] = np.arange(len(names))
+    return x - 1e3 * depth[np.searchsorted(names, labels)]
 
 
 def _levels(rows: np.ndarray, logs: np.ndarray) -> list[np.ndarray]:
     """The indices of the samples of each level that has several."""
-    if (rows != 0.0).all():
-        levels = [np.flatnonzero(logs > logs.max() - LIGHT)]
-    else:
-        i, j = np.nonzero(_heavy(rows, logs))
-        n = len(rows)
-        graph = coo_array((np.ones(len(i)), (i, n + j)), shape=(n + rows.shape[1],) * 2)
-        label = connected_components(graph, directed=False)[1][:n]
-        levels = [np.flatnonzero(label == k) for k in np.unique(label)]
-    return [level for level in levels if len(level) > 1]
+    labels = _labels(rows, logs, LIGHT)
+    names, counts = np.unique(labels, return_counts=True)
+    return [np.flatnonzero(labels == name) for name in names[counts > 1]]
 
 
 def _tangent(rows: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -212,7 +229,10 @@ def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 
     if not u.shape[1]:
         return best
     # Within its level the logarithms are a constant and a point of the column space, whatever the start.
-    x = logs - sum(_mixed(logs, level) for level in _levels(rows, logs)) + u @ (u.T @ logs)
+    x = logs.copy()
+    for level in _levels(rows, logs):
+        x[level] = x[level].mean()
+    x += u @ (u.T @ logs)
     last = np.inf
     for _ in range(rounds):
         g = contributions(rows, x)
@@ -236,12 +256,6 @@ def _solve(matrix, rhs):
     if info == 0 and np.abs(matrix @ found - rhs).max() <= 1e-6 * np.abs(rhs).max() and np.abs(found).max() < 1e3:
         return found
     return np.linalg.lstsq(matrix, rhs, rcond=1e-13)[0]
-
-
-def _mixed(logs, level):
-    found = np.zeros(len(logs))
-    found[level] = logs[level] - logs[level].mean()
-    return found
 
 
 def evaluate(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray) -> RestPoint:

@@ -42,7 +42,8 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
     Source: RODAS3, an L-stable Rosenbrock method of order three with four stages: weights that have settled stay so at
     steps of any length. Sandu et al., Atmospheric Environment 31 (1997) 3459-3472.
     """
-    dense = bool((rows != 0.0).all())
+    touched = rows != 0.0
+    dense = bool(touched.all())
 
     def parts(x):
         return np.exp(x - x.max())[:, None] * rows if dense else contributions(rows, x)
@@ -76,8 +77,11 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
             ahead = x + 2.0 * k1 + k3
             error = solve(-(relative @ tail_map.value(parts(ahead))) + (k1 - k2 - (8.0 / 3.0) * k3) / h)
             ahead = ahead + error
-            # Light samples may err in proportion to how light they are.
-            size = np.abs(error / (1.0 + 0.05 * (ahead.max() - ahead))).max() / tolerance
+            # Samples may err in proportion to how light they are, in the coordinate where they count most.
+            heaviest = ahead.max()
+            if not dense:
+                heaviest = np.where(touched, np.where(touched, ahead[:, None], -np.inf).max(axis=0), np.inf).min(axis=1)
+            size = np.abs(error / (1.0 + 0.05 * (heaviest - ahead))).max() / tolerance
             if size <= 1.0:
                 break
             h *= max(0.2, 0.9 / size ** (1.0 / 3.0)) if np.isfinite(size) else 0.2
