@@ -13,8 +13,6 @@ from implicitbias.errors import InputError
 
 # What data files write where a value is missing, in lower case: the words that pandas, R, SQL and Weka use.
 MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?", "-", "--"))
-# As a label each of these may be a class: "none" beside "severe", "-" beside "+".
-_CLASSES = frozenset(("none", "nil", "missing", "-", "--"))
 _SHOWN = 5
 
 
@@ -43,7 +41,7 @@ def two_classes(
 ) -> Classes | None:
     """The classes of n labels: numbers (text that is a number counts as one), truth values, or text.
 
-    The larger number or the alphabetically last text is +1, unless `positive` says otherwise.
+    The larger number, the alphabetically last text, or "+" beside "-" is +1, unless `positive` says otherwise.
 
     Arguments
         labels    n values
@@ -58,7 +56,9 @@ def two_classes(
     >>> print(two_classes(["yes", "no", "yes"]))
     +1 is 'yes' (2 rows), -1 is 'no' (1 row)
     """
-    found = [_label(value) for value in labels]
+    # "-" stands for a missing value, but not beside "+"
+    signs = {value for value in labels if isinstance(value, str)} == {"+", "-"}
+    found = [value if signs and isinstance(value, str) else _label(value) for value in labels]
     missing = [f"{row(i)} has no label{_instead(labels[i])}" for i, value in enumerate(found) if value is None]
     if missing:
         raise InputError(few(missing, "rows"))
@@ -67,7 +67,7 @@ def two_classes(
         # so that 1 and 1.0 are one label
         found = list(map(str, found)) if any(value is None for value in numbers) else numbers
     counts = Counter(found)
-    classes = sorted(counts)
+    classes = ["-", "+"] if signs else sorted(counts)
     shown = ", ".join(map(show, classes[:_SHOWN])) + ", ..." * (len(classes) > _SHOWN)
     if len(classes) != 2:
         if len(classes) < 2 and not whole:
@@ -120,7 +120,7 @@ def _label(value) -> str | float | bool | None:
     if isinstance(value, str):
         value = str(value).strip()
         number = as_number(value)
-        missing = is_missing(value) and value.lower() not in _CLASSES
+        missing = is_missing(value) and value != "none"  # which may be a class: none, mild, severe
         return None if missing or (number is not None and not math.isfinite(number)) else value
     if isinstance(value, int):
         return value
@@ -130,8 +130,8 @@ def _label(value) -> str | float | bool | None:
 def _instead(value) -> str:
     if value is None or (isinstance(value, str) and not value.strip()):
         return ""
-    if isinstance(value, str) and as_number(value) is None:
-        return f": {value[:40]!r} stands for a missing value"
+    if value != value or (isinstance(value, str) and is_missing(value)):
+        return f": {str(value)[:40]!r} stands for a missing value"
     return f": {str(value)[:40]!r} is no text and no finite number"
 
 

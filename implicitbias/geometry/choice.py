@@ -6,7 +6,7 @@ such names, and a y beside an x, may mean two things, and are refused.
 
 import re
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.tables import LABELS, Options, Table, counted
 from implicitbias.labels import few, is_missing
 
+AS_ASKED = "as asked"
 _INDICES = ("id", "index", "row")  # names of columns that count the rows
 _NAMELESS = re.compile(r"(Unnamed: \d+)?")  # the words are those of pandas, where it read an empty name
 _COMMA = re.compile(r"[+-]?[0-9]+(,[0-9]+)+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
@@ -38,7 +39,9 @@ def choose(table: Table, options: Options) -> tuple[Sequence[int], int | None, s
     mistakes += [f"drop and columns name {name} more than once" for name in both]
     if mistakes:
         raise InputError(mistakes)
-    left = range(table.width) if not dropped else [k for k in range(table.width) if k not in set(dropped)]
+    left = _entries(table)
+    if dropped:
+        left = [k for k in left if k not in set(dropped)]
     label, how = (None, "") if table.labels is not None else _label(table, options, left)
     if label is not None and label in dropped:
         raise InputError(f"{table.words(label)} cannot be the label and be left out by drop")
@@ -49,8 +52,6 @@ def choose(table: Table, options: Options) -> tuple[Sequence[int], int | None, s
     features = kept or left
     if label is not None:
         features = [k for k in features if k != label]
-    if not kept and not isinstance(table.columns, np.ndarray):
-        features = _without_empty(table, features)
     if not len(features):
         raise InputError("has no features left beside the label")
     mistakes = _names(table, features, label, options, kept) + ([] if kept else _counter(table, features))
@@ -91,7 +92,7 @@ def place(table: Table, column: str | int, option: str) -> int:
 
 def _label(table: Table, options: Options, left: Sequence[int]) -> tuple[int, str]:
     if options.label is not None:
-        return place(table, options.label, "label"), "as asked"
+        return place(table, options.label, "label"), AS_ASKED
     if len(left) < 2:
         raise InputError(f"needs a label and at least one feature, but drop leaves {counted(len(left))}")
     lower = [name.strip().lower() for name in table.names or [""] * table.width]
@@ -110,16 +111,13 @@ def _label(table: Table, options: Options, left: Sequence[int]) -> tuple[int, st
     return found[0], "called so"
 
 
-def _without_empty(table: Table, features: Sequence[int]) -> list[int]:
-    """The features without columns of neither a name nor an entry, as delimiters at the ends of lines make them."""
-    if table.lines is None:
-        return list(features)
-    empty = {k for k in features if not (table.names and table.names[k]) and not any(table.columns[k])}
-    if 0 < len(empty) < len(features):
-        words = " and ".join(table.words(k) for k in sorted(empty))
-        table.notes.append(f"{words} has neither name nor entries and is left out")
-        return [k for k in features if k not in empty]
-    return list(features)
+def _entries(table: Table) -> Sequence[int]:
+    """The columns without those of neither a name nor an entry, as delimiters at the ends of lines make them."""
+    if table.lines is None or isinstance(table.columns, np.ndarray):
+        return range(table.width)
+    empty = {k for k in range(table.width) if not (table.names and table.names[k]) and not any(table.columns[k])}
+    table.notes += [f"{table.words(k)} is empty" for k in sorted(empty)]
+    return [k for k in range(table.width) if k not in empty]
 
 
 def _names(table: Table, features: Sequence[int], label: int | None, options: Options, kept: list[int]) -> list[str]:
@@ -180,52 +178,52 @@ def _counter(table: Table, features: Sequence[int]) -> list[str]:
 def matrix(table: Table, features: Sequence[int]) -> tuple[np.ndarray, list[str]]:
     """(n, d) the features as numbers, and everything that is wrong with them."""
     if isinstance(table.columns, np.ndarray):
-        whole = isinstance(features, range)
-        X = table.columns if whole else np.ascontiguousarray(table.columns[:, features])
-        wrong, textual = [], []
+        # all of them, or a copy of some
+        X = table.columns if isinstance(features, range) else np.ascontiguousarray(table.columns[:, features])
+    elif table.lines is not None:  # text: at one go, as there may be a million columns
+        cells = chain.from_iterable(table.columns[k] for k in features)
+        X = np.fromiter(map(table.number, cells), np.float64).reshape(len(features), len(table)).T.copy()
     else:
-        X, wrong, textual = np.zeros((len(table), len(features))), [], []
+        X = np.empty((len(table), len(features)))
         for j, k in enumerate(features):
-            _numbers(table, k, X[:, j], wrong, textual)
-    missing = any("missing" in sentence for sentence in wrong)
-    bad = np.argwhere(~np.isfinite(X))
-    for i, j in bad.tolist():
-        nan = np.isnan(X[i, j])
-        missing |= bool(nan)
-        words = "a missing value (nan)" if nan else f"{X[i, j]}, not finite"
-        wrong.append(f"{table.row(i)}, {table.words(features[j])} is {words}")
-    mistakes = few(textual, "columns") + few(wrong, "cells")
-    if missing:
+            cells = table.columns[k]
+            X[:, j] = cells if isinstance(cells, np.ndarray) else np.nan
+    unfit = ~np.isfinite(X)
+    wrong, textual = [], []
+    for j in np.flatnonzero(unfit.any(axis=0)).tolist():
+        k, rows = features[j], np.flatnonzero(unfit[:, j]).tolist()
+        cells = table.column(k)
+        if isinstance(cells, np.ndarray):
+            wrong += [(i, j, "is missing (nan)" if np.isnan(X[i, j]) else f"is {X[i, j]}, not finite") for i in rows]
+        elif len(rows) < len(cells):
+            wrong += [(i, j, _why(cells[i], X[i, j])) for i in rows]
+        else:
+            textual.append(f"{table.words(k)} {_what(cells)}; drop = {table.asked(k)} leaves it out")
+    cells = [f"{table.row(i)}, {table.words(features[j])} {words}" for i, j, words in sorted(wrong)]
+    mistakes = few(textual, "columns") + few(cells, "cells")
+    if any("missing" in words for _, _, words in wrong):
         mistakes.append("missing values cannot be used: fill them in, leave out their rows, or their columns with drop")
     return X, mistakes
 
 
-def _numbers(table: Table, k: int, out: np.ndarray, wrong: list[str], textual: list[str]) -> None:
-    """Write column k into `out`; what is no number becomes a sentence, and 0."""
-    cells = table.columns[k]
-    if isinstance(cells, np.ndarray):
-        out[:] = cells
-        return
-    values = [table.number(x) if isinstance(x, str) else None for x in cells]
-    bad = [i for i, value in enumerate(values) if value is None or value != value]
-    out[:] = [0.0 if value is None or value != value else value for value in values]
-    if len(bad) < len(cells):
-        wrong += [f"{table.row(i)}, {table.words(k)}: {_why(cells[i])}" for i in bad]
-        return
+def _what(cells: list) -> str:
+    """What a column without a number holds."""
     told = list(islice((x for x in cells if not (x is None or (isinstance(x, str) and is_missing(x)))), 2))
     # text is shown, dates and lists by their type
     shown = dict.fromkeys(repr(x[:40]) if isinstance(x, str) else f"{type(x).__name__} values" for x in told)
-    holds = f"{', '.join(shown)} and no number" if told else "missing values only"
     hint = f" ({_HINT})" if any(map(_is_comma, told)) else ""
-    textual.append(f"{table.words(k)} holds {holds}{hint}; drop = {table.asked(k)} leaves it out")
+    return (f"holds {', '.join(shown)} and no number" if told else "holds missing values only") + hint
 
 
 def _is_comma(cell) -> bool:
     return isinstance(cell, str) and bool(_COMMA.fullmatch(cell))
 
 
-def _why(cell) -> str:
+def _why(cell, value: float) -> str:
+    """What is wrong with a cell of a column of numbers, which was read as `value`."""
     shown = repr(cell[:40] if isinstance(cell, str) else cell)
     if cell is None or (isinstance(cell, str) and is_missing(cell)):
-        return f"{shown} is a missing value"
-    return f"{shown} is not a number" + (f" ({_HINT})" if _is_comma(cell) else "")
+        return f"holds {shown}, a missing value"
+    if not np.isnan(value):
+        return f"is {value}, not finite"
+    return f"holds {shown}, which is no number" + (f" ({_HINT})" if _is_comma(cell) else "")

@@ -101,7 +101,7 @@ def _delimiter(text: str) -> str:
         widths = Counter(map(len, lines))
         width = max(widths, key=lambda width: (widths[width], width), default=0)
         if width > 1:
-            cells = [cell for line in lines if len(line) == width for cell in line]
+            cells = list(islice((cell for line in lines if len(line) == width for cell in line), _SAMPLE**2))
             shares[delimiter] = sum(_is_numeric(cell, delimiter) for cell in cells) / len(cells)
     if not shares and len(errors) == len(DELIMITERS):
         raise InputError(f"is not CSV: {errors[0]}")
@@ -138,20 +138,21 @@ def _has_header(lines: list, options: Options, number) -> bool:
     if not any(value is not None for value in values):
         return any(first)
     words = [cell for cell, value in zip(first, values) if value is None]
-    names = [cell for cell, value in zip(first, values) if value is not None]
-    if not rest or not all(map(str.isdecimal, names)) or len(set(map(int, names))) < len(names):
-        return False
+    numbers = [value for value in values if value is not None]
+    if not rest or len(set(numbers)) < len(numbers):
+        return False  # names differ
     columns = [{cells[k] for cells in rest} for k in range(len(first))]
     numeric = [all(number(cell) is not None for cell in cells) for cells in columns]
     textual = [not any(number(cell) is not None or not cell for cell in cells) for cells in columns]
-    over = strange = False
+    counted_up = numbers == [*range(len(numbers))]
+    over, strange = False, counted_up and not words and len(first) > 2  # a row of 0, 1, 2, ... from end to end
     for k, cell in enumerate(first):
-        over |= numeric[k] and values[k] is None and not is_missing(cell)
+        over |= numeric[k] and values[k] is None and cell[:1].isalpha() and not is_missing(cell)
         # a stranger among two or more other texts, which as a label would be one too many
         strange |= textual[k] and len(columns[k]) > 1 and cell not in columns[k] and not is_missing(cell)
     if not (over or strange):
         return False
-    if words and list(map(int, names)) == [*range(len(names))] and (over or all(w.lower() in LABELS for w in words)):
+    if words and counted_up and (over or all(w.lower() in LABELS for w in words)):
         return True
     shown = ", ".join(cell[:20] for cell in first[:6]) + ", ..." * (len(first) > 6)
     raise InputError(f"line {lines[0][0]} ({shown}) may be a header or a row; say header = true or header = false")

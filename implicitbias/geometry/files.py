@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.geometry.binary_files import read_npz, read_parquet
-from implicitbias.geometry.choice import choose, matrix
+from implicitbias.geometry.choice import AS_ASKED, choose, matrix
 from implicitbias.geometry.delimited import read_delimited
 from implicitbias.geometry.features import prepared
 from implicitbias.geometry.libsvm import is_libsvm, read_libsvm
@@ -126,7 +126,7 @@ def from_file(
             raise InputError("is empty")
         table = reader(data, options)
         features, column, how = choose(table, options)
-        X, classes = _checked(table, features, column, positive, zero=standardize or intercept)
+        X, classes = _checked(table, features, column, how, positive, zero=standardize or intercept)
         names = [table.name(k) for k in features] if len(features) <= _MOST_NAMES else None
         names = names and [*names, *["intercept"] * intercept]
         problem = Problem(prepared(X, standardize, intercept), classes.signs, name=inner.stem, feature_names=names)
@@ -180,7 +180,7 @@ def _check_options(options: Options, reader: Callable) -> None:
         raise InputError(mistakes)
 
 
-def _checked(table: Table, features, column: int | None, positive, zero: bool) -> tuple[np.ndarray, Classes]:
+def _checked(table: Table, features, column: int | None, how: str, positive, zero: bool) -> tuple[np.ndarray, Classes]:
     """The features and the classes. Errors: ``InputError`` with everything that is wrong with them.
 
     A zero row is only a mistake if it stays one (`zero` says that it may not), and only in a table read in full.
@@ -190,7 +190,8 @@ def _checked(table: Table, features, column: int | None, positive, zero: bool) -
         labels, where = (table.labels, table.where) if column is None else (table.cells(column), table.words(column))
         classes = two_classes(labels, positive, where, table.row, whole=not table.mistakes)
     except InputError as error:
-        mistakes += error.mistakes
+        other = "; label chooses another column" if column is not None and how != AS_ASKED else ""
+        mistakes += [mistake + other * mistake.startswith("needs exactly") for mistake in error.mistakes]
     X, wrong = matrix(table, features)
     mistakes += table.mistakes + wrong
     if not (mistakes or zero):
