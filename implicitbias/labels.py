@@ -12,7 +12,9 @@ import numpy as np
 from implicitbias.errors import InputError
 
 # What data files write where a value is missing, in lower case: the words that pandas, R, SQL and Weka use.
-MISSING = frozenset(("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "null", "none", "nil", "missing", "?", "-", "--"))
+MISSING = frozenset(
+    ("", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "none", "nil", "missing", "?", "-", "--")
+)
 _SHOWN = 5
 
 
@@ -128,11 +130,9 @@ def _label(value) -> str | float | bool | None:
 
 
 def _instead(value) -> str:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return ""
-    if value != value or (isinstance(value, str) and is_missing(value)):
-        return f": {str(value)[:40]!r} stands for a missing value"
-    return f": {str(value)[:40]!r} is no text and no finite number"
+    text = "" if value is None else str(value).strip()
+    reason = "stands for a missing value" if is_missing(text) else "is no text and no finite number"
+    return f": {text[:40]!r} {reason}" if text else ""
 
 
 def _same(label, positive) -> bool:

@@ -139,7 +139,7 @@ def _names(table: Table, features: Sequence[int], label: int | None, options: Op
         if k not in sure and _NAMELESS.fullmatch(table.names[k]):
             what = "label" if k == label else "columns"
             found.append(
-                f"column [{k + table.first}] has no name{_such_as(table, k)}: if it is an index, leave it out with "
+                f"{table.words(k)} has no name{_such_as(table, k)}: if it is an index, leave it out with "
                 f"drop = {table.asked(k)}; else give it a name, or choose it with {what}"
             )
     return few(found, "columns")
