@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, one_line
 from implicitbias.geometry.binary_files import read_npz, read_parquet
 from implicitbias.geometry.choice import AS_ASKED, choose, matrix
 from implicitbias.geometry.delimited import read_delimited
@@ -213,4 +213,5 @@ def _reading(path: str, table: Table, features, column: int | None, how: str, cl
     left = [f"left out: {', '.join(out[:_NAMED])}{more}"] if out else []
     size = f"{counted(len(table), 'row')}, {counted(len(features), 'feature')}{names}"
     label = f"{table.where} (of the format)" if column is None else f"{table.words(column)} ({how})"
-    return "; ".join([f"{Path(path).name}: {size}", *left, *table.notes]), f"label: {label}; {classes}"
+    sentences = "; ".join([f"{Path(path).name}: {size}", *left, *table.notes]), f"label: {label}; {classes}"
+    return tuple(map(one_line, sentences))

@@ -1,5 +1,6 @@
 """Random data files, good and bad: exactly the rows and labels that another reader finds, or sentences; no bombs."""
 
+import gzip
 import io
 import pickle
 import resource
@@ -33,16 +34,21 @@ def read(folder, kind, data):
 
 
 def check(kind, data, problem):
-    if kind == "csv":
-        top = next(line for line in io.StringIO(data.decode("utf-8-sig")) if line.strip())
-        data = data if "," in top else data.replace(b"\t" if "\t" in top else b";", b",")
-        X, y = other_readers.read_csv(data)
+    if kind == "csv.gz":
+        kind, data = "csv", gzip.decompress(data)
+    if kind == "data" and "LIBSVM" in problem.reading[0]:
+        kind = "svm"
+    if kind in ("csv", "tsv", "data"):
+        words = {"semicolons between": ";", "tabs between": "\t", "bars between": "|", "spaces between": " "}
+        delimiter = next((mark for word, mark in words.items() if word in problem.reading[0]), ",")
+        X, y = other_readers.read_csv(data, delimiter)
     elif kind == "svm":
         pytest.importorskip("sklearn", reason="scikit-learn is an optional extra")
         try:
             X, y = other_readers.read_libsvm(data)
         except ValueError:  # scikit-learn takes no labels of text
-            assert any(not other_readers.number(line.split()[0]) for line in data.decode().splitlines() if line.strip())
+            lines = data.decode().splitlines()
+            assert any(not other_readers.number(line.split()[0]) for line in lines if line.partition("#")[0].strip())
             return
     else:
         X, y = {"npz": other_readers.read_npz, "parquet": other_readers.read_parquet}[kind](data)
@@ -60,6 +66,48 @@ def test_data_files(tmp_path_factory, case):
 @given(damaged())
 def test_damaged_data_files(tmp_path_factory, case):
     read(tmp_path_factory, *case)
+
+
+COLUMN = st.integers(-3, 5) | st.sampled_from(["label", "y", "x0", "x1", "0", "1", "kind", "z"])
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": COLUMN, "drop": COLUMN | st.lists(COLUMN, max_size=2), "columns": st.lists(COLUMN, max_size=3),
+        "header": st.booleans(), "delimiter": st.sampled_from([",", ";", "tab", "space", "|"]), "zero_based": st.booleans(),
+        "decimal": st.sampled_from([".", ","]), "positive": st.sampled_from([0, 1, "a", "1", True]),
+    },
+)  # fmt: skip
+
+
+def decide(folder, case, options):
+    """Whatever the options, a file is refused in sentences, or its columns are those that were asked for."""
+    kind, data = case
+    path = folder.getbasetemp() / f"fuzzed.{kind}"
+    path.write_bytes(data)
+    problem, _ = refused(from_file, path, **options)
+    if problem is not None:
+        assert np.isfinite(problem.rows).all() and len(problem.feature_names) == problem.d
+        assert sum(problem.classes.counts) == problem.n and len(problem.reading) == 2
+        named = {name for name in options.get("columns", ()) if isinstance(name, str) and not name.isdecimal()}
+        assert named <= {*problem.feature_names, options.get("label", "label")}
+        dropped = options.get("drop", ())
+        dropped = [dropped] if isinstance(dropped, (int, str)) else dropped
+        assert not {name for name in dropped if isinstance(name, str) and not name.isdecimal()} & {
+            *problem.feature_names
+        }
+
+
+@cases(60)
+@given(ANY, OPTIONS)
+def test_options(tmp_path_factory, case, options):
+    decide(tmp_path_factory, case, options)
+
+
+@pytest.mark.long
+@cases(1500, shrink=False)
+@given(ANY | damaged(), OPTIONS)
+def test_many_options(tmp_path_factory, case, options):
+    decide(tmp_path_factory, case, options)
 
 
 @pytest.mark.long
