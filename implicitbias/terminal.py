@@ -379,7 +379,9 @@ def print_limit(problem, optimizer, limit) -> None:
         table.add_row(norm, *(f"{float(cell):.6f}" for cell in cells))
     console.print(table)
     largest = np.argsort(-np.abs(limit.direction), kind="stable")[:8]
-    names = [literal(name) for name in problem.feature_names] if problem.feature_names else range(problem.d)
-    console.print("largest entries: " + ", ".join(f"u[{names[j]}] = {limit.direction[j]:.6f}" for j in largest))
+    names = problem.feature_names or range(problem.d)
+    console.print(
+        "largest entries: " + ", ".join(f"{literal(f'u[{names[j]}]')} = {limit.direction[j]:.6f}" for j in largest)
+    )
     for other in limit.others:
         console.print(f"another rest point: cosine {float(other.direction @ limit.direction):.6f}, gap {other.gap:.1e}")

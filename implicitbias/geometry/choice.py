@@ -194,16 +194,13 @@ def matrix(table: Table, features: Sequence[int]) -> tuple[np.ndarray, list[str]
         k, rows = features[j], np.flatnonzero(unfit[:, j]).tolist()
         cells = table.column(k)
         if isinstance(cells, np.ndarray):
-            wrong += [(i, j, "is missing (nan)" if np.isnan(X[i, j]) else f"is {X[i, j]}, not finite") for i in rows]
+            wrong += [(i, j, _why(None, X[i, j], table.asked(k))) for i in rows]
         elif len(rows) < len(cells):
-            wrong += [(i, j, _why(cells[i], X[i, j])) for i in rows]
+            wrong += [(i, j, _why(cells[i], X[i, j], table.asked(k))) for i in rows]
         else:
             textual.append(f"{table.words(k)} {_what(cells)}; drop = {table.asked(k)} leaves it out")
     cells = [f"{table.row(i)}, {table.words(features[j])} {words}" for i, j, words in sorted(wrong)]
-    mistakes = few(textual, "columns") + few(cells, "cells")
-    if any("missing" in words for _, _, words in wrong):
-        mistakes.append("missing values cannot be used: fill them in, leave out their rows, or their columns with drop")
-    return X, mistakes
+    return X, few(textual, "columns") + few(cells, "cells")
 
 
 def _what(cells: list) -> str:
@@ -219,11 +216,11 @@ def _is_comma(cell) -> bool:
     return isinstance(cell, str) and bool(_COMMA.fullmatch(cell))
 
 
-def _why(cell, value: float) -> str:
+def _why(cell, value: float, column: str) -> str:
     """What is wrong with a cell of a column of numbers, which was read as `value`."""
-    shown = repr(cell[:40] if isinstance(cell, str) else cell)
-    if cell is None or (isinstance(cell, str) and is_missing(cell)):
-        return f"holds {shown}, a missing value"
-    if not np.isnan(value):
+    if np.isinf(value):
         return f"is {value}, not finite"
+    shown = "nan" if cell is None else repr(cell[:40] if isinstance(cell, str) else cell)
+    if cell is None or (isinstance(cell, str) and is_missing(cell)):
+        return f"holds {shown}, a missing value: fill it in, or leave out its row, or its column with drop = {column}"
     return f"holds {shown}, which is no number" + (f" ({_HINT})" if _is_comma(cell) else "")

@@ -148,8 +148,9 @@ def _has_header(lines: list, options: Options, number) -> bool:
     over, strange = False, counted_up and not words and len(first) > 2  # a row of 0, 1, 2, ... from end to end
     for k, cell in enumerate(first):
         over |= numeric[k] and values[k] is None and cell[:1].isalpha() and not is_missing(cell)
-        # a stranger among two or more other texts, which as a label would be one too many
-        strange |= textual[k] and len(columns[k]) > 1 and cell not in columns[k] and not is_missing(cell)
+        # a stranger to the texts below: a label too many where there are two of these, or the name of labels
+        if textual[k] and cell not in columns[k] and not is_missing(cell):
+            strange |= len(columns[k]) > 1 or cell.lower() in LABELS
     if not (over or strange):
         return False
     if words and counted_up and (over or all(w.lower() in LABELS for w in words)):

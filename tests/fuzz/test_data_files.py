@@ -73,8 +73,9 @@ OPTIONS = st.fixed_dictionaries(
     {},
     optional={
         "label": COLUMN, "drop": COLUMN | st.lists(COLUMN, max_size=2), "columns": st.lists(COLUMN, max_size=3),
-        "header": st.booleans(), "delimiter": st.sampled_from([",", ";", "tab", "space", "|"]), "zero_based": st.booleans(),
-        "decimal": st.sampled_from([".", ","]), "positive": st.sampled_from([0, 1, "a", "1", True]),
+        "header": st.booleans(), "delimiter": st.sampled_from([",", ";", "tab", "space", "|"]),
+        "zero_based": st.booleans(), "decimal": st.sampled_from([".", ","]),
+        "positive": st.sampled_from([0, 1, "a", "1", True]),
     },
 )  # fmt: skip
 
@@ -92,9 +93,8 @@ def decide(folder, case, options):
         assert named <= {*problem.feature_names, options.get("label", "label")}
         dropped = options.get("drop", ())
         dropped = [dropped] if isinstance(dropped, (int, str)) else dropped
-        assert not {name for name in dropped if isinstance(name, str) and not name.isdecimal()} & {
-            *problem.feature_names
-        }
+        names = {name for name in dropped if isinstance(name, str) and not name.isdecimal()}
+        assert not names & {*problem.feature_names}
 
 
 @cases(60)

@@ -47,7 +47,7 @@ def parquet(columns):
     return buffer.getvalue()
 
 
-MISSING = "missing values cannot be used: fill them in, leave out their rows, or their columns with drop"
+MISSING = "a missing value: fill it in, or leave out its row, or its column with drop ="
 EXPECTED = [[1.0, 2.0], [-3.0, -4.5]]
 
 
@@ -139,11 +139,10 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
                 "label chooses another column",
                 "line 3 has 2 columns, expected 3",
                 "line 4 has 4 columns, expected 3",
-                "line 5, column 'y' holds '', a missing value",
+                f"line 5, column 'y' holds '', {MISSING} 'y'",
                 "line 6, column 'y' holds 'one', which is no number",
-                "line 7, column 'x' holds 'nan', a missing value",
+                f"line 7, column 'x' holds 'nan', {MISSING} 'x'",
                 "line 8, column 'y' is -inf, not finite",
-                MISSING,
             ],
         ),
         ("a.csv", "1,x,0\n1,2,1\n", ["line 1 (1, x, 0) may be a header or a row; say header = true or header = false"]),
@@ -168,8 +167,7 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
                 "line 3: 'x' is not index:value",
                 "line 4: index 1 is out of order; it follows index 1, and indices must increase",
                 "line 6: '2=3' is not index:value",
-                "line 5, column [1] is missing (nan)",
-                MISSING,
+                f"line 5, column [1] holds nan, {MISSING} 1",
             ],
         ),
         ("a.svm", "1 -1:3\n", ["line 1: '-1:3' is not index:value"]),
@@ -205,7 +203,7 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
         (
             "a.parquet",
             parquet({"x": [1.0, None], "label": [0, 1]}),
-            ["row 1, column 'x' is missing (nan)", MISSING],
+            [f"row 1, column 'x' holds nan, {MISSING} 'x'"],
         ),
         ("a.parquet", parquet({"x": [], "label": []}), ["has columns, but no rows"]),
         ("a.parquet", parquet({"x": [1]}), ["needs a label and at least one feature, but has 1 column"]),

@@ -15,6 +15,7 @@ import implicitbias as ib
 from implicitbias.geometry import from_file
 
 EXPECTED = [[-1.0, -2.0], [3.0, 4.5]]
+MISSING = "a missing value: fill it in, or leave out its row, or its column with drop ="
 TWO = "x1,x2,label\n1,2,{}\n3,4.5,{}\n"
 
 
@@ -143,6 +144,8 @@ def test_the_label_in_the_first_column_of_every_format(read, name, tmp_path):
         ("# x1 x2 label\n1 2 0\n3 4 1\n",
          "has no header, but a comment of 3 words (# x1 x2 label): remove its # if these are the names of the columns, "
          "or say header = false"),
+        ("2019,2020,label\n1,2,a\n", "line 1 (2019, 2020, label) may be a header or a row; say header = true or "
+                                      "header = false"),
         ("a;b,c\nd;e,f\n", "may have commas or semicolons between its cells; say which with delimiter"),
         ("1,2,a\n3,4,b\n5,6,c\n", "line 1 (1, 2, a) may be a header or a row; say header = true or header = false"),
         ("1,2,a\n3,4,b\n5,6,c\n5,7,a\n",
@@ -225,8 +228,7 @@ def test_the_larger_number_or_the_last_text_is_positive(read, low, high):
 @pytest.mark.parametrize("word", ["", "NA", "nan", "?", "NULL", "N/A", "None", "#N/A", "-"])
 def test_missing_values(said, word):
     assert said(f"x1,x2,label\n1,2,0\n3,{word},1\n") == [
-        f"line 3, column 'x2' holds {word!r}, a missing value",
-        "missing values cannot be used: fill them in, leave out their rows, or their columns with drop",
+        f"line 3, column 'x2' holds {word!r}, {MISSING} 'x2'",
     ]
     reason = f": {word!r} stands for a missing value" if word else ""
     assert said(TWO.format(0, word)) == [f"line 3 has no label{reason}"]
@@ -331,8 +333,7 @@ def test_parquet_columns(read, said):
         "column 't' holds datetime values and no number; drop = 't' leaves it out",
         "column 's' holds 'u', 'v' and no number; drop = 's' leaves it out",
         "column 'l' holds list values and no number; drop = 'l' leaves it out",
-        *(f"row {i}, column 'n' is missing (nan)" for i in range(3)),
-        "missing values cannot be used: fill them in, leave out their rows, or their columns with drop",
+        *(f"row {i}, column 'n' holds nan, {MISSING} 'n'" for i in range(3)),
     ]  # fmt: skip
     problem = read(table, "a.parquet", drop=list(more))
     assert problem.d == 1 and "left out: column 't', column 's', column 'l', column 'n'" in problem.reading[0]
@@ -340,7 +341,7 @@ def test_parquet_columns(read, said):
     assert read(flags, "a.parquet").rows.tolist() == [[1, 1], [-2, 0]]
     holes = parquet(pa.table({"x": [1, 2, 3], "i": [1, None, 3], "label": [0, 1, None]}))
     assert said(holes, "a.parquet")[:2] == [
-        "row 2 has no label: 'nan' stands for a missing value", "row 1, column 'i' is missing (nan)",
+        "row 2 has no label: 'nan' stands for a missing value", f"row 1, column 'i' holds nan, {MISSING} 'i'",
     ]  # fmt: skip
 
 
