@@ -38,9 +38,7 @@ Positive = Annotated[str | None, typer.Option(help="The label that counts as +1.
 Standardize = Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")]
 Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
 Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out, name or index; repeatable.")]
-Columns = Annotated[
-    list[str] | None, typer.Option("--columns", help="A feature, name or index; default all; repeatable.")
-]
+Columns = Annotated[list[str] | None, typer.Option("--columns", help="A feature, name or index, or *; repeatable.")]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line has names.")]
 Delimiter = Annotated[str | None, typer.Option(help="Between cells: , ; | tab or space.")]
 Decimal = Annotated[str | None, typer.Option(help="The decimal point: . or ,")]

@@ -5,6 +5,7 @@ such names, and a y beside an x, may mean two things, and are refused.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, islice
 
@@ -15,10 +16,12 @@ from implicitbias.geometry.tables import LABELS, Options, Table, counted
 from implicitbias.labels import few, is_missing
 
 AS_ASKED = "as asked"
+EVERY = ("*",)  # for `columns`: every column that is left, whatever it may be
 _INDICES = ("id", "index", "row")  # names of columns that count the rows
 _NAMELESS = re.compile(r"(Unnamed: \d+)?")  # the words are those of pandas, where it read an empty name
 _COMMA = re.compile(r"[+-]?[0-9]+(,[0-9]+)+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
 _HINT = "decimal = ',' reads a comma as the decimal point; thousands are written without a separator"
+_KEEP = "columns = '*' keeps every column"
 _BY_CHANCE = 3  # rows that a column without a name may count without being an index
 
 
@@ -30,7 +33,8 @@ def choose(table: Table, options: Options) -> tuple[Sequence[int], int | None, s
     if table.width + (table.labels is not None) < 2:
         raise InputError(f"needs a label and at least one feature, but has {counted(table.width)}")
     mistakes, dropped, kept = [], [], []
-    for column, found in [(x, dropped) for x in options.drop] + [(x, kept) for x in options.columns]:
+    listed = () if options.columns == EVERY else options.columns
+    for column, found in [(x, dropped) for x in options.drop] + [(x, kept) for x in listed]:
         try:
             found.append(place(table, column, "drop" if found is dropped else "columns"))
         except InputError as error:
@@ -41,7 +45,8 @@ def choose(table: Table, options: Options) -> tuple[Sequence[int], int | None, s
         raise InputError(mistakes)
     left = _entries(table)
     if dropped:
-        left = [k for k in left if k not in set(dropped)]
+        out = set(dropped)
+        left = [k for k in left if k not in out]
     label, how = (None, "") if table.labels is not None else _label(table, options, left)
     if label is not None and label in dropped:
         raise InputError(f"{table.words(label)} cannot be the label and be left out by drop")
@@ -54,8 +59,8 @@ def choose(table: Table, options: Options) -> tuple[Sequence[int], int | None, s
         features = [k for k in features if k != label]
     if not len(features):
         raise InputError("has no features left beside the label")
-    mistakes = _names(table, features, label, options, kept) + ([] if kept else _counter(table, features))
-    if mistakes:
+    doubtful = [] if options.columns else features
+    if mistakes := [*_names(table, features, label, options), *_counter(table, doubtful)]:
         raise InputError(mistakes)
     return features, label, how
 
@@ -120,27 +125,26 @@ def _entries(table: Table) -> Sequence[int]:
     return [k for k in range(table.width) if k not in empty]
 
 
-def _names(table: Table, features: Sequence[int], label: int | None, options: Options, kept: list[int]) -> list[str]:
+def _names(table: Table, features: Sequence[int], label: int | None, options: Options) -> list[str]:
     """Sentences on columns that share a name, or have none beside others that do."""
     if table.names is None:
         return []
     used = [*features, *([] if label is None else [label])]
     names = [table.names[k] for k in used]
-    twice = (
-        dict.fromkeys(name for name in names if name and names.count(name) > 1) if len(set(names)) < len(names) else ()
-    )
+    counts = Counter(name for name in names if name)
+    twice = [name for name, count in counts.items() if count > 1]
     found = [
-        f"has {names.count(name)} columns called {name!r}; leave out all but one with drop and their indices "
+        f"has {counts[name]} columns called {name!r}; leave out all but one with drop and their indices "
         f"({', '.join(str(k + table.first) for k in sorted(used) if table.names[k] == name)})"
         for name in twice
     ]
-    sure = {*kept, *([label] if options.label is not None else [])}
     for k in used:
-        if k not in sure and _NAMELESS.fullmatch(table.names[k]):
-            what = "label" if k == label else "columns"
+        sure = options.label is not None if k == label else options.columns
+        if not sure and _NAMELESS.fullmatch(table.names[k]):
+            keep = "label chooses it" if k == label else _KEEP
             found.append(
-                f"{table.words(k)} has no name{_such_as(table, k)}: if it is an index, leave it out with "
-                f"drop = {table.asked(k)}; else give it a name, or choose it with {what}"
+                f"{table.words(k)} has no name{_such_as(table, k)}: if it is an index, drop = {table.asked(k)} leaves "
+                f"it out; if not, {keep}"
             )
     return few(found, "columns")
 
@@ -152,11 +156,11 @@ def _such_as(table: Table, k: int) -> str:
 
 def _counter(table: Table, features: Sequence[int]) -> list[str]:
     """The sentence on a first column that counts the rows, which may be an index and no feature."""
-    if len(features) < 2 or features[0] != 0 or len(table) < 2:
+    if table.labels is not None or len(features) < 2 or features[0] != 0 or len(table) < 2:
         return []
     named = table.names is not None
-    name = table.names[0].strip().lower() if named else ""
-    if _NAMELESS.fullmatch(name) and named:
+    name = table.names[0].strip() if named else ""
+    if named and _NAMELESS.fullmatch(name):
         return []  # refused already
     cells = table.column(0)
     start = [table.number(x) if isinstance(x, str) else x for x in cells[:2]]
@@ -166,12 +170,11 @@ def _counter(table: Table, features: Sequence[int]) -> list[str]:
     if values != [start[0] + i for i in range(len(values))]:
         return []
     counts = f"{table.words(0)} counts the rows ({start[0]:g}, {start[1]:g}, ...)"
-    way = f"leave it out with drop = {table.asked(0)}"
-    if name in _INDICES or (not named and len(table) > _BY_CHANCE):
-        keep = "name the features with columns" if named else "list the features with columns"
-        return [f"{counts}: if it is an index, {way}; if it is a feature, {keep}"]
+    way = f"if it is an index, drop = {table.asked(0)} leaves it out"
+    if name.lower() in _INDICES or (not named and len(table) > _BY_CHANCE):
+        return [f"{counts}: {way}; if not, {_KEEP}"]
     if len(table) > _BY_CHANCE:
-        table.notes.append(f"{counts}; if it is an index, {way}")
+        table.notes.append(f"{counts} ({way})")
     return []
 
 

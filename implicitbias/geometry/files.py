@@ -86,7 +86,8 @@ def from_file(
         standardize  each feature to mean 0 and variance 1; constant features become 0
         intercept    append a column of ones to x
         drop         columns to leave out
-        columns      the features, in this order; by default all columns but the label
+        columns      the features, in this order; by default all columns but the label, if none looks like an index;
+                     "*" for all of them
         header       whether the first line of a text has the names of the columns; by default where it can be told
         delimiter    what is between the cells of a text; by default what makes columns of numbers
         decimal      the decimal point of a text, "." or ","

@@ -95,7 +95,7 @@ def parquet_files(draw) -> bytes:
     if draw(st.booleans()):
         frame = frame.rename(columns={"label": "y"})[[*(c for c in frame if c != "label"), "y"]]
     if draw(st.integers(0, 3)) == 0:
-        with contextlib.suppress(decimal.InvalidOperation, ValueError, pa.ArrowInvalid):
+        with contextlib.suppress(decimal.InvalidOperation, TypeError, ValueError, pa.ArrowInvalid):
             exact = [decimal.Decimal(str(value)) for value in frame["x0"]]
             frame["x0"] = pd.Series(exact, dtype=pd.ArrowDtype(pa.array(exact).type))
     buffer = io.BytesIO()

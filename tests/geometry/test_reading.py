@@ -111,28 +111,28 @@ def test_the_label_in_the_first_column_of_every_format(read, name, tmp_path):
         ),
         (
             ",x1,label\n0,.3,0\n1,-.2,1\n",
-            "column [0] has no name (and holds 0, 1): if it is an index, leave it out with drop = 0; else give it a "
-            "name, or choose it with columns",
+            "column [0] has no name (and holds 0, 1): if it is an index, drop = 0 leaves it out; if not, columns "
+            "= '*' keeps every column",
         ),
         (
             "Unnamed: 0,x1,label\n7,.3,0\n5,-.2,1\n",
-            "column 'Unnamed: 0' has no name (and holds 7, 5): if it is an index, leave it out with drop = 'Unnamed: "
-            "0'; else give it a name, or choose it with columns",
+            "column 'Unnamed: 0' has no name (and holds 7, 5): if it is an index, drop = 'Unnamed: 0' leaves it "
+            "out; if not, columns = '*' keeps every column",
         ),
         (
             "x1,x2,\n1,2,0\n3,4,1\n",
-            "column [2] has no name (and holds 0, 1): if it is an index, leave it out with drop = 2; else give it a "
-            "name, or choose it with label",
+            "column [2] has no name (and holds 0, 1): if it is an index, drop = 2 leaves it out; if not, label "
+            "chooses it",
         ),
         (
             "id,x,label\n1,2,0\n2,4,1\n",
-            "column 'id' counts the rows (1, 2, ...): if it is an index, leave it out with drop = 'id'; if it is a "
-            "feature, name the features with columns",
+            "column 'id' counts the rows (1, 2, ...): if it is an index, drop = 'id' leaves it out; if not, "
+            "columns = '*' keeps every column",
         ),
         (
             "0,.3,1\n1,.2,0\n2,.9,1\n3,1,0\n",
-            "column [0] counts the rows (0, 1, ...): if it is an index, leave it out with drop = 0; if it is a "
-            "feature, list the features with columns",
+            "column [0] counts the rows (0, 1, ...): if it is an index, drop = 0 leaves it out; if not, columns "
+            "= '*' keeps every column",
         ),
         ("2019,2020,label\n1,2,a\n3,4,b\n", "line 1 (2019, 2020, label) may be a header or a row; say header = true or "
                                             "header = false"),
@@ -163,6 +163,7 @@ def test_what_may_mean_two_things_is_refused(said, text, sentence):
         (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"drop": 0}),
         (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"drop": [0]}),
         (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"columns": ["x1", "x2"]}),
+        (",x2,label\n1,2,0\n3,4.5,1\n", {"columns": "*"}),
         ("label,target,a,b\n0,9,1,2\n1,9,3,4.5\n", {"label": "label", "drop": ["target"]}),
         ("x,y,kind\n1,2,a\n3,4.5,b\n", {"label": "kind"}),
         ("b,y,a\n2,0,1\n4.5,1,3\n", {"columns": ["a", "b"]}),
@@ -286,7 +287,13 @@ def test_how_a_text_was_understood(read, text, notes):
 
 def test_a_first_column_that_counts_is_mentioned(read):
     problem = read("t,x,label\n1,0.2,0\n2,.9,1\n3,1,0\n4,1,0\n")
-    assert problem.d == 2 and "column 't' counts the rows (1, 2, ...); if it is an index" in problem.reading[0]
+    assert (
+        problem.d == 2
+        and "column 't' counts the rows (1, 2, ...) (if it is an index, drop = 't' leaves" in problem.reading[0]
+    )
+    text = "0,.3,1\n1,.2,0\n2,.9,1\n3,1,0\n"
+    assert read(text, columns=["*"]).rows.tolist() == [[0, 0.3], [-1, -0.2], [2, 0.9], [-3, -1]]
+    assert read(text.replace("0,.3", "id,x,label\n0,.3", 1), columns="*").feature_names == ("id", "x")
     assert read("1,0\n2,1\n3,0\n4,1\n").d == 1  # the only feature is no index
     assert read("1,.1,0\n2,.2,1\n3,.3,0\n").d == 2  # three rows are counted by chance
 
