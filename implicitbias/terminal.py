@@ -226,7 +226,8 @@ def print_study(study, runs: list, seconds: float) -> None:
         console.print(literal(line))
     for source in study.sources:
         console.print(f"  {literal(source)}", style="dim")
-    print_readings({run.data.name: "; ".join(run.data.reading) for run in runs if run.data.reading})
+    read = ((run.data.name, "; ".join(run.data.reading)) for run in runs if run.data.reading)
+    print_readings([*dict.fromkeys(read)])
     horizon = " or ".join(
         filter(None, ["steps" * any(run.lr for run in runs), "time" * any(not run.lr for run in runs)])
     )
@@ -337,9 +338,9 @@ def _value(value) -> str:
     return f"{value:.17g}" if isinstance(value, float) else literal(str(value))[:60]
 
 
-def print_readings(readings: dict[str, str]) -> None:
-    """What was read of the data files of a study."""
-    for name, words in list(readings.items())[:ROWS]:
+def print_readings(readings: list[tuple[str, str]]) -> None:
+    """What was read of the data files of a study, each with the name of its data."""
+    for name, words in readings[:ROWS]:
         console.print(f"data {literal(name)}: {literal(words)}")
     if len(readings) > ROWS:
         console.print(f"({len(readings) - ROWS} more data files; the column data_read of runs.parquet has all of them)")

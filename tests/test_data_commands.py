@@ -75,7 +75,7 @@ def test_a_study_says_what_it_read(call, tmp_path):
         code, out, _ = call(command[0], "a.toml", *command[1:])
         assert code == 0 and squeezed(out).count(read) == 1, command
     runs = load_runs("out")
-    assert tables.readings(runs) == {"mine": read.removeprefix("data mine: ")}
+    assert tables.readings(runs) == [("mine", read.removeprefix("data mine: "))]
     assert json.loads(runs["data_params"][0])["drop"] == [0]
     page = read_page(Path("out/report.html")).text
     assert "Data files" in page and read.removeprefix("data mine: ") in page

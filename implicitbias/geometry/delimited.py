@@ -141,16 +141,17 @@ def _has_header(lines: list, options: Options, number) -> bool:
     numbers = [value for value in values if value is not None]
     if not rest or len(set(numbers)) < len(numbers):
         return False  # names differ
-    columns = [{cells[k] for cells in rest} for k in range(len(first))]
-    numeric = [all(number(cell) is not None for cell in cells) for cells in columns]
-    textual = [not any(number(cell) is not None or not cell for cell in cells) for cells in columns]
     counted_up = numbers == [*range(len(numbers))]
     over, strange = False, counted_up and not words and len(first) > 2  # a row of 0, 1, 2, ... from end to end
     for k, cell in enumerate(first):
-        over |= numeric[k] and values[k] is None and cell[:1].isalpha() and not is_missing(cell)
-        # a stranger to the texts below: a label too many where there are two of these, or the name of labels
-        if textual[k] and cell not in columns[k] and not is_missing(cell):
-            strange |= len(columns[k]) > 1 or cell.lower() in LABELS
+        if is_missing(cell):
+            continue
+        if values[k] is None and cell[:1].isalpha():
+            over |= all(number(cells[k]) is not None for cells in rest)
+        if all(cells[k] and number(cells[k]) is None for cells in rest):
+            below = {cells[k] for cells in rest}
+            # a stranger to the texts below: a label too many where there are two of these, or the name of labels
+            strange |= cell not in below and (len(below) > 1 or cell.lower() in LABELS)
     if not (over or strange):
         return False
     if words and counted_up and (over or all(w.lower() in LABELS for w in words)):

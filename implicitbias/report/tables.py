@@ -199,10 +199,10 @@ def separators(runs: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
-def readings(runs: pd.DataFrame) -> dict[str, str]:
-    """What was read of data files, by the name of the data."""
+def readings(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What was read of data files, each with the name of the data."""
     found = runs[runs["data_read"].notna()].drop_duplicates(["data", "data_read"])
-    return dict(zip(found["data"], found["data_read"]))
+    return [*zip(found["data"], found["data_read"])]
 
 
 def failures(runs: pd.DataFrame) -> pd.DataFrame:
