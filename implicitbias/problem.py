@@ -57,7 +57,9 @@ class Problem:
         if zero.size:
             mistakes.append(f"a zero row cannot be separated, but X is zero in {_list_rows(zero)}")
         self.classes: Classes | None = None
-        if y is not None:
+        if hasattr(X, "iloc") and hasattr(y, "iloc") and not X.index.equals(y.index):
+            mistakes.append("X and y have different indices; bring y into the order of X, or give y.to_numpy()")
+        elif y is not None:
             try:
                 self.classes = two_classes(_labels(y, len(rows)))
             except InputError as error:

@@ -149,6 +149,14 @@ def test_tables_of_something_else(table, sentence):
     assert caught.value.mistakes[0] == sentence
 
 
+def test_a_series_in_another_order_than_its_frame_is_refused():
+    frame, series = pd.DataFrame(X), pd.Series([0, 1, 1])
+    assert ib.Problem(frame, series).rows.tolist() == EXPECTED
+    with pytest.raises(ib.InputError, match="X and y have different indices; bring y into the order of X"):
+        ib.Problem(frame, series[::-1])
+    assert ib.Problem(frame, series.to_numpy()).rows.tolist() == EXPECTED
+
+
 def test_names_of_features():
     assert ib.Problem(pd.DataFrame(X, columns=["height", 7]), [0, 1, 1]).feature_names == ("height", "7")
     assert ib.Problem(X).feature_names is None
