@@ -214,7 +214,6 @@ def _describe(spec: RunSpec) -> dict:
         "run_id": spec.run_id,
         **naming(data),
         "data_digest": data.digest,
-        "data_read": "; ".join(data.reading) or None,
         "n": data.n,
         "d": data.d,
         "optimizer": spec.optimizer_name,
