@@ -29,11 +29,20 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the tables 
 Refresh = Annotated[bool, typer.Option("--refresh", help="Repeat runs that other code or libraries have made.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, from a small sample; write nothing.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
-DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, NPZ, Parquet or LIBSVM.")]
-Label = Annotated[str | None, typer.Option(help="Label column, a name or an index from 0; default the last.")]
+DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table of text, NPZ, Parquet or LIBSVM.")]
+Label = Annotated[
+    str | None,
+    typer.Option(help="Label column, a name or an index from 0; default label, class, target, y, or the last."),
+]
 Positive = Annotated[str | None, typer.Option(help="The label that counts as +1.")]
 Standardize = Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")]
 Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
+Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out, name or index; repeatable.")]
+Columns = Annotated[list[str] | None, typer.Option("--columns", help="A feature, name or index, or *; repeatable.")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line has names.")]
+Delimiter = Annotated[str | None, typer.Option(help="Between cells: , ; | tab or space.")]
+Decimal = Annotated[str | None, typer.Option(help="The decimal point: . or ,")]
+ZeroBased = Annotated[bool | None, typer.Option("--zero-based/--one-based", help="Where LIBSVM indices start.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
 
 
@@ -168,11 +177,13 @@ def _write_report(folder: Path):
 def _print_study(folder: Path):
     """Print table and verdicts of a results folder; return its runs."""
     from implicitbias import terminal
+    from implicitbias.report.tables import readings
     from implicitbias.study.claims import judge
     from implicitbias.study.run import stored_study
 
     stored, store = stored_study(folder)
     runs = store.table("runs").to_pandas()
+    terminal.print_readings(readings(runs))
     terminal.print_results(runs)
     terminal.print_verdicts(judge(stored, store, runs))
     return runs
@@ -260,14 +271,22 @@ def margins(
     file: DataFile,
     label: Label = None,
     positive: Positive = None,
+    drop: Drop = None,
+    columns: Columns = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    zero_based: ZeroBased = None,
     standardize: Standardize = False,
     intercept: Intercept = False,
 ) -> None:
     """The certified max-margin separators of a data file, or the proof that it has none."""
     from implicitbias import terminal
-    from implicitbias.geometry import from_file
 
-    problem = from_file(file, label=_column(label), positive=positive, standardize=standardize, intercept=intercept)
+    problem = _problem(
+        file, label=label, positive=positive, drop=drop, columns=columns, header=header, delimiter=delimiter,
+        decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept,
+    )  # fmt: skip
     terminal.print_margins(problem)
 
 
@@ -281,18 +300,26 @@ def predict(
     numerical: Annotated[bool, typer.Option(help="Measure the tail map with the optimizer's own kernel.")] = False,
     label: Label = None,
     positive: Positive = None,
+    drop: Drop = None,
+    columns: Columns = None,
+    header: Header = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    zero_based: ZeroBased = None,
     standardize: Standardize = False,
     intercept: Intercept = False,
 ) -> None:
     """The predicted limit direction of an optimizer on a data file, with its certificate."""
     from implicitbias import terminal
     from implicitbias.errors import InputError
-    from implicitbias.geometry import from_file
     from implicitbias.limits import predict, why_not
     from implicitbias.study.expand import make_optimizer
 
     chosen = make_optimizer(optimizer, hyper or [])
-    problem = from_file(file, label=_column(label), positive=positive, standardize=standardize, intercept=intercept)
+    problem = _problem(
+        file, label=label, positive=positive, drop=drop, columns=columns, header=header, delimiter=delimiter,
+        decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept,
+    )  # fmt: skip
     method = "numerical" if numerical else "theory"
     limit = predict(problem, chosen, batch=batch, order=order, method=method)
     if limit is None:
@@ -300,9 +327,16 @@ def predict(
     terminal.print_limit(problem, chosen, limit)
 
 
-def _column(label: str | None) -> str | int | None:
-    """A column as the user named it: a number is an index."""
-    return int(label) if label and re.fullmatch(r"-?[0-9]{1,9}", label) else label
+def _problem(file: Path, *, label: str | None, drop: list[str] | None, columns: list[str] | None, **options):
+    """The data of a file. A column is given as text, and where that is a number it is an index."""
+    from implicitbias.geometry import from_file
+
+    def column(name: str) -> str | int:
+        return int(name) if re.fullmatch(r"-?[0-9]{1,9}", name) else name
+
+    lists = {"drop": drop, "columns": columns}
+    chosen = {key: [column(name) for name in names] for key, names in lists.items() if names}
+    return from_file(file, label=None if label is None else column(label), **chosen, **options)
 
 
 def _default_out(study: Path) -> Path:

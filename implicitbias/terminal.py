@@ -226,6 +226,8 @@ def print_study(study, runs: list, seconds: float) -> None:
         console.print(literal(line))
     for source in study.sources:
         console.print(f"  {literal(source)}", style="dim")
+    read = ((run.data.name, "; ".join(run.data.reading)) for run in runs if run.data.reading)
+    print_readings([*dict.fromkeys(read)])
     horizon = " or ".join(
         filter(None, ["steps" * any(run.lr for run in runs), "time" * any(not run.lr for run in runs)])
     )
@@ -263,6 +265,7 @@ def print_forecast(forecast) -> None:
         f"{forecast.runs:,} runs in {forecast.blocks:,} blocks and {forecast.tasks:,} tasks, on {forecast.data_sets:,} "
         f"data sets, with {forecast.snapshots:,} snapshots"
     )
+    print_readings(forecast.readings)
     table = _table("", "optimizer", "runs")
     for name, count in list(forecast.optimizers.items())[:ROWS]:
         table.add_row(literal(name), f"{count:,}")
@@ -335,9 +338,19 @@ def _value(value) -> str:
     return f"{value:.17g}" if isinstance(value, float) else literal(str(value))[:60]
 
 
+def print_readings(readings: list[tuple[str, str]]) -> None:
+    """What was read of the data files of a study, each with the name of its data."""
+    for name, words in readings[:ROWS]:
+        console.print(f"data {literal(name)}: {literal(words)}")
+    if len(readings) > ROWS:
+        console.print(f"({len(readings) - ROWS} more data files; the column data_read of runs.parquet has all of them)")
+
+
 def print_margins(problem) -> None:
     from implicitbias.margins import max_margin
 
+    for words in problem.reading:
+        console.print(literal(words))
     title = f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: certified max-margin separators"
     table = _table(title, "norm", "margin", "relative gap", "unique", "support vectors")
     for norm in ("l1", "l2", "linf"):
@@ -351,6 +364,8 @@ def print_limit(problem, optimizer, limit) -> None:
     from implicitbias.margins import max_margin
     from implicitbias.measure import angle, cosine
 
+    for words in problem.reading:
+        console.print(literal(words))
     console.print(
         f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: {literal(optimizer.label)}", style="bold"
     )
@@ -365,6 +380,9 @@ def print_limit(problem, optimizer, limit) -> None:
         table.add_row(norm, *(f"{float(cell):.6f}" for cell in cells))
     console.print(table)
     largest = np.argsort(-np.abs(limit.direction), kind="stable")[:8]
-    console.print("largest entries: " + ", ".join(f"u[{j}] = {limit.direction[j]:.6f}" for j in largest))
+    names = problem.feature_names or range(problem.d)
+    console.print(
+        "largest entries: " + ", ".join(f"{literal(f'u[{names[j]}]')} = {limit.direction[j]:.6f}" for j in largest)
+    )
     for other in limit.others:
         console.print(f"another rest point: cosine {float(other.direction @ limit.direction):.6f}, gap {other.gap:.1e}")

@@ -1,88 +1,139 @@
-"""Readers of NPZ and Parquet: bytes in, a table of features and labels out. Nothing is ever unpickled."""
+"""Readers of NPZ and Parquet: bytes in, a table out. Nothing is ever unpickled."""
 
 import contextlib
 import io
+import json
 import math
 import warnings
 import zipfile
 
 import numpy as np
 
-from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import MOST_ENTRIES
-from implicitbias.geometry.tables import Table, few, label_column
+from implicitbias.errors import InputError, one_of
+from implicitbias.geometry.tables import LABELS, Options, Table, check_size
+from implicitbias.problem import MOST_ENTRIES
 
 MOST_BYTES = 8 * MOST_ENTRIES + 2**16  # of an array with its header
+_SPARSE = {"format", "shape", "data"}  # what scipy.sparse.save_npz writes of every matrix, and of some:
+_PARTS = {*_SPARSE, "indices", "indptr", "row", "col", "coords", "offsets", "_is_array"}
 
 
-def read_npz(data: bytes, label: str | int | None) -> Table:
-    """A NumPy archive with the arrays X (n, d) and y (n,)."""
-    if label is not None:
-        raise InputError("label does not apply to an NPZ file, whose labels are the array y")
+def read_npz(data: bytes, options: Options) -> Table:
+    """A NumPy archive: features X (n, d), or a sparse matrix as scipy.sparse.save_npz writes it, and labels y (n,).
+
+    The labels may have another of the usual names, or the one that `label` gives.
+    """
     if not zipfile.is_zipfile(io.BytesIO(data)):
         raise InputError("is not an NPZ file (the archive that numpy.savez writes)")
     with _reading("NPZ"):
         _check_arrays(data)
     with _reading("NPZ"), np.load(io.BytesIO(data), allow_pickle=False) as archive:
         held = list(archive.files)
-        arrays = [archive[name] for name in ("X", "y") if name in held]
-    if len(arrays) < 2:
-        raise InputError(f"must hold the arrays X and y, but holds {', '.join(map(repr, held)) or 'nothing'}")
-    X, y = map(np.asarray, arrays)
+        sparse = held if set(held) >= _SPARSE and "X" not in held else []
+        if not sparse and "X" not in held:
+            raise InputError(f"must hold the arrays X and y, but holds {', '.join(map(repr, held)) or 'nothing'}")
+        label = _label_of(
+            options.label, [name for name in held if name not in {"X", *(_PARTS if sparse else ())}], bool(sparse)
+        )
+        X = _sparse(data, archive) if sparse else np.asarray(archive["X"])
+        y = np.asarray(archive[label])
     mistakes = []
     if X.dtype.kind not in "biuf":
         mistakes.append(f"X must hold real numbers, but its dtype is {X.dtype}")
     if X.ndim != 2 or 0 in X.shape:
         mistakes.append(f"X must have shape (n, d) with n, d >= 1, but has shape {X.shape}")
     elif y.shape != X.shape[:1]:
-        mistakes.append(f"y must have shape {X.shape[:1]} to match X, but has shape {y.shape}")
+        mistakes.append(f"{label} must have shape {X.shape[:1]} to match X, but has shape {y.shape}")
     if y.dtype.kind not in "biufUS":
-        mistakes.append(f"y must hold numbers or text, but its dtype is {y.dtype}")
+        mistakes.append(f"{label} must hold numbers or text, but its dtype is {y.dtype}")
     if mistakes:
         raise InputError(mistakes)
     if y.dtype.kind == "S":
         y = np.char.decode(y, "latin-1")
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite and is reported as that
         X = X.astype(np.float64)
-    return Table(X, y.tolist(), "y", lambda i, j: f"row {i}" if j is None else f"X[{i}, {j}]")
+    other = [name for name in held if name not in {"X", label, *(_PARTS if sparse else ())}]
+    notes = ["sparse"] * bool(sparse) + [f"without the arrays {', '.join(map(repr, other))}"] * bool(other)
+    return Table(X, labels=y.tolist(), where=f"the array {label}", notes=notes)
 
 
-def read_parquet(data: bytes, label: str | int | None) -> Table:
-    """A Parquet table; the labels are the column ``label``, or else the last one."""
-    import pandas as pd
+def _label_of(asked, names: list[str], sparse: bool) -> str:
+    """The array that holds the labels. Errors: ``InputError`` if none or several may."""
+    if asked is not None:
+        if asked not in names:
+            raise InputError(one_of(asked, "array of labels", names))
+        return asked
+    found = [name for name in names if name.lower() in LABELS]
+    if len(found) > 1:
+        raise InputError(f"may have its labels in {' or '.join(map(repr, found))}; say which with label")
+    if found:
+        return found[0]
+    if sparse:
+        raise InputError("holds a sparse matrix and no labels; add an array y to the archive, or use LIBSVM")
+    raise InputError(f"must hold the arrays X and y, but holds {', '.join(map(repr, ['X', *names]))}")
+
+
+def _sparse(data: bytes, archive) -> np.ndarray:
+    """The sparse matrix of an archive, dense."""
+    import scipy.sparse
+
+    shape = archive["shape"].tolist()
+    if len(shape) != 2 or min(shape) < 1:
+        raise InputError(f"X must have shape (n, d) with n, d >= 1, but has shape {tuple(shape)}")
+    check_size(*shape, MOST_ENTRIES)
+    matrix = scipy.sparse.load_npz(io.BytesIO(data))
+    if hasattr(matrix, "check_format"):
+        matrix.check_format(full_check=True)  # indices outside the shape would be written outside the array
+    return matrix.toarray()
+
+
+def read_parquet(data: bytes, options: Options) -> Table:
+    """A Parquet table: numbers, decimals and truth values can be features; those and text, labels."""
+    import pyarrow.parquet as pq
 
     with _reading("Parquet"):
         _check_columns(data)
-        frame = pd.read_parquet(io.BytesIO(data), engine="pyarrow")
-    names = [str(name) for name in frame.columns]
-    column = label_column(label, names, names.index("label") if "label" in names else len(names) - 1)
-    features = [k for k in range(len(names)) if k != column]
-    if not len(frame):
+        table = pq.read_table(io.BytesIO(data))
+        indices = [name for name in _pandas_index(table.schema) if name in table.column_names]
+        notes = [f"without the pandas index ({', '.join(map(repr, indices))})"] * bool(indices)
+        names = [name for name in table.column_names if name not in indices]
+        places = [k for k, name in enumerate(table.column_names) if name not in indices]
+        columns = [_cells(table.column(k)) for k in places]
+    if names and not len(table):
         raise InputError("has columns, but no rows")
-    X, wrong = np.zeros((len(frame), len(features))), []
-    for j, k in enumerate(features):
-        values = frame.iloc[:, k]
-        if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
-            X[:, j] = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        else:
-            wrong.append(f"column {names[k]!r} must hold numbers, but its type is {values.dtype}")
+    return Table(columns, names, notes=notes)
 
-    with _reading("Parquet"):  # text is decoded only here
-        labels = frame.iloc[:, column].tolist()
 
-    def at(i, j):
-        return f"row {i}" + ("" if j is None else f", column {names[features[j]]!r}")
+def _pandas_index(schema) -> list[str]:
+    """The columns that pandas wrote as the index of a frame."""
+    found = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("index_columns", [])
+    return [name for name in found if isinstance(name, str)]
 
-    return Table(X, labels, f"column {names[column]!r}", at, few(wrong, "columns"))
+
+def _cells(column) -> np.ndarray | list:
+    """The numbers of a column, NaN where one is missing; or its cells, if they are no numbers."""
+    import pyarrow as pa
+
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        kind, column = kind.value_type, column.cast(kind.value_type)
+    if pa.types.is_decimal(kind):
+        # Python rounds a decimal to the nearest float64, Arrow does not always
+        return np.array([math.nan if value is None else float(value) for value in column.to_pylist()])
+    if pa.types.is_boolean(kind) and not column.null_count:
+        return column.to_numpy()
+    if pa.types.is_boolean(kind) or pa.types.is_null(kind):
+        return np.array([math.nan if value is None else float(value) for value in column.to_pylist()])
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return column.to_numpy().astype(np.float64)
+    return column.to_pylist()
 
 
 def _check_arrays(data: bytes) -> None:
-    """Refuse X and y by what their headers claim: numpy allocates that much before it sees that it is not there."""
+    """Refuse arrays by what their headers claim: numpy allocates that much before it sees that it is not there."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
-            if name not in ("X", "y"):
-                continue
             if info.file_size > MOST_BYTES:
                 raise InputError(f"{name} unpacks to {info.file_size} bytes; the most are {MOST_BYTES} (2 GiB)")
             with archive.open(info) as file:

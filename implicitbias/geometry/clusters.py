@@ -41,7 +41,7 @@ def clusters(
     Source: the usual two-cloud toy set; no single paper.
     """
     y = np.where(np.arange(n) % 2 == 0, 1.0, -1.0)
-    return Problem(_clouds(y, d, separation, noise, intercept, seed), y, name="clusters")
+    return Problem(_clouds(y, d, separation, noise, intercept, seed), name="clusters")
 
 
 @family
@@ -81,13 +81,14 @@ def imbalanced(
     # math.floor of i * fraction + 1/2 stands half a row away from the products that round the wrong way (0.29 * 100).
     count = np.array([math.floor(i * fraction + 0.5) for i in range(n + 1)])
     y = np.where(np.diff(count) > 0, 1.0, -1.0)
-    return Problem(_clouds(y, d, separation, noise, intercept, seed), y, name="imbalanced")
+    return Problem(_clouds(y, d, separation, noise, intercept, seed), name="imbalanced")
 
 
 def _clouds(y, d, separation, noise, intercept, seed) -> np.ndarray:
+    """(n, d) rows a_i = y_i x_i; small sets may be of one class."""
     z = np.random.default_rng(seed).normal(size=(len(y), d))
     # The direction has a stream of its own, so that it depends on neither n nor the noise.
     u = np.random.default_rng([seed, 1]).normal(size=d)
     u /= np.sqrt(np.add.reduce(u * u))
     X = (separation / 2) * y[:, None] * u + noise * z
-    return with_intercept(X) if intercept else X
+    return y[:, None] * (with_intercept(X) if intercept else X)

@@ -1,50 +1,97 @@
 """The user's own data."""
 
-import math
+import gzip
+import io
 import stat
-from numbers import Real
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, one_line
 from implicitbias.geometry.binary_files import read_npz, read_parquet
+from implicitbias.geometry.choice import AS_ASKED, choose, matrix
+from implicitbias.geometry.delimited import read_delimited
 from implicitbias.geometry.features import prepared
-from implicitbias.geometry.parameters import MOST_ENTRIES, Column, FilePath, Flag, Label, family
-from implicitbias.geometry.tables import Table, as_number, few
-from implicitbias.geometry.text_files import read_csv, read_libsvm
+from implicitbias.geometry.libsvm import is_libsvm, read_libsvm
+from implicitbias.geometry.parameters import (
+    MOST_ENTRIES,
+    Column,
+    Columns,
+    Decimal,
+    Delimiter,
+    FilePath,
+    Flag,
+    Label,
+    MaybeFlag,
+    family,
+)
+from implicitbias.geometry.tables import Options, Table, counted
+from implicitbias.labels import Classes, few, two_classes
 from implicitbias.problem import Problem
 
+
+def _read_text(data: bytes, options: Options) -> Table:
+    """A file whose name does not tell LIBSVM from a table."""
+    return (read_libsvm if is_libsvm(data) else read_delimited)(data, options)
+
+
 READERS = {
-    ".csv": read_csv,
+    **dict.fromkeys((".csv", ".tsv"), read_delimited),
+    **dict.fromkeys((".txt", ".data"), _read_text),
     ".npz": read_npz,
     ".parquet": read_parquet,
-    **dict.fromkeys((".libsvm", ".svm", ".svmlight", ".txt"), read_libsvm),
+    **dict.fromkeys((".libsvm", ".svm", ".svmlight"), read_libsvm),
 }
 
 MOST_BYTES = 8 * MOST_ENTRIES
+_NAMED = 12  # features that are named in a sentence
+_MOST_NAMES = 2**20  # of features that are kept
 
 
 @family
 def from_file(
-    path: FilePath, label: Column = None, positive: Label = None, standardize: Flag = False, intercept: Flag = False
+    path: FilePath,
+    label: Column = None,
+    positive: Label = None,
+    standardize: Flag = False,
+    intercept: Flag = False,
+    drop: Columns = None,
+    columns: Columns = None,
+    header: MaybeFlag = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    zero_based: MaybeFlag = None,
 ) -> Problem:
-    """Binary classification data from a CSV, NPZ, Parquet or LIBSVM file, by its extension.
+    """Binary classification data from a table of text, or an NPZ, Parquet or LIBSVM file, by its extension.
 
-    a_i = y_i x_i with y_i = +1 for the positive label and -1 for the other.
+    a_i = y_i x_i with y_i = +1 for the positive label and -1 for the other. What was read, and how it was understood,
+    is in ``reading`` of the problem; what may mean two things is refused, with the option that decides.
 
-        .csv                             one row a line; the header is optional, the label column text or numbers
-        .npz                             arrays X (n, d) and y (n,)
-        .parquet                         one numeric column a feature, and the label column
-        .libsvm, .svm, .svmlight, .txt   label index:value ..., indices from 1; absent ones are zero
+        .csv, .tsv                 one row a line, cells between commas, semicolons, tabs, bars or spaces
+        .libsvm, .svm, .svmlight   label index:value ..., absent ones are zero
+        .txt, .data                one of these two
+        .npz                       arrays X (n, d) and y (n,), or y beside what scipy.sparse.save_npz writes
+        .parquet                   columns of numbers, and of labels
+
+    Each of them may be compressed (.csv.gz). A column is given by its name or its index from 0 (of a LIBSVM file: its
+    number there). The label is the column called label, labels, target, class or y, or else the last; two such names,
+    or a y beside an x, are refused.
 
     Arguments
         path         the file; a relative path, in a study too, starts at the working directory
-        label        name or index of the label column in CSV and Parquet; by default ``label`` in Parquet, else the
-                     last. A name makes the first line of a CSV its header
+        label        the column of labels
         positive     the label that is +1; by default the larger number or the alphabetically last text
         standardize  each feature to mean 0 and variance 1; constant features become 0
         intercept    append a column of ones to x
+        drop         columns to leave out
+        columns      the features, in this order; by default all columns but the label, if none looks like an index;
+                     "*" for all of them
+        header       whether the first line of a text has the names of the columns; by default where it can be told
+        delimiter    what is between the cells of a text; by default what makes columns of numbers
+        decimal      the decimal point of a text, "." or ","
+        zero_based   whether LIBSVM indices count from 0; by default where an index 0 is there
 
     Returns a ``Problem`` with rows (n, d), or (n, d + 1) with the intercept, named after the file.
 
@@ -58,29 +105,37 @@ def from_file(
     >>> problem, problem.rows
     (Problem('plants', n=2, d=2), array([[ 1. ,  2. ],
            [-3. , -0.5]]))
+    >>> print(*problem.reading, sep="\\n")
+    plants.csv: 2 rows, 2 features ('height', 'width'); line 1 is the header
+    label: column 'kind' (the last, as none has the name of a label); +1 is 'tree' (1 row), -1 is 'bush' (1 row)
 
     Source: the LIBSVM format is that of Chang and Lin 2011, doi 10.1145/1961189.1961199.
     """
-    name = Path(path).stem
-    reader = READERS.get(Path(path).suffix.lower())
+    compressed = Path(path).suffix.lower() == ".gz"
+    inner = Path(path).with_suffix("") if compressed else Path(path)
+    reader = READERS.get(inner.suffix.lower())
     if reader is None:
-        raise InputError(f"{path}: unknown extension {Path(path).suffix!r}; use one of {', '.join(READERS)}")
+        known = ", ".join(READERS)
+        raise InputError(f"{path}: unknown extension {inner.suffix!r}; use one of {known}, perhaps with .gz")
     data = _bytes(path)
+    delimiter = {"tab": "\t", "space": " "}.get(delimiter, delimiter)
+    options = Options(label, drop or (), columns or (), header, delimiter, decimal, zero_based)
     try:
+        _check_options(options, reader)
+        data = _unpacked(data) if compressed else data
         if not data:
             raise InputError("is empty")
-        table = reader(data, label)
-        y, mistakes = _signs(table, positive)
-        mistakes += _faults(table)
-        # A zero row is only a mistake if it stays one, and only in a table that was read in full.
-        zero = np.flatnonzero(~table.X.any(axis=1))
-        if not (mistakes or standardize or intercept):
-            mistakes = few([f"{table.at(i, None)} is zero, and a zero row cannot be separated" for i in zero], "rows")
-        if mistakes:
-            raise InputError(mistakes)
-        return Problem(prepared(table.X, standardize, intercept), y, name=name)
+        table = reader(data, options)
+        features, column, how = choose(table, options)
+        X, classes = _checked(table, features, column, how, positive, zero=standardize or intercept)
+        names = [table.name(k) for k in features] if len(features) <= _MOST_NAMES else None
+        names = names and [*names, *["intercept"] * intercept]
+        problem = Problem(prepared(X, standardize, intercept), classes.signs, name=inner.stem, feature_names=names)
     except InputError as error:
         raise InputError(f"{path}: {mistake}" for mistake in error.mistakes) from None
+    problem.classes = classes
+    problem.reading = _reading(path, table, features, column, how, classes)
+    return problem
 
 
 def _bytes(path: str) -> bytes:
@@ -94,55 +149,70 @@ def _bytes(path: str) -> bytes:
     except InputError:
         raise
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        looked = "" if Path(path).is_absolute() else f" (there is no {Path(path).absolute()})"
+        raise InputError(f"{path}: no such file{looked}") from None
     except PermissionError:
         raise InputError(f"{path}: no permission to read it") from None
     except (OSError, ValueError) as error:  # a folder, a loop of links; a null byte in the name is a ValueError
         raise InputError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def _faults(table: Table) -> list[str]:
-    """Everything that is wrong with the features."""
-    bad = np.argwhere(~np.isfinite(table.X))
-    return table.mistakes + few([f"{table.at(i, j)} is {table.X[i, j]}, not finite" for i, j in bad.tolist()], "cells")
+def _unpacked(data: bytes) -> bytes:
+    """The content of a gzip file, which may be a thousand times as long."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            found = file.read(MOST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"is not a readable gzip file: {error}") from None
+    if len(found) > MOST_BYTES:
+        raise InputError(f"unpacks to more than {MOST_BYTES} bytes (2 GiB)")
+    return found
 
 
-def _signs(table: Table, positive: str | float | None) -> tuple[np.ndarray | None, list[str]]:
-    """The labels as -1.0 and +1.0, or what is wrong with them."""
-    labels = table.labels
-    unfit = [i for i, value in enumerate(labels) if not _is_label(value)]
-    missing = [f"{table.at(i, None)} has no label that is text or a finite number" for i in unfit]
-    if missing:
-        return None, few(missing, "rows")
-    if any(isinstance(value, str) for value in labels):
-        labels = [str(value) for value in labels]
-        if all(as_number(value) is not None for value in labels):  # so that 1 and 1.0 are one label
-            labels = [float(value) for value in labels]
-    classes = sorted(set(labels))
-    shown = ", ".join(map(_show, classes[:6])) + ", ..." * (len(classes) > 6)
-    if len(classes) != 2:
-        # Lines that could not be read may hold the missing class.
-        silent = len(classes) < 2 and table.mistakes
-        return None, [] if silent else [f"needs exactly two labels, but {table.where} holds {len(classes)}: {shown}"]
-    if positive is None:
-        chosen = classes[1]
-    elif isinstance(classes[0], str):
-        chosen = str(positive)
-    else:
-        chosen = as_number(positive) if isinstance(positive, str) else positive
-    if chosen not in classes:
-        return None, [f"positive must be one of the labels {shown}, but is {positive!r}"]
-    return np.where([value == chosen for value in labels], 1.0, -1.0), []
+def _check_options(options: Options, reader: Callable) -> None:
+    """Refuse options that mean nothing to a format."""
+    texts = ("header", "delimiter", "decimal")
+    unfit = {read_npz: (*texts, "zero_based"), read_parquet: (*texts, "zero_based"), read_delimited: ("zero_based",)}
+    given = [name for name in unfit.get(reader, ()) if getattr(options, name) is not None]
+    mistakes = [f"{name} does not apply to a file of this kind" for name in given]
+    if reader is read_libsvm:
+        mistakes += [f"{name} does not apply to a LIBSVM file" for name in texts if getattr(options, name) is not None]
+    if mistakes:
+        raise InputError(mistakes)
 
 
-def _is_label(value) -> bool:
-    if isinstance(value, str):
-        number = as_number(value)
-        return bool(value) and (number is None or math.isfinite(number))
-    return isinstance(value, int) or (isinstance(value, Real) and math.isfinite(value))
+def _checked(table: Table, features, column: int | None, how: str, positive, zero: bool) -> tuple[np.ndarray, Classes]:
+    """The features and the classes. Errors: ``InputError`` with everything that is wrong with them.
+
+    A zero row is only a mistake if it stays one (`zero` says that it may not), and only in a table read in full.
+    """
+    classes, mistakes = None, []
+    try:
+        labels, where = (table.labels, table.where) if column is None else (table.cells(column), table.words(column))
+        classes = two_classes(labels, positive, where, table.row, whole=not table.mistakes)
+    except InputError as error:
+        other = "; label chooses another column" if column is not None and how != AS_ASKED else ""
+        mistakes += [mistake + other * mistake.startswith("needs exactly") for mistake in error.mistakes]
+    X, wrong = matrix(table, features)
+    mistakes += table.mistakes + wrong
+    if not (mistakes or zero):
+        rows = np.flatnonzero(~X.any(axis=1))
+        mistakes = few([f"{table.row(i)} is zero, and a zero row cannot be separated" for i in rows], "rows")
+    if mistakes:
+        raise InputError(mistakes)
+    return X, classes
 
 
-def _show(value) -> str:
-    if isinstance(value, str):
-        return repr(value[:40])
-    return str(int(value)) if float(value).is_integer() else str(value)
+def _reading(path: str, table: Table, features, column: int | None, how: str, classes: Classes) -> tuple[str, ...]:
+    """What was read, and how it was understood."""
+    named = table.names is not None
+    shown = [repr(table.name(k)) for k in features[:_NAMED]] if named else []
+    names = f" ({', '.join(shown)}{', ...' * (len(features) > _NAMED)})" if named else ""
+    used = {*features, column} if len(features) < table.width else range(table.width)
+    out = [table.words(k) for k in range(table.width) if k not in used]
+    more = f" and {len(out) - _NAMED} more" * (len(out) > _NAMED)
+    left = [f"left out: {', '.join(out[:_NAMED])}{more}"] if out else []
+    size = f"{counted(len(table), 'row')}, {counted(len(features), 'feature')}{names}"
+    label = f"{table.where} (of the format)" if column is None else f"{table.words(column)} ({how})"
+    sentences = "; ".join([f"{Path(path).name}: {size}", *left, *table.notes]), f"label: {label}; {classes}"
+    return tuple(map(one_line, sentences))

@@ -14,18 +14,21 @@ from typing import Annotated, Any, get_type_hints
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
-from implicitbias.problem import Problem
-
-# A dense table above 2 GiB is a slip of the keyboard in this field (n, d up to thousands), not a wish.
-MOST_ENTRIES = 2**28
+from implicitbias.problem import MOST_ENTRIES, Problem
 
 
 @dataclass(frozen=True)
 class Rule:
-    """``words`` completes the sentence "n must be ..."; ``convert`` raises for a value that is not that."""
+    """``words`` completes the sentence "n must be ..."; ``convert`` raises for a value that is not that.
+
+    A list that a study gives is an axis, but one value of a parameter with ``many``. One with ``brief`` is noted only
+    where it is given, so that data sets keep the parameters they had before it came.
+    """
 
     words: str
     convert: Callable[[Any], Any]
+    many: bool = False
+    brief: bool = False
 
 
 def whole(low: int, high: float = math.inf) -> Rule:
@@ -102,9 +105,14 @@ def _numbers(value):
     return value
 
 
+def _columns(value):
+    return tuple(_COLUMN.convert(x) for x in ([value] if isinstance(value, (str, int)) else value)) or None
+
+
 _NUMBER = real("a finite number", lambda value: True)
 _FLAG = Rule("True or False", _flag)
 _INDEX = Rule("an index", whole(-(2**63)).convert)
+_COLUMN = either(Rule("a column name", _text), _INDEX)
 
 Count = Annotated[int, whole(1)]
 MaybeCount = Annotated[int | None, either(whole(1), none=True)]
@@ -114,9 +122,21 @@ Positive = Annotated[float, real("a finite number > 0", lambda value: value > 0)
 NotNegative = Annotated[float, real("a finite number >= 0", lambda value: value >= 0)]
 Correlation = Annotated[float, real("a number between -1 and 1, both excluded", lambda value: -1 < value < 1)]
 Minority = Annotated[float, real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)]
-Numbers = Annotated[tuple[float, ...], Rule("a list of one or more finite numbers", _numbers)]
+Numbers = Annotated[tuple[float, ...], Rule("a list of one or more finite numbers", _numbers, many=True)]
 Flag = Annotated[bool, _FLAG]
 FilePath = Annotated[str, Rule("the path of a file", _path)]
+Columns = Annotated[
+    tuple[str | int, ...] | None,
+    Rule("a column name or an index, a list of them, or None",
+         either(Rule("", _columns), none=True).convert, many=True, brief=True),
+]  # fmt: skip
+MaybeFlag = Annotated[bool | None, Rule("True, False or None", either(_FLAG, none=True).convert, brief=True)]
+Delimiter = Annotated[
+    str | None,
+    Rule("',', ';', '|', 'tab', 'space' or None",
+         either(one(",", ";", "|", "\t", " ", "tab", "space"), none=True).convert, brief=True),
+]  # fmt: skip
+Decimal = Annotated[str | None, Rule("'.', ',' or None", either(one(".", ","), none=True).convert, brief=True)]
 Column = Annotated[str | int | None, either(Rule("a column name", _text), _INDEX, none=True)]
 Label = Annotated[
     str | float | None,
@@ -161,7 +181,8 @@ def family(function: Callable[..., Problem]) -> Callable[..., Problem]:
         # Overflow shows as infinite rows, which Problem refuses in a sentence; a warning on top would say less.
         with np.errstate(over="ignore", invalid="ignore"):
             problem = function(**params)
-        problem.params = params
+        problem.params = {name: value for name, value in params.items() if value is not None or not rules[name].brief}
         return problem
 
+    checked.many = frozenset(name for name, rule in rules.items() if rule.many)
     return checked

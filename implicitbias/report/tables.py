@@ -199,6 +199,12 @@ def separators(runs: pd.DataFrame) -> pd.DataFrame:
     return found.reset_index()
 
 
+def readings(runs: pd.DataFrame) -> list[tuple[str, str]]:
+    """What was read of data files, each with the name of the data."""
+    found = runs[runs["data_read"].notna()].drop_duplicates(["data", "data_read"])
+    return [*zip(found["data"], found["data_read"])]
+
+
 def failures(runs: pd.DataFrame) -> pd.DataFrame:
     """A row for each way in which runs did not end ok: status, message, data, methods, how many, and one of them."""
     failed = runs[runs["status"] != "ok"].assign(message=lambda rows: rows["message"].fillna(""))

@@ -76,6 +76,7 @@ RUNS = pa.schema(
         # provenance
         pa.field("kernel_seconds", pa.float64()),
         pa.field("measure_seconds", pa.float64()),
+        pa.field("data_read", pa.string()),  # what was read of a data file, and how it was understood
         pa.field("version", pa.string()),
         pa.field("source", pa.string()),
         pa.field("libraries", pa.string()),

@@ -39,6 +39,7 @@ class Data:
     digest: str
     n: int
     d: int
+    reading: tuple[str, ...] = ()  # what was read of a file, in sentences
 
     def problem(self) -> Problem:
         return make(self.kind, **dict(self.params))
@@ -178,9 +179,9 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
     if not isinstance(kind, str) or kind not in FAMILIES:
         mistakes.append(f"{where}.kind: {one_of(kind, 'data family', FAMILIES)}")
         return []
-    diagonal = table.get("diagonal")
-    if kind == "shifted_diagonal" and isinstance(diagonal, list) and not any(isinstance(x, list) for x in diagonal):
-        table["diagonal"] = [diagonal]  # one list of numbers is one value, not an axis
+    for key in FAMILIES[kind].many & set(table):
+        if isinstance(table[key], list) and not any(isinstance(x, list) for x in table[key]):
+            table[key] = [table[key]]  # one list of numbers or names is one value, not an axis
     found, local = [], []
     for params in combinations(table, zips, where, local, MOST_SETS):
         if _enough(local):
@@ -198,7 +199,7 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
 def describe(name: str, kind: str, problem: Problem) -> Data:
     """A data set as a study knows it."""
     params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
-    return Data(name, kind, params, problem.digest, problem.n, problem.d)
+    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading)
 
 
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:

@@ -90,6 +90,7 @@ class Forecast:
     predicted: list[float]  # seconds of those that were made
     sampled: float  # share of the rough estimate that is in kinds with a sample
     took: float  # seconds to make the samples, compiling included
+    readings: list[tuple[str, str]] = field(default_factory=list)  # names of data, and what was read of their files
 
     @property
     def core(self) -> float:
@@ -117,6 +118,7 @@ class Census:
         self.profiles: dict[tuple, int] = {}
         self.firsts: list[RunSpec] = []  # of each profile: a kind with a horizon
         self.data: dict[str, int] = {}
+        self.readings: dict[tuple[str, str], None] = {}
         self.groups: dict[int, int] = {}  # by the hash of what its runs share
         self.counts, self.profile, self.data_of = array("q"), array("q"), array("q")
         self.predictions: set[int] = set()  # hashes of those that differ
@@ -127,6 +129,8 @@ class Census:
         self.runs += 1
         self.optimizers[run.optimizer_name] += 1
         setting, data = run.setting, run.data
+        if data.reading:
+            self.readings[data.name, "; ".join(data.reading)] = None
         group = hash((data.digest, run.optimizer.name, setting))
         place = self.groups.setdefault(group, len(self.counts))
         kind_key = _kind_of(run)
@@ -225,7 +229,7 @@ def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, lon
         wall=max(total / jobs, longest * total / rough),
         runs_bytes=float(_bytes(rows[:1]) + (census.runs - 1) * _bytes_a_row(rows)),
         curves_bytes=sum(kind.snapshots * cost["snapshot"] for kind, cost in pairs),
-        samples=samples, predictions=len(census.predictions), predicted=predictions,
+        samples=samples, predictions=len(census.predictions), predicted=predictions, readings=[*census.readings],
         sampled=sum(kind.rough for kind, _ in zip(kinds, samples)) / rough, took=took,
     )  # fmt: skip
 

@@ -125,6 +125,7 @@ def naming(data: Data) -> dict:
     params = dict(data.params)
     return {
         "data": data.name, "data_kind": data.kind, "data_params": json.dumps(params), "data_seed": params.get("seed"),
+        "data_read": "; ".join(data.reading) or None,
     }  # fmt: skip
 
 

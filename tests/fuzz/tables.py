@@ -1,11 +1,16 @@
 """Random tables as files of every kind, and what may happen to them."""
 
+import contextlib
+import decimal
+import gzip
 import io
 import struct
 import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import scipy.sparse
 from hypothesis import strategies as st
 
 LABELS = st.sampled_from([(0, 1), (-1, 1), (1, 2), ("a", "b"), ("no", "yes"), (0.5, 1e9), (True, False), ("1", "b")])
@@ -31,25 +36,33 @@ def tables(draw) -> tuple[list[list], list]:
 @st.composite
 def csv_files(draw) -> bytes:
     X, y = draw(tables())
-    delimiter, end = draw(st.sampled_from([",", ",", "\t", ";"])), draw(st.sampled_from(["\n", "\r\n"]))
+    delimiter, end = draw(st.sampled_from([",", ",", "\t", ";", "|", " "])), draw(st.sampled_from(["\n", "\r\n"]))
     head = {0: [f"x{k}" for k in range(len(X[0]))], 1: [str(k) for k in range(len(X[0]))]}.get(draw(st.integers(0, 3)))
-    lines = [[*head, "label"]] if head else []
-    lines += [[*map(str, row), str(label)] for row, label in zip(X, y, strict=True)]
+    at = draw(st.sampled_from([0, len(X[0]), len(X[0])]))  # of the labels
+    lines = [[*map(str, row[:at]), str(label), *map(str, row[at:])] for row, label in zip(X, y, strict=True)]
+    if head:
+        name = draw(st.sampled_from(["label", "Class", "y", "kind"]))
+        lines = [[*head[:at], name, *head[at:]], *lines]
+    if draw(st.integers(0, 9)) == 0:
+        lines = [[*line, ""] for line in lines]
     for line in lines if draw(st.integers(0, 2)) == 0 else ():
         at = draw(st.integers(0, 12))
         odd = draw(st.sampled_from(['"1"', " 2 ", "", "nan", "NA", "1_0", "１", '"', '"a', "0x1", "1e400", "x", "-"]))
         if at < len(line):
             line[at] = odd if draw(st.booleans()) else line[at]
-    text = end.join(delimiter.join(line) for line in lines) + draw(st.sampled_from(["", end, end * 2]))
-    return draw(st.sampled_from([b"", b"", b"\xef\xbb\xbf"])) + text.encode()
+    lines = [delimiter.join(line) for line in lines]
+    if draw(st.integers(0, 9)) == 0:
+        lines.insert(draw(st.integers(0, len(lines))), draw(st.sampled_from(["# made by hand", "#", "#x0,label"])))
+    text = end.join(lines) + draw(st.sampled_from(["", end, end * 2]))
+    return draw(st.sampled_from([text.encode(), text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")]))
 
 
 @st.composite
 def libsvm_files(draw) -> bytes:
     X, y = draw(tables())
-    lines = []
+    lines, first = [], draw(st.sampled_from([1, 1, 0]))
     for row, label in zip(X, y, strict=True):
-        pairs = [f"{k}:{value}" for k, value in enumerate(row, start=1) if value != 0]
+        pairs = [f"{k}:{value}" for k, value in enumerate(row, start=first) if value != 0]
         odd = draw(
             st.sampled_from([*[""] * 60, "0:1", "-1:2", "99999999999:1", "9" * 30 + ":1", "1:1", "qid:3", "2:", ":"])
         )
@@ -66,6 +79,11 @@ def npz_files(draw) -> bytes:
     labels = np.array(y, dtype=draw(st.sampled_from([*[None] * 9, object])))
     names = draw(st.sampled_from([("X", "y")] * 9 + [("X", "z"), ("x", "y")]))
     order = draw(st.sampled_from([*[X] * 9, np.asfortranarray(X), X.T, X[:, :0], X[:0], X[0]]))
+    if draw(st.integers(0, 3)) == 0 and np.ndim(order) == 2 and order.size and order.dtype in (float, complex):
+        kind = draw(st.sampled_from(["csr", "csc", "coo", "bsr", "dia"]))
+        file = io.BytesIO()
+        scipy.sparse.save_npz(file, scipy.sparse.coo_matrix(order).asformat(kind))
+        return npz(**np.load(io.BytesIO(file.getvalue())), **{names[1]: labels})
     return npz(**{names[0]: order, names[1]: labels})
 
 
@@ -76,13 +94,20 @@ def parquet_files(draw) -> bytes:
     frame.insert(draw(st.integers(0, len(X[0]))), "label", y)
     if draw(st.booleans()):
         frame = frame.rename(columns={"label": "y"})[[*(c for c in frame if c != "label"), "y"]]
+    if draw(st.integers(0, 3)) == 0:
+        with contextlib.suppress(decimal.InvalidOperation, TypeError, ValueError, pa.ArrowInvalid):
+            exact = [decimal.Decimal(str(value)) for value in frame["x0"]]
+            frame["x0"] = pd.Series(exact, dtype=pd.ArrowDtype(pa.array(exact).type))
     buffer = io.BytesIO()
     compression = draw(st.sampled_from(["snappy", "zstd", None]))
     frame.to_parquet(buffer, compression=compression, index=draw(st.sampled_from([None, False])))
     return buffer.getvalue()
 
 
-KINDS = {"csv": csv_files(), "svm": libsvm_files(), "npz": npz_files(), "parquet": parquet_files()}
+KINDS = {
+    "csv": csv_files(), "tsv": csv_files(), "svm": libsvm_files(), "npz": npz_files(), "parquet": parquet_files(),
+    "data": csv_files() | libsvm_files(), "csv.gz": csv_files().map(gzip.compress),
+}  # fmt: skip
 
 
 @st.composite

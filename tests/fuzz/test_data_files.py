@@ -1,5 +1,6 @@
 """Random data files, good and bad: exactly the rows and labels that another reader finds, or sentences; no bombs."""
 
+import gzip
 import io
 import pickle
 import resource
@@ -33,16 +34,21 @@ def read(folder, kind, data):
 
 
 def check(kind, data, problem):
-    if kind == "csv":
-        top = next(line for line in io.StringIO(data.decode("utf-8-sig")) if line.strip())
-        data = data if "," in top else data.replace(b"\t" if "\t" in top else b";", b",")
-        X, y = other_readers.read_csv(data)
+    if kind == "csv.gz":
+        kind, data = "csv", gzip.decompress(data)
+    if kind == "data" and "LIBSVM" in problem.reading[0]:
+        kind = "svm"
+    if kind in ("csv", "tsv", "data"):
+        words = {"semicolons between": ";", "tabs between": "\t", "bars between": "|", "spaces between": " "}
+        delimiter = next((mark for word, mark in words.items() if word in problem.reading[0]), ",")
+        X, y = other_readers.read_csv(data, delimiter)
     elif kind == "svm":
         pytest.importorskip("sklearn", reason="scikit-learn is an optional extra")
         try:
             X, y = other_readers.read_libsvm(data)
         except ValueError:  # scikit-learn takes no labels of text
-            assert any(not other_readers.number(line.split()[0]) for line in data.decode().splitlines() if line.strip())
+            lines = data.decode().splitlines()
+            assert any(not other_readers.number(line.split()[0]) for line in lines if line.partition("#")[0].strip())
             return
     else:
         X, y = {"npz": other_readers.read_npz, "parquet": other_readers.read_parquet}[kind](data)
@@ -60,6 +66,48 @@ def test_data_files(tmp_path_factory, case):
 @given(damaged())
 def test_damaged_data_files(tmp_path_factory, case):
     read(tmp_path_factory, *case)
+
+
+COLUMN = st.integers(-3, 5) | st.sampled_from(["label", "y", "x0", "x1", "0", "1", "kind", "z"])
+OPTIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "label": COLUMN, "drop": COLUMN | st.lists(COLUMN, max_size=2), "columns": st.lists(COLUMN, max_size=3),
+        "header": st.booleans(), "delimiter": st.sampled_from([",", ";", "tab", "space", "|"]),
+        "zero_based": st.booleans(), "decimal": st.sampled_from([".", ","]),
+        "positive": st.sampled_from([0, 1, "a", "1", True]),
+    },
+)  # fmt: skip
+
+
+def decide(folder, case, options):
+    """Whatever the options, a file is refused in sentences, or its columns are those that were asked for."""
+    kind, data = case
+    path = folder.getbasetemp() / f"fuzzed.{kind}"
+    path.write_bytes(data)
+    problem, _ = refused(from_file, path, **options)
+    if problem is not None:
+        assert np.isfinite(problem.rows).all() and len(problem.feature_names) == problem.d
+        assert sum(problem.classes.counts) == problem.n and len(problem.reading) == 2
+        named = {name for name in options.get("columns", ()) if isinstance(name, str) and not name.isdecimal()}
+        assert named <= {*problem.feature_names, options.get("label", "label")}
+        dropped = options.get("drop", ())
+        dropped = [dropped] if isinstance(dropped, (int, str)) else dropped
+        names = {name for name in dropped if isinstance(name, str) and not name.isdecimal()}
+        assert not names & {*problem.feature_names}
+
+
+@cases(60)
+@given(ANY, OPTIONS)
+def test_options(tmp_path_factory, case, options):
+    decide(tmp_path_factory, case, options)
+
+
+@pytest.mark.long
+@cases(1500, shrink=False)
+@given(ANY | damaged(), OPTIONS)
+def test_many_options(tmp_path_factory, case, options):
+    decide(tmp_path_factory, case, options)
 
 
 @pytest.mark.long
@@ -115,11 +163,11 @@ def claiming(rows: int) -> bytes:
         ("a.npz", archive(X=BODY, y=b"\x93NUMPY\x02\x00\xff\xff\xff\xff{"), "is not a readable NPZ file"),
         ("a.npz", archive(X=npy("__import__('os').system('true')"), y=LABELS), "is not a readable NPZ file"),
         ("a.csv", "1,2," + "x" * 10**7 + "\n3,4,b\n", "field larger than field limit"),
-        ("a.csv", "1," * 10**6 + "\n", "line 1 has no label"),
-        ("a.csv", "(" * 10**5 + ",1\n" + "[" * 10**5 + ",2\n", "is not a number"),
+        ("a.csv", "1," * 10**6 + "\n", "needs exactly two labels"),
+        ("a.csv", "(" * 10**5 + ",1\n" + "[" * 10**5 + ",2\n", "and no number"),
         ("a.csv", '1,2,b\n3,4,"a\n5,6,b\n', "unexpected end of data"),
-        ("a.csv", ",,0\n1,2,0\n3,4,1\n", "column 1: '' is not a number"),
-        ("a.csv", "1.5,2,NA\n1,2,0\n3,4,1\n", "needs exactly two labels"),
+        ("a.csv", ",,0\n1,2,0\n3,4,1\n", "column [0] holds '', a missing value"),
+        ("a.csv", "1.5,2,NA\n1,2,0\n3,4,1\n", "line 1 has no label: 'NA' stands for a missing value"),
         ("a.csv", "１,a\n2,b\n", "needs exactly two labels"),
         ("a.svm", "1 1:1\n-1 999999999999999999:1\n", "more than 268435456 entries (2 GiB)"),
         ("a.svm", "1 1:1\n-1 " + "9" * 10**6 + ":1\n", "is not index:value"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import implicitbias as ib
 from implicitbias.errors import one_line
 from implicitbias.geometry import from_file
+from implicitbias.geometry.files import READERS
 
 
 @pytest.fixture
@@ -46,6 +47,7 @@ def parquet(columns):
     return buffer.getvalue()
 
 
+MISSING = "a missing value: fill it in, or leave out its row, or its column with drop ="
 EXPECTED = [[1.0, 2.0], [-3.0, -4.5]]
 
 
@@ -84,8 +86,8 @@ def test_npz_and_parquet(write, labels):
     for y in kinds:
         assert from_file(write("a.npz", npz(X=X, y=y))).rows.tolist() == EXPECTED
     # The column called label wins over the last one; an index column of pandas is no feature.
-    frame = pd.DataFrame({"x": X[:, 0], "label": labels, "y": X[:, 1]}, index=[5, 9])
-    for table in (frame, frame.rename(columns={"label": "c"})[["x", "y", "c"]], frame.astype({"label": "category"})):
+    frame = pd.DataFrame({"x": X[:, 0], "label": labels, "z": X[:, 1]}, index=[5, 9])
+    for table in (frame, frame.rename(columns={"label": "c"})[["x", "z", "c"]], frame.astype({"label": "category"})):
         path = write("a.parquet", b"")
         table.to_parquet(path)
         assert from_file(path).rows.tolist() == EXPECTED
@@ -128,30 +130,35 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
         ("a.csv", " \n\n", ["is empty"]),
         ("a.csv", "x,y,label\n", ["has a header, but no data"]),
         ("a.csv", "1\n2\n", ["needs a label and at least one feature, but has 1 column"]),
-        ("a.csv", b"1,2,3\xff\n", ["is not UTF-8 text: byte 5 is 0xff"]),
+        ("a.csv", b"1,2,3\xff\n", ["is not UTF-8 text: byte 5 is 0xff; save it as UTF-8"]),
         (
             "a.csv",
             "x,y,label\n1,2,a\n1,2\n1,2,3,b\n1,,b\n1,one,b\nnan,2,a\n2,-inf,c\n",
             [
-                "needs exactly two labels, but column 3 ('label') holds 3: 'a', 'b', 'c'",
+                "needs exactly two labels, but column 'label' holds 3: 'a' (2 rows), 'b' (2 rows), 'c' (1 row); "
+                "label chooses another column",
                 "line 3 has 2 columns, expected 3",
                 "line 4 has 4 columns, expected 3",
-                "line 5, column 2 ('y'): '' is not a number",
-                "line 6, column 2 ('y'): 'one' is not a number",
-                "line 7, column 1 ('x') is nan, not finite",
-                "line 8, column 2 ('y') is -inf, not finite",
+                f"line 5, column 'y' holds '', {MISSING} 'y'",
+                "line 6, column 'y' holds 'one', which is no number",
+                f"line 7, column 'x' holds 'nan', {MISSING} 'x'",
+                "line 8, column 'y' is -inf, not finite",
             ],
         ),
-        ("a.csv", "1,x,0\n1,2,1\n", ["line 1, column 2: 'x' is not a number"]),
-        ("a.csv", "1,1_0,0\n1,2,1\n", ["line 1, column 2: '1_0' is not a number"]),
+        ("a.csv", "1,x,0\n1,2,1\n", ["line 1 (1, x, 0) may be a header or a row; say header = true or header = false"]),
+        ("a.csv", "1,2,0\n1,x,1\n", ["line 2, column [1] holds 'x', which is no number"]),
+        ("a.csv", "1.5,1_0,0\n1,2,1\n", ["line 1, column [1] holds '1_0', which is no number"]),
         ("a.csv", "1,2,0\n0,0,1\n", ["line 2 is zero, and a zero row cannot be separated"]),
-        ("a.csv", "1,2,0\n3,4,0\n", ["needs exactly two labels, but column 3 holds 1: 0"]),
-        ("a.csv", "1,2,0\n3,4,\n", ["line 2 has no label that is text or a finite number"]),
+        (
+            "a.csv",
+            "1,2,0\n3,4,0\n",
+            ["needs exactly two labels, but column [2] holds 1: 0 (2 rows); label chooses another column"],
+        ),
+        ("a.csv", "1,2,0\n3,4,\n", ["line 2 has no label"]),
         ("a.csv", "1,2,0\n3,4\n", ["line 2 has 2 columns, expected 3"]),
         ("a.svm", "", ["is empty"]),
         ("a.svm", "# nothing\n", ["is empty"]),
         ("a.svm", "1\n-1\n", ["has no features"]),
-        ("a.svm", "1 0:3\n-1 1:2\n", ["line 1: index 0 is out of order; indices start at 1"]),
         (
             "a.svm",
             "1 2:3 1:2 # c\n\n-1 1:2 x\n1 1:1 1:1\n-1 1:nan\n1 2=3",
@@ -160,11 +167,15 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
                 "line 3: 'x' is not index:value",
                 "line 4: index 1 is out of order; it follows index 1, and indices must increase",
                 "line 6: '2=3' is not index:value",
-                "line 5, index 1 is nan, not finite",
+                f"line 5, column [1] holds nan, {MISSING} 1",
             ],
         ),
         ("a.svm", "1 -1:3\n", ["line 1: '-1:3' is not index:value"]),
-        ("a.svm", "1 1:3\n2 1:2\n3 1:1", ["needs exactly two labels, but the start of the lines holds 3: 1, 2, 3"]),
+        (
+            "a.svm",
+            "1 1:3\n2 1:2\n3 1:1",
+            ["needs exactly two labels, but the start of the lines holds 3: 1 (1 row), 2 (1 row), 3 (1 row)"],
+        ),
         ("a.svm", "1 1:3\n-1 2:0", ["line 2 is zero, and a zero row cannot be separated"]),
         (
             "a.svm",
@@ -174,7 +185,7 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
         ("a.npz", "", ["is empty"]),
         ("a.npz", "1,2,3", ["is not an NPZ file (the archive that numpy.savez writes)"]),
         ("a.npz", pickle.dumps([1]), ["is not an NPZ file (the archive that numpy.savez writes)"]),
-        ("a.npz", npz(X=np.eye(2), labels=[0, 1]), ["must hold the arrays X and y, but holds 'X', 'labels'"]),
+        ("a.npz", npz(X=np.eye(2), marks=[0, 1]), ["must hold the arrays X and y, but holds 'X', 'marks'"]),
         (
             "a.npz",
             npz(X=np.eye(2) * 1j, y=np.array([[0, 1]]) * 1j),
@@ -186,19 +197,23 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
         ),
         ("a.npz", npz(X=np.ones(3), y=[0, 1, 0]), ["X must have shape (n, d) with n, d >= 1, but has shape (3,)"]),
         ("a.npz", npz(X=np.ones((0, 3)), y=[]), ["X must have shape (n, d) with n, d >= 1, but has shape (0, 3)"]),
-        ("a.npz", npz(X=[[1, np.inf], [1, 2]], y=[0, 1]), ["X[0, 1] is inf, not finite"]),
+        ("a.npz", npz(X=[[1, np.inf], [1, 2]], y=[0, 1]), ["row 0, column [1] is inf, not finite"]),
         ("a.npz", npz(X=[[0, 0], [1, 2]], y=[0, 1]), ["row 0 is zero, and a zero row cannot be separated"]),
-        ("a.npz", npz(X=np.eye(2), y=[0, np.nan]), ["row 1 has no label that is text or a finite number"]),
-        ("a.parquet", parquet({"x": [1.0, None], "label": [0, 1]}), ["row 1, column 'x' is nan, not finite"]),
+        ("a.npz", npz(X=np.eye(2), y=[0, np.nan]), ["row 1 has no label: 'nan' stands for a missing value"]),
+        (
+            "a.parquet",
+            parquet({"x": [1.0, None], "label": [0, 1]}),
+            [f"row 1, column 'x' holds nan, {MISSING} 'x'"],
+        ),
         ("a.parquet", parquet({"x": [], "label": []}), ["has columns, but no rows"]),
         ("a.parquet", parquet({"x": [1]}), ["needs a label and at least one feature, but has 1 column"]),
         (
             "a.parquet",
-            parquet({"x": ["a", "b"], "y": [1, 2], "t": [[1], [2]]}),
+            parquet({"x": ["a", "b"], "z": [1, 2], "t": [[1], [2]]}),
             [
-                "row 0 has no label that is text or a finite number",
-                "row 1 has no label that is text or a finite number",
-                "column 'x' must hold numbers, but its type is str",
+                "row 0 has no label: '[1]' is no text and no finite number",
+                "row 1 has no label: '[2]' is no text and no finite number",
+                "column 'x' holds 'a', 'b' and no number; drop = 'x' leaves it out",
             ],
         ),
     ],
@@ -211,7 +226,10 @@ def test_long_lists_are_cut(write):
     found = mistakes(write("a.csv", "1,2,0\n3,4,1\n" + "5\n" * 9))
     assert found[4:] == ["line 7 has 1 column, expected 3", "... and 4 more such lines"]
     found = mistakes(write("a.svm", "".join(f"{k} 1:1\n" for k in range(9))))
-    assert found == ["needs exactly two labels, but the start of the lines holds 9: 0, 1, 2, 3, 4, 5, ..."]
+    assert found == [
+        "needs exactly two labels, but the start of the lines holds 9: 0 (1 row), 1 (1 row), 2 (1 row), 3 (1 row), "
+        "4 (1 row), and 4 more"
+    ]
 
 
 def test_text_that_is_no_text(write):
@@ -229,19 +247,13 @@ def test_objects_are_never_unpickled(write):
     "name, content, options, expected",
     [
         ("a.csv", "x,kind\n1,a\n2,b\n", {"label": "kinds"}, "unknown column 'kinds'; did you mean 'kind'?"),
-        ("a.csv", "x,kind\n1,a\n2,b\n", {"label": 2}, "has 2 columns, so label must be from -2 to 1"),
-        ("a.csv", "x,x,y\n1,1,a\n2,2,b\n", {"label": "x"}, "has 2 columns called 'x'; give the label's index instead"),
+        ("a.csv", "x,kind\n1,a\n2,b\n", {"label": 2}, "has 2 columns, so label must be from -2 to 1, but is 2"),
+        ("a.csv", "x,x,y\n1,1,a\n2,2,b\n", {"label": "x"}, "has 2 columns called 'x'; give the index of one (from 0)"),
         ("a.csv", "1,a\n2,b\n", {"positive": "c"}, "positive must be one of the labels 'a', 'b', but is 'c'"),
         ("a.csv", "1,0\n2,1\n", {"positive": "c"}, "positive must be one of the labels 0, 1, but is 'c'"),
         ("a.svm", "1 1:1\n", {"label": 0}, "label does not apply to a LIBSVM file, whose lines start with the label"),
-        ("a.npz", "x", {"label": "y"}, "label does not apply to an NPZ file, whose labels are the array y"),
-        (
-            "a.xlsx",
-            "x",
-            {},
-            "unknown extension '.xlsx'; use one of .csv, .npz, .parquet, .libsvm, .svm, .svmlight, .txt",
-        ),
-        ("a", "x", {}, "unknown extension ''; use one of .csv, .npz, .parquet, .libsvm, .svm, .svmlight, .txt"),
+        ("a.xlsx", "x", {}, f"unknown extension '.xlsx'; use one of {', '.join(READERS)}, perhaps with .gz"),
+        ("a", "x", {}, f"unknown extension ''; use one of {', '.join(READERS)}, perhaps with .gz"),
         # Standardized, the row in the middle is zero.
         ("a.csv", "1,a\n2,b\n3,b\n", {"standardize": True}, "a zero row cannot be separated, but X is zero in row 1"),
     ],

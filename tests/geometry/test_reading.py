@@ -1,0 +1,427 @@
+"""What is said of a file that was read, and what is refused because it may mean two things."""
+
+import gzip
+import io
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import scipy.sparse
+
+import implicitbias as ib
+from implicitbias.geometry import from_file
+
+EXPECTED = [[-1.0, -2.0], [3.0, 4.5]]
+MISSING = "a missing value: fill it in, or leave out its row, or its column with drop ="
+TWO = "x1,x2,label\n1,2,{}\n3,4.5,{}\n"
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a file with this content."""
+
+    def of(content, name="a.csv", **options):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return from_file(path, **options)
+
+    return of
+
+
+@pytest.fixture
+def said(read, tmp_path):
+    """The mistakes in a file, without its name."""
+
+    def of(*arguments, **options):
+        with pytest.raises(ib.InputError) as caught:
+            read(*arguments, **options)
+        return [mistake.split(": ", 1)[1] for mistake in caught.value.mistakes]
+
+    return of
+
+
+def test_a_file_is_described(read):
+    problem = read("x1;x2;x3;kind\n1;2;9;bush\n3;4.5;9;tree\n", drop="x3")
+    assert problem.reading == (
+        "a.csv: 2 rows, 2 features ('x1', 'x2'); left out: column 'x3'; semicolons between cells; line 1 is the header",
+        "label: column 'kind' (the last, as none has the name of a label); +1 is 'tree' (1 row), -1 is 'bush' (1 row)",
+    )
+    assert problem.feature_names == ("x1", "x2")
+    assert (problem.classes.positive, problem.classes.negative, problem.classes.counts) == ("tree", "bush", (1, 1))
+    problem = read("1,2,0\n3,4.5,1\n4,5,1\n", intercept=True)
+    assert problem.reading == (
+        "a.csv: 3 rows, 2 features; no header",
+        "label: column [2] (the last, as columns have no names); +1 is 1 (2 rows), -1 is 0 (1 row)",
+    )
+    assert problem.feature_names == ("0", "1", "intercept")
+
+
+@pytest.mark.parametrize(
+    "head, label",
+    [
+        ("x1,x2,label", "'label' (called so)"),
+        ("x1,x2,Class", "'Class' (called so)"),
+        ("x1,x2,y", "'y' (called so)"),
+        ("x,y,target", "'target' (called so)"),
+        ("x,z,kind", "'kind' (the last"),
+        ("a,x,y", "'y' (called so)"),
+    ],
+)
+def test_the_label_in_the_last_column(read, head, label):
+    problem = read(f"{head}\n1,2,0\n3,4.5,1\n")
+    assert problem.rows.tolist() == EXPECTED and f"label: column {label}" in problem.reading[1]
+
+
+@pytest.mark.parametrize("name", ["label", "labels", "Target", "class", "y"])
+def test_the_label_in_the_first_column_of_every_format(read, name, tmp_path):
+    frame = pd.DataFrame({name: [0, 1], "height": [1, 3], "smoker": [2, 4.5]})
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer)
+    npz = io.BytesIO()
+    np.savez(npz, X=frame[["height", "smoker"]], **{name: [0, 1]})
+    contents = {
+        "a.csv": frame.to_csv(index=False),
+        "a.tsv": frame.to_csv(index=False, sep="\t"),
+        "a.parquet": buffer.getvalue(),
+        "a.npz": npz.getvalue(),
+    }
+    for file, content in contents.items():
+        for suffix, data in (("", content), (".gz", gzip.compress(content if file[2] in "pn" else content.encode()))):
+            problem = read(data, file + suffix)
+            assert problem.rows.tolist() == EXPECTED and problem.name == "a"
+            assert "+1 is 1 (1 row), -1 is 0 (1 row)" in problem.reading[1] and name in problem.reading[1]
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("label,target,a\n1,2,3\n0,4,5\n", "may have its labels in 'label' or 'target'; say which with label"),
+        ("y,class,a\n1,2,3\n0,4,5\n", "may have its labels in 'y' or 'class'; say which with label"),
+        ("label,a,label\n1,2,3\n0,4,5\n", "may have its labels in 0 or 2; say which with label"),
+        (
+            "x,y,kind\n1,2,a\n3,4,b\n",
+            "'y' may be the label or, beside an x, a coordinate: say label = 'y' or label = 'kind'",
+        ),
+        (
+            "a,a,label\n1,2,3\n0,4,5\n",
+            "has 2 columns called 'a'; leave out all but one with drop and their indices (0, 1)",
+        ),
+        (
+            ",x1,label\n0,.3,0\n1,-.2,1\n",
+            "column [0] has no name (and holds 0, 1): if it is an index, drop = 0 leaves it out; if not, columns "
+            "= '*' keeps every column",
+        ),
+        (
+            "Unnamed: 0,x1,label\n7,.3,0\n5,-.2,1\n",
+            "column 'Unnamed: 0' has no name (and holds 7, 5): if it is an index, drop = 'Unnamed: 0' leaves it "
+            "out; if not, columns = '*' keeps every column",
+        ),
+        (
+            "x1,x2,\n1,2,0\n3,4,1\n",
+            "column [2] has no name (and holds 0, 1): if it is an index, drop = 2 leaves it out; if not, label "
+            "chooses it",
+        ),
+        (
+            "id,x,label\n1,2,0\n2,4,1\n",
+            "column 'id' counts the rows (1, 2, ...): if it is an index, drop = 'id' leaves it out; if not, "
+            "columns = '*' keeps every column",
+        ),
+        (
+            "0,.3,1\n1,.2,0\n2,.9,1\n3,1,0\n",
+            "column [0] counts the rows (0, 1, ...): if it is an index, drop = 0 leaves it out; if not, columns "
+            "= '*' keeps every column",
+        ),
+        ("2019,2020,label\n1,2,a\n3,4,b\n", "line 1 (2019, 2020, label) may be a header or a row; say header = true or "
+                                            "header = false"),
+        ("2019,2020,label\n1,2,0\n3,4,1\n", "line 1 (2019, 2020, label) may be a header or a row; say header = true or "
+                                            "header = false"),
+        ("0,1,2\n1,2,0\n3,4,1\n", "line 1 (0, 1, 2) may be a header or a row; say header = true or header = false"),
+        ("1.5,2.5,label\n1,2,0\n3,4,1\n", "line 1 (1.5, 2.5, label) may be a header or a row; say header = true or "
+                                          "header = false"),
+        ("# x1 x2 label\n1 2 0\n3 4 1\n",
+         "has no header, but a comment of 3 words (# x1 x2 label): remove its # if these are the names of the columns, "
+         "or say header = false"),
+        ("2019,2020,label\n1,2,a\n", "line 1 (2019, 2020, label) may be a header or a row; say header = true or "
+                                      "header = false"),
+        ("a;b,c\nd;e,f\n", "may have commas or semicolons between its cells; say which with delimiter"),
+        ("1,2,a\n3,4,b\n5,6,c\n", "line 1 (1, 2, a) may be a header or a row; say header = true or header = false"),
+        ("1,2,a\n3,4,b\n5,6,c\n5,7,a\n",
+         "needs exactly two labels, but column [2] holds 3: 'a' (2 rows), 'b' (1 row), 'c' (1 row); label chooses "
+         "another column"),
+    ],
+)  # fmt: skip
+def test_what_may_mean_two_things_is_refused(said, text, sentence):
+    assert said(text) == [sentence]
+
+
+@pytest.mark.parametrize(
+    "text, options",
+    [
+        (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"drop": 0}),
+        (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"drop": [0]}),
+        (",x1,x2,label\n0,1,2,0\n1,3,4.5,1\n", {"columns": ["x1", "x2"]}),
+        (",x2,label\n1,2,0\n3,4.5,1\n", {"columns": "*"}),
+        ("label,target,a,b\n0,9,1,2\n1,9,3,4.5\n", {"label": "label", "drop": ["target"]}),
+        ("x,y,kind\n1,2,a\n3,4.5,b\n", {"label": "kind"}),
+        ("b,y,a\n2,0,1\n4.5,1,3\n", {"columns": ["a", "b"]}),
+        ("a,a,b,label\n1,0,2,0\n3,0,4.5,1\n", {"drop": 1}),
+        ("2019,2020,label\n1,2,a\n3,4.5,b\n", {"header": True}),
+        ("1,2,a\n3,4.5,b\n", {"header": False}),
+        ("# x1 x2 label\n1 2 0\n3 4.5 1\n", {"header": False}),
+        ("0,1,2\n1,2,0\n3,4.5,1\n", {"header": True}),
+        ("1,0;2,0;a\n3;4,5;b\n", {"decimal": ","}),
+        ("'1';2,0;a\n3;4,5;b\n".replace("'", '"'), {"decimal": ",", "delimiter": ";"}),
+        ("1,2,a\n3,4.5,b\n", {"positive": "b", "delimiter": ","}),
+        ("a\t1\t2\nb\t3\t4.5\n", {"label": 0, "delimiter": "tab"}),
+        ("2019,a,2\n1,2,0\n3,4.5,1\n", {"header": True, "label": 2, "columns": [0, "a"]}),
+        ("2019,a,kind\n1,2,0\n3,4.5,1\n", {"header": True, "drop": [], "label": 2}),
+        ("2019,a,kind,2020\n1,2,0,9\n3,4.5,1,9\n", {"header": True, "drop": 2020, "label": "kind"}),
+    ],
+)
+def test_the_options_decide(read, text, options):
+    assert read(text, **options).rows.tolist() == EXPECTED
+
+
+@pytest.mark.parametrize("text, options, sentences", [
+    ("a,b,label\n1,2,0\n3,4,1\n", {"drop": ["q", 7], "columns": "z"}, [
+        "unknown column 'q'; use one of 'a', 'b', 'label'", "has 3 columns, so drop must be from -3 to 2, but is 7",
+        "unknown column 'z'; use one of 'a', 'b', 'label'"]),
+    ("a,b,label\n1,2,0\n3,4,1\n", {"drop": "a", "columns": ["a", "b"]}, ["drop and columns name 'a' more than once"]),
+    ("a,b,label\n1,2,0\n3,4,1\n", {"drop": "label", "label": "label"}, [
+        "column 'label' cannot be the label and be left out by drop"]),
+    ("a,b,c\n1,2,0\n3,4,1\n", {"columns": ["a", "c"]}, [
+        "columns keeps 'c', the last column, which is the label unless label is given"]),
+    ("a,label\n1,0\n3,1\n", {"drop": "a"}, ["needs a label and at least one feature, but drop leaves 1 column"]),
+    ("a,b\n1,0\n3,1\n", {"label": "b", "drop": "a"}, ["has no features left beside the label"]),
+    ("1,2,0\n3,4,1\n", {"drop": "id"}, ["drop names 'id', but there is no header; columns have indices from 0"]),
+    ("1 1:2\n", {"header": True, "name": "a.svm"}, ["header does not apply to a LIBSVM file"]),
+    ("1 1:2\n", {"drop": 0, "name": "a.svm"}, ["has 1 column, so drop must be from 1 to 1, but is 0"]),
+])  # fmt: skip
+def test_unfit_options(said, text, options, sentences):
+    options = dict(options)
+    assert said(text, options.pop("name", "a.csv"), **options) == sentences
+
+
+def test_an_integer_that_may_be_a_name_or_an_index(read, said):
+    text = "1,0,label\n2,1,0\n4.5,3,1\n"
+    [sentence] = said(text, header=True, drop=1)
+    assert sentence.startswith("drop = 1 may be the column called '1' or column '0', which has this index; count from")
+    assert read(text, header=True, drop="1").rows.tolist() == [[-1.0], [3.0]]
+    assert read(text, header=True, drop=-2).rows.tolist() == [[-2.0], [4.5]]
+
+
+@pytest.mark.parametrize(
+    "low, high",
+    [
+        ("0", "1"), ("-1", "1"), ("1.0", "2"), ("0.0", "1.0"), ("False", "True"), ("no", "yes"), ("-", "+"),
+        ("class one", "class two"), ("negative", "positive"), ("9", "10"), ("b", "éa"), ("none", "some"),
+    ],
+)  # fmt: skip
+def test_the_larger_number_or_the_last_text_is_positive(read, low, high):
+    assert read(TWO.format(low, high)).rows.tolist() == EXPECTED
+    assert read(TWO.format(high, low)).rows.tolist() == [[1.0, 2.0], [-3.0, -4.5]]
+    assert read(TWO.format(low, high), positive=low).rows.tolist() == [[1.0, 2.0], [-3.0, -4.5]]
+
+
+@pytest.mark.parametrize("word", ["", "NA", "nan", "?", "NULL", "N/A", "None", "#N/A", "-"])
+def test_missing_values(said, word):
+    assert said(f"x1,x2,label\n1,2,0\n3,{word},1\n") == [
+        f"line 3, column 'x2' holds {word!r}, {MISSING} 'x2'",
+    ]
+    reason = f": {word!r} stands for a missing value" if word else ""
+    assert said(TWO.format(0, word)) == [f"line 3 has no label{reason}"]
+
+
+@pytest.mark.parametrize("cell", ["1e5", "+1", ".5", "5.", "-0.0", "1E-3", "  7 ", "0100"])
+def test_numbers(read, cell):
+    assert read(f"x1,x2,label\n1,2,0\n3,{cell},1\n").rows[1, 1] == float(cell)
+
+
+@pytest.mark.parametrize(
+    "cell", ["1_000", "0x10", "1'000", "1 000", "5%", "$5", "1d5", "１", "1.2.3", "one", '"1,234"']
+)
+def test_what_is_no_number(said, cell):
+    text = cell.strip('"')
+    hint = " (decimal = ',' reads a comma as the decimal point; thousands are written without a separator)"
+    [sentence] = said(f"x1,x2,label\n1,2,0\n3,{cell},1\n")
+    assert sentence == f"line 3, column 'x2' holds {text!r}, which is no number{hint * (',' in text)}"
+
+
+def test_decimal_commas_are_not_guessed(said):
+    sentences = said("x1;x2;label\n1,5;2,5;0\n3,5;4,5;1\n")
+    assert all("and no number (decimal = ',' reads" in sentence for sentence in sentences) and len(sentences) == 2
+    assert said("x1;x2;label\n1,5;2,5;0\n3,5;4.5;1\n", decimal=",") == [
+        "line 3, column 'x2' holds '4.5', which is no number"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text, notes",
+    [
+        ('"height, cm";"weight, kg";label\n1;2;a\n3;4.5;b\n', "semicolons between cells; line 1 is the header"),
+        ('"height; cm",weight,label\n1,2,a\n3,4.5,b\n', "line 1 is the header"),
+        ('x, "z", label\n1, "2", a\n3, 4.5, b\n', "line 1 is the header"),
+        ("1|2|a\n3|4.5|b\n", "bars between cells; no header"),
+        (" 1   2 a \n  3 4.5 b\n", "spaces between cells; no header"),
+        ("1,2,a;b\n3,4.5,c;d\n", "no header"),
+        ("1,2,New York\n3,4.5,Rome\n", "no header"),
+        ("# made by hand\n1,2,a\n# really\n3,4.5,b\n", "no header; 2 comment lines left out"),
+        ("\n\n1,2,a\r\n\r\n3,4.5,b\r\n", "no header"),
+        ("1,2,a\r3,4.5,b\r", "no header"),
+        ("x,z,label,\n1,2,a,\n3,4.5,b,\n", "line 1 is the header; column [3] is empty"),
+        ("1,2,a,\n3,4.5,b,\n", "no header; column [3] is empty"),
+        ("0,1,label\n1,2,a\n3,4.5,b\n", "line 1 is the header"),
+        ("\ufeffx,z,label\n1,2,a\n3,4.5,b\n", "line 1 is the header"),
+        ("x,z,label\n1,2,a\n3,4.5,b\n".encode("utf-16"), "UTF-16; line 1 is the header"),
+        ("1,2,a\n3,4.5,b\n", "no header"),
+    ],
+)
+def test_how_a_text_was_understood(read, text, notes):
+    for name in ("a.csv", "a.tsv", "a.data", "a.txt"):
+        problem = read(text, name)
+        assert problem.rows.tolist() == EXPECTED and problem.reading[0].endswith(notes)
+
+
+def test_a_first_column_that_counts_is_mentioned(read):
+    problem = read("t,x,label\n1,0.2,0\n2,.9,1\n3,1,0\n4,1,0\n")
+    assert (
+        problem.d == 2
+        and "column 't' counts the rows (1, 2, ...) (if it is an index, drop = 't' leaves" in problem.reading[0]
+    )
+    text = "0,.3,1\n1,.2,0\n2,.9,1\n3,1,0\n"
+    assert read(text, columns=["*"]).rows.tolist() == [[0, 0.3], [-1, -0.2], [2, 0.9], [-3, -1]]
+    assert read(text.replace("0,.3", "id,x,label\n0,.3", 1), columns="*").feature_names == ("id", "x")
+    assert read("1,0\n2,1\n3,0\n4,1\n").d == 1  # the only feature is no index
+    assert read("1,.1,0\n2,.2,1\n3,.3,0\n").d == 2  # three rows are counted by chance
+
+
+def test_text_columns_are_named_once(said, read):
+    text = "color,x,label\nred,1,a\nblue,2,b\n"
+    assert said(text) == ["column 'color' holds 'red', 'blue' and no number; drop = 'color' leaves it out"]
+    assert read(text, drop="color").rows.tolist() == [[-1.0], [2.0]]
+    assert said("x,z,label\n,1,a\nNA,2,b\n") == ["column 'x' holds missing values only; drop = 'x' leaves it out"]
+
+
+def test_libsvm_indices(read, said):
+    zero, one = "1 0:1.5 2:3\n-1 0:-2 1:0.5\n", "1 1:1.5 3:3\n-1 1:-2 2:0.5\n"
+    rows = [[1.5, 0, 3], [2, -0.5, 0]]
+    for name in ("a.svm", "a.libsvm", "a.svmlight", "a.txt", "a.data"):
+        for text, first in ((zero, 0), (one, 1)):
+            problem = read(text, name)
+            assert problem.rows.tolist() == rows and f"LIBSVM, indices from {first}" in problem.reading[0]
+            assert problem.feature_names == tuple(str(first + k) for k in range(3))
+            assert read(text, name, zero_based=not first).rows.tolist() == rows
+    assert read(one, "a.svm", zero_based=True).rows.tolist() == [[0, *row] for row in rows]
+    assert said(zero, "a.svm", zero_based=False) == [
+        "line 1: index 0 is out of order; indices start at 1, unless zero_based = true",
+        "line 2: index 0 is out of order; indices start at 1, unless zero_based = true",
+    ]
+    assert read(one, "a.svm", drop=1).rows.tolist() == [[0, 3], [-0.5, 0]]  # the number in the file
+    assert read(zero, "a.svm", drop=[0]).rows.tolist() == [[0, 3], [-0.5, 0]]
+
+
+def parquet(table):
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def test_parquet_columns(read, said):
+    x = pa.array([Decimal("1.10"), Decimal("0.1"), Decimal("-3")], pa.decimal128(10, 2))
+    label = pa.array(["b", "b", "a"])
+    assert read(parquet(pa.table({"x": x, "label": label})), "a.parquet").rows.tolist() == [[1.1], [0.1], [3.0]]
+    times = pa.array([1, 2, 3], pa.timestamp("ms"))
+    more = {"t": times, "s": pa.array(["u", "v", "w"]), "l": pa.array([[1], [2], [3]]), "n": pa.nulls(3)}
+    table = parquet(pa.table({"x": x, **more, "label": label}))
+    assert said(table, "a.parquet") == [
+        "column 't' holds datetime values and no number; drop = 't' leaves it out",
+        "column 's' holds 'u', 'v' and no number; drop = 's' leaves it out",
+        "column 'l' holds list values and no number; drop = 'l' leaves it out",
+        *(f"row {i}, column 'n' holds nan, {MISSING} 'n'" for i in range(3)),
+    ]  # fmt: skip
+    problem = read(table, "a.parquet", drop=list(more))
+    assert problem.d == 1 and "left out: column 't', column 's', column 'l', column 'n'" in problem.reading[0]
+    flags = parquet(pa.table({"x": [1, 2], "on": [True, False], "class": [True, False]}))
+    assert read(flags, "a.parquet").rows.tolist() == [[1, 1], [-2, 0]]
+    holes = parquet(pa.table({"x": [1, 2, 3], "i": [1, None, 3], "label": [0, 1, None]}))
+    assert said(holes, "a.parquet")[:2] == [
+        "row 2 has no label: 'nan' stands for a missing value", f"row 1, column 'i' holds nan, {MISSING} 'i'",
+    ]  # fmt: skip
+
+
+def test_the_index_of_pandas_is_mentioned(read):
+    buffer = io.BytesIO()
+    pd.DataFrame({"x": [1, 2], "label": [0, 1]}, index=pd.Index([7, 9], name="patient")).to_parquet(buffer)
+    problem = read(buffer.getvalue(), "a.parquet")
+    assert problem.d == 1 and "without the pandas index ('patient')" in problem.reading[0]
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
+def test_sparse_archives(read, said, kind):
+    matrix = scipy.sparse.csr_matrix(np.array([[0, 2, 0], [3, 0, 4.5]])).asformat(kind)
+    plain = io.BytesIO()
+    scipy.sparse.save_npz(plain, matrix)
+    assert said(plain.getvalue(), "a.npz") == [
+        "holds a sparse matrix and no labels; add an array y to the archive, or use LIBSVM"
+    ]
+    with np.load(io.BytesIO(plain.getvalue())) as parts:
+        labelled = io.BytesIO()
+        np.savez(labelled, **parts, y=["no", "yes"])
+    problem = read(labelled.getvalue(), "a.npz")
+    assert problem.rows.tolist() == [[0, -2, 0], [3, 0, 4.5]]
+    assert problem.reading == (
+        "a.npz: 2 rows, 3 features; sparse",
+        "label: the array y (of the format); +1 is 'yes' (1 row), -1 is 'no' (1 row)",
+    )
+
+
+def test_a_sparse_archive_with_indices_outside_is_refused(said):
+    for indices in ([5], [-1], [2**40]):
+        data = io.BytesIO()
+        np.savez(data, format=b"csr", shape=[1, 3], data=[1.0], indices=indices, indptr=[0, 1], y=[1])
+        assert said(data.getvalue(), "a.npz")[0].startswith("is not a readable NPZ file")
+    data = io.BytesIO()
+    np.savez(data, format=b"coo", shape=[2**20, 2**20], data=[1.0], row=[0], col=[0], y=[1])
+    assert "more than 268435456 entries (2 GiB)" in said(data.getvalue(), "a.npz")[0]
+
+
+def test_npz_arrays(read, said):
+    def npz(**arrays):
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
+
+    X = [[1, 2], [3, 4.5]]
+    problem = read(npz(X=X, marks=[0, 1], names=["a", "b"]), "a.npz", label="marks")
+    assert problem.rows.tolist() == EXPECTED and "without the arrays 'names'" in problem.reading[0]
+    assert said(npz(X=X, y=[0, 1], label=[0, 1]), "a.npz") == [
+        "may have its labels in 'y' or 'label'; say which with label"
+    ]
+    assert said(npz(X=X, y=[0, 1]), "a.npz", label="marks") == ["unknown array of labels 'marks'; use one of 'y'"]
+    assert read(npz(X=X, y=[0, 1]), "a.npz", drop=0).rows.tolist() == [[-2.0], [4.5]]
+    assert said(npz(X=X, y=[0, 1]), "a.npz", header=True) == ["header does not apply to a file of this kind"]
+
+
+def test_gzip(said, monkeypatch):
+    assert said(b"x", "a.csv.gz")[0].startswith("is not a readable gzip file")
+    assert said(gzip.compress(b"1,2,0\n" * 99)[:-9], "a.csv.gz")[0].startswith("is not a readable gzip file")
+    monkeypatch.setattr("implicitbias.geometry.files.MOST_BYTES", 1000)
+    assert said(gzip.compress(b"1" * 1001), "a.csv.gz") == ["unpacks to more than 1000 bytes (2 GiB)"]
+
+
+def test_a_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ib.InputError) as caught:
+        from_file("data/none.csv")
+    assert caught.value.mistakes == [f"data/none.csv: no such file (there is no {tmp_path / 'data' / 'none.csv'})"]
+
+
+def test_options_that_were_not_given_are_not_noted(read):
+    path = {"label": None, "positive": None, "standardize": False, "intercept": False}
+    found = read(TWO.format(0, 1)).params
+    assert {key: value for key, value in found.items() if key != "path"} == path
+    found = read(TWO.format(0, 1), drop=["x1"], header=True).params
+    assert {key: value for key, value in found.items() if key != "path"} == path | {"drop": ("x1",), "header": True}
