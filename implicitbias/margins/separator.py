@@ -1,14 +1,19 @@
 """A max-margin direction together with what proves it."""
 
+import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
-from implicitbias.errors import InputError
-from implicitbias.margins.norms import dual_value, norm_value
-from implicitbias.margins.unit_rows import exact_product
+from implicitbias.errors import InputError, Undecided
+from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value
+from implicitbias.margins.unit_rows import UnitRows
+
+TIGHT = 1e-13  # a relative gap that needs no further solver
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,15 +56,13 @@ class Separator:
 
     @property
     def _strictly_convex(self) -> bool:
-        if isinstance(self.norm, str):
-            return self.norm == "l2"
-        return self.norm[0] == "lp" or min(self.norm[1]) > 0
+        return self.norm not in ("l1", "linf") and not is_seminorm(self.norm)
 
     @cached_property
     def _face(self):
         from implicitbias.margins.face import Face
 
-        return Face(self._rows, self.norm, self.direction, self.dual)
+        return Face(UnitRows(self._rows), self.norm, self.direction, self.dual)
 
     @cached_property
     def unique(self) -> bool:
@@ -98,18 +101,32 @@ class Separator:
         return float(np.linalg.norm(u - nearest))
 
 
-def certified(rows: np.ndarray, norm, candidates) -> Separator:
-    """The best pair among ``candidates`` [(w, c), ...] as a Separator, its gap computed from the pair itself.
+def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
+    """The best of the ``pairs`` (w, c), taken one after the other until their gap is as small as round-off lets it be.
 
     The primal and the dual are chosen apart: the largest margin and the smallest bound bracket the optimum even if
-    they come from different candidates. Sums run in extended precision, so that the gap is the pair's own.
+    they come from different pairs. Both are computed without round-off and then rounded outwards.
+
+    Errors: ``Undecided`` if no w of them has a positive margin.
     """
-    primals = [primal(rows, norm, w) for w, _ in candidates]
-    direction, margin = max(primals, key=lambda pair: pair[1])
-    duals = [(c, dual_bound(rows, norm, c, direction)) for _, c in candidates]
-    c, bound = min(duals, key=lambda pair: pair[1])
-    # Round-off of the norms may leave the bound an ulp or two below the margin.
-    sep = Separator(norm, direction, margin, c, max(bound - margin, 0.0), rows)
+    direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
+    for w, weights in pairs:
+        its_direction, its_margin = primal(unit, norm, w)
+        if its_margin > margin:
+            direction, margin = its_direction, its_margin
+            if c is not None and is_seminorm(norm):  # a bound that depends on the direction
+                c, bound = dual_bound(unit, norm, c, direction)
+        if weights is not None:
+            weights, its_bound = dual_bound(unit, norm, weights, direction)
+            if its_bound < bound:
+                c, bound = weights, its_bound
+        if not margin > 0:
+            relative = max(relative, _relative_margin(unit, w))
+        elif bound - margin <= TIGHT * margin or bound - margin <= _round_off(unit, direction, c):
+            break
+    if not margin > 0:
+        raise Undecided(max(-relative, np.finfo(float).eps))
+    sep = Separator(norm, direction, margin, c, _difference_above(bound, margin), unit.rows)
     if not sep.gap <= 1e-6 * sep.margin:
         warnings.warn(
             f"the {norm} margin is only certified to a relative gap of {sep.relative_gap:.1e}",
@@ -119,19 +136,77 @@ def certified(rows: np.ndarray, norm, candidates) -> Separator:
     return sep
 
 
-def primal(rows, norm, w):
-    """(w/N(w), its margin)."""
-    w = w / norm_value(norm, w)
+def primal(unit: UnitRows, norm, w):
+    """(w/N(w), its margin or a few ulps less); (w, -inf) for a w without a direction."""
+    size = norm_value(norm, w)
+    if not 0 < size < np.inf:
+        return w, -np.inf
+    w = w / size
     w = w / norm_value(norm, w)  # the first division is inexact when w is tiny or huge
-    return w, float(exact_product(rows, w).min())
+    terms, exponent = unit.exact.terms(w)
+    products = np.array([math.fsum(row) for row in terms])
+    relative = np.ldexp(products, unit.e - unit.lowest)
+    smallest = relative.min()
+    if not smallest > 0:
+        return w, -np.inf
+    margin = float(smallest)
+    if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == smallest)):
+        margin = math.nextafter(margin, -math.inf)
+    margin = _scaled(margin, exponent + unit.lowest, -math.inf)
+    size = norm_above(norm, w)
+    return w, margin if size <= 1 else math.nextafter(margin / size, -math.inf)
 
 
-def dual_bound(rows, norm, c, direction) -> float:
-    """N*(A'c), an upper bound on every margin; with a seminorm, on those whose free part is no longer than ours."""
+def dual_bound(unit: UnitRows, norm, c, direction):
+    """(c, N*(A'c)/sum(c) or a few ulps more), an upper bound on every margin.
+
+    With a seminorm it bounds those whose free part is no longer than the direction's. Weights that do not reach
+    2^-900 of what the largest contribute are set to 0.
+    """
+    exponents = np.frexp(c)[1] + unit.e
+    top = exponents[c > 0].max()
+    c = np.where(exponents < top - 900, 0.0, c)
     support = np.flatnonzero(c)
-    y = exact_product(rows[support].T, c[support]).astype(np.float64)
-    bound = dual_value(norm, y)
-    if isinstance(norm, tuple) and norm[0] == "mahalanobis":
+    terms, exponent = unit.exact.terms(np.ldexp(c[support], unit.e[support] - top), support, transposed=True)
+    y = np.array([math.fsum(row) for row in terms])
+    above = np.abs(y)
+    for j, row in enumerate(terms):
+        if math.fsum([*row, -y[j]]) * y[j] > 0:
+            above[j] = math.nextafter(above[j], math.inf)
+    bound = dual_above(norm, above)
+    if is_seminorm(norm):
         free = np.array(norm[1]) == 0
-        bound += float(np.linalg.norm(y[free]) * np.linalg.norm(direction[free]))
-    return bound
+        bound = (bound + norm_above("l2", above[free]) * norm_above("l2", direction[free])) * (1 + 2.0**-50)
+    bound = _scaled(bound, exponent + int(top), math.inf)
+    total = math.fsum(c)
+    if total < 1 or math.fsum([*c, -1.0]) < 0:
+        bound = math.nextafter(bound / math.nextafter(total, -math.inf), math.inf)
+    return c, bound
+
+
+def _round_off(unit: UnitRows, direction, c) -> float:
+    """How much two roundings of the entries of a direction, or of the weights, move the certificate."""
+    support = np.flatnonzero(c)
+    moved = np.abs(unit.b[support]) @ np.abs(direction)
+    return float(np.ldexp(c[support] * moved, unit.e[support] - 52).sum())
+
+
+def _relative_margin(unit: UnitRows, w) -> float:
+    """min_i a_i.w / sum_j |a_ij w_j|; -1 for a w without a direction."""
+    size = np.abs(w).max()
+    if not 0 < size < np.inf:
+        return -1.0
+    w = w / size
+    return float((unit.exact.dot(w) / np.maximum(np.abs(unit.b) @ np.abs(w), 1e-300)).min())
+
+
+def _scaled(value, exponent, towards):
+    """value 2^exponent, rounded in one direction."""
+    result = float(np.ldexp(value, exponent))
+    return result if np.ldexp(result, -exponent) == value else math.nextafter(result, towards)
+
+
+def _difference_above(a, b):
+    difference = a - b
+    exact = Fraction(a) - Fraction(b)
+    return difference if Fraction(difference) >= exact else math.nextafter(difference, math.inf)
