@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from implicitbias.margins import rational
 from implicitbias.margins.euclidean import least_distance
 from implicitbias.margins.exact import ExactMatrix
 from implicitbias.margins.norms import norm_value
@@ -16,6 +17,8 @@ LOOSE = 3e-3  # relative gap at which an intermediate p is a good start: full Ne
 # Curvatures below this part of the largest are lifted to it: a coordinate at 0 has none (p > 2, or y_j = 0 for p < 2),
 # and the step must still be defined. The square root of it, 1e-7, is how far the scaled columns may spread.
 FLOOR = 1e-14
+EXACT_STEPS = 30
+LEAST = 1e-60  # the same for weights that are inverted in integers
 # Where a coordinate must grow from almost nothing, its curvature is far too small for the step and the line search
 # shortens it by as much as FLOOR says.
 SHORTEST = 1e-15
@@ -49,7 +52,29 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
             w, alpha = _newton(unit, p, exact, w, alpha, COARSE)
         w, alpha = _newton(unit, p, True, w, alpha, TIGHT)
         yield w, unit.weights(alpha)
+    yield from _exactly(unit, p, stages, l2)
     yield l2.direction, l2.dual
+
+
+def _exactly(unit, p, stages, l2):
+    """Pairs from Newton steps whose least-distance problems are solved in exact integers.
+
+    The quadratic model of sum |x|^s / s at x (x = w, s = p for p > 2; x = A'c, s = q for p < 2) is least at
+    ((s - 2) x + u)/(s - 1), u the answer for the weights |x|^(s-2). These need few digits, and u has them all.
+    """
+    x = l2.direction
+    for stage in [*np.repeat(stages[:-1], 2), *np.repeat(stages[-1], EXACT_STEPS)]:
+        sizes = np.maximum(np.abs(x) / np.abs(x).max(), LEAST ** (1 / (stage - 2)))
+        diag = sizes ** (stage - 2 if p > 2 else 2 - stage)
+        u = None
+        for u, c in rational.quadratic(unit, np.flatnonzero(l2.dual), diag):
+            if stage == stages[-1]:
+                yield u, c
+        margin = -1.0 if u is None else float(np.ldexp(unit.exact.dot(u), unit.e - unit.lowest).min())
+        if not margin > 0:
+            return
+        u = u / margin if p > 2 else u * diag * (margin / (diag @ u**2))  # on the scale of x: of margin 1; of sum(c) = 1
+        x = u if x is l2.direction else ((stage - 2) * x + u) / (stage - 1)
 
 
 def _newton(unit, p, exact, w, alpha, target, steps=100, patience=6):
@@ -63,15 +88,17 @@ def _newton(unit, p, exact, w, alpha, target, steps=100, patience=6):
 
     def bounded(alpha):
         alpha = np.maximum(alpha, 0.0)
-        alpha = alpha / (alpha @ unit.h)
-        return alpha, norm_value(dual, combine(alpha))
+        total = float(alpha @ unit.h)
+        if not 0 < total < np.inf:
+            return alpha, np.inf
+        return alpha / total, norm_value(dual, combine(alpha / total))
 
     w, margin = normalised(w)
     alpha, bound = bounded(alpha)
     best, stale, x = alpha, 0, w
     step = _primal_step if p > 2 else _dual_step
     for _ in range(steps):
-        if not margin > 0 or bound / margin - 1 < target or stale == patience:
+        if not (margin > 0 and bound < np.inf) or bound / margin - 1 < target or stale == patience:
             break
         # Scaled so that ||w||_p = ||B'alpha||_q = 1 at the optimum.
         level = unit.h * (margin if p > 2 else bound)

@@ -48,7 +48,8 @@ def data(seed):
     rows = rows[rows.any(axis=1)]
     if rng.random() < 0.3:
         rows = np.insert(rows, int(rng.integers(rows.shape[1] + 1)), 0.0, axis=1)
-    return rows if len(rows) else np.ones((1, d)), np.ldexp(rng.random(rows.shape[1]) + 0.1, rng.integers(-20, 20, size=rows.shape[1]))
+    rows = rows if len(rows) else np.ones((1, d))
+    return rows, np.ldexp(rng.random(rows.shape[1]) + 0.1, rng.integers(-20, 20, size=rows.shape[1]))
 
 
 def norms(diag):
