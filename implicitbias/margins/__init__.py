@@ -82,4 +82,4 @@ def _widened(problem, norm, kept):
     found = max_margin(narrow, inner)
     direction = np.zeros(problem.d)
     direction[kept] = found.direction
-    return Separator(norm, direction, found.margin, found.dual, found.gap, problem.rows)
+    return Separator(norm, direction, found.margin, found.dual, found.gap, problem.rows, found)

@@ -9,6 +9,7 @@ Source: Ozaki, Ogita, Oishi, Rump, Numer. Algorithms 59 (2012) 95-118.
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 
@@ -17,16 +18,25 @@ MOST_SLICES = 20
 
 
 class ExactMatrix:
-    """An (n, d) matrix whose products with vectors are rounded once.
+    """An (n, d) matrix whose products with vectors are rounded once: the rows a_i 2^(-e_i), with e = 0 if left out.
 
     >>> ExactMatrix(np.array([[1e17, 1.0, -1e17], [0.1, 0.1, 0.1]])).dot(np.array([1.0, 3.0, 1.0])).tolist()
     [3.0, 0.5]
     """
 
-    def __init__(self, matrix: np.ndarray):
-        self.matrix = matrix
-        self.bits = (53 - math.ceil(math.log2(max(matrix.shape) + 1))) // 2
-        self.slices, self.exponent = _slices(matrix, self.bits)
+    def __init__(self, rows: np.ndarray, e: np.ndarray | None = None):
+        self.rows, self.e = rows, np.zeros(len(rows), dtype=int) if e is None else e
+        self.bits = (53 - math.ceil(math.log2(max(rows.shape) + 1))) // 2
+        matrix = rows if e is None else np.ldexp(rows, -e[:, None])
+        cut = e is not None and not (np.ldexp(matrix, e[:, None]) == rows).all()
+        self.slices, self.exponent = (None, 0) if cut else _slices(matrix, self.bits)
+
+    @cached_property
+    def integers(self):
+        """(m, e) with matrix = m 2^e, for what slices cannot hold."""
+        m, exponent = integers(self.rows)
+        top = int(self.e.max())
+        return m << (top - self.e).astype(object)[:, None], exponent - top
 
     def dot(self, x: np.ndarray, rows=slice(None)) -> np.ndarray:
         """matrix[rows] @ x; where x is huge or tiny the result may leave float64, see ``scaled_dot``."""
@@ -47,8 +57,8 @@ class ExactMatrix:
         """(lists, exponent): the exact sum of list i times 2^exponent is entry i of the product."""
         factors, its_exponent = _slices(x, self.bits) if self.slices is not None else (None, 0)
         if factors is None:
-            matrix = self.matrix[rows].T if transposed else self.matrix[rows]
-            return _integer_terms(matrix, x)
+            m, exponent = self.integers
+            return _integer_terms(m[rows].T if transposed else m[rows], exponent, x)
         slices = self.slices[:, rows]
         if transposed:
             slices = slices.transpose(0, 2, 1)
@@ -72,8 +82,7 @@ def _slices(x, bits):
     return None, 0
 
 
-def _integer_terms(matrix, x):
-    left, one = integers(matrix)
+def _integer_terms(left, one, x):
     right, two = integers(x)
     sums = left @ right
     longest = max(int(value).bit_length() for value in sums)

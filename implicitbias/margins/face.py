@@ -10,6 +10,7 @@ from implicitbias.margins.unit_rows import UnitRows
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
 # the inequalities that imply it stay.
 ZERO = 1e-9
+ROUND_OFF = 2.0**-46  # of a sum, as a part of its terms: the weights are rounded, and a hundred of them are added
 # Singular values below this part of the largest are round-off of an equation that depends on the others.
 RANK = 1e-11
 # Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
@@ -41,7 +42,8 @@ class Face:
         self.direction = direction
         alpha = unit.multipliers(dual)
         y = unit.exact.dot_rows(alpha)
-        known = ZERO * (np.abs(unit.b).T @ alpha)  # what is smaller than this part of its terms is zero
+        terms = np.abs(unit.b).T @ alpha
+        known = np.minimum(ZERO * terms, np.maximum(ZERO * np.abs(y).max(), ROUND_OFF * terms))
         tight = alpha > ZERO * alpha.max()
         if norm == "linf":
             free = np.abs(y) <= known
@@ -52,7 +54,7 @@ class Face:
         equations = unit.b[tight][:, free]
         # Rows: b_i.w - h_i t has slack >= 0, with t the margin in units of the shortest row.
         products = unit.exact.dot(direction)
-        level = np.ldexp(products, unit.e - unit.lowest).min()
+        level = unit.relative(products).min()
         normals, slack = [unit.b[~tight][:, free]], [(products - unit.h * level)[~tight]]
         if norm == "linf":
             normals += [np.eye(free.sum()), -np.eye(free.sum())]

@@ -39,8 +39,7 @@ def _scaled(unit, diag, root):
     with np.errstate(over="ignore"):
         rows = unit.b / root
     if np.isfinite(rows).all() and rows.any(axis=1).all():
-        scaled = UnitRows(np.ldexp(rows, unit.e[:, None] - unit.lowest))
-        for w, c in euclidean.numeric(scaled):
+        for w, c in euclidean.numeric(UnitRows(rows, shift=unit.e)):
             yield w / root, c
 
 

@@ -127,7 +127,8 @@ def norm_above(norm, w: np.ndarray) -> float:
         total = math.fsum(sizes)
         return _up(total) if math.fsum([*sizes, -total]) > 0 else total
     if norm == "l2":
-        return _up(math.hypot(*sizes))  # documented to be right to an ulp
+        size = math.hypot(*sizes)  # documented to be right to an ulp, and exact for one number
+        return size if sum(map(bool, sizes)) == 1 else _up(size)
     name, parameter = norm
     if name == "lp":
         return _power_above(sizes, parameter)

@@ -73,7 +73,7 @@ def _refinements(unit, norm, l2):
 
 def _program(cost, matrix, rhs, lower, upper):
     """(x, multipliers) of min { cost.x : matrix x >= rhs, lower <= x <= upper }, or None."""
-    matrix = matrix.matrix
+    matrix = matrix.rows
     bounds = np.column_stack([lower, upper])
     # Interior point with crossover is the faster one from d = 500.
     result = _highs((IPM, SIMPLEX), cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
@@ -88,7 +88,7 @@ def _refined(cost, matrix, rhs, lower, upper, x, y):
     reduced = np.concatenate([cost - matrix.dot_rows(y), y]) * MAGNIFY
     bounds = np.column_stack([np.r_[lower - x, -slack], np.r_[upper - x, np.full(len(y), np.inf)]]) * MAGNIFY
     bounds[:, 0] = np.minimum(bounds[:, 0], 0.0)  # x may be outside its bounds by round-off
-    equations = np.hstack([matrix.matrix, -np.eye(len(y))])
+    equations = np.hstack([matrix.rows, -np.eye(len(y))])
     shift = (slack - value) * MAGNIFY
     # The interior point method is the one that circles on magnified costs.
     result = _highs((SIMPLEX, IPM), reduced, A_eq=equations, b_eq=shift, bounds=bounds)

@@ -70,7 +70,7 @@ def _exactly(unit, p, stages, l2):
         for u, c in rational.quadratic(unit, np.flatnonzero(l2.dual), diag):
             if stage == stages[-1]:
                 yield u, c
-        margin = -1.0 if u is None else float(np.ldexp(unit.exact.dot(u), unit.e - unit.lowest).min())
+        margin = -1.0 if u is None else float(unit.relative(unit.exact.dot(u)).min())
         if not margin > 0:
             return
         u = u / margin if p > 2 else u * diag * (margin / (diag @ u**2))  # on the scale of x: of margin 1; of sum(c) = 1
@@ -84,7 +84,7 @@ def _newton(unit, p, exact, w, alpha, target, steps=100, patience=6):
 
     def normalised(w):  # margins and bounds in units of the shortest row
         w = w / norm_value(norm, w)
-        return w, float(np.ldexp(product(w), unit.e - unit.lowest).min())
+        return w, float(unit.relative(product(w)).min())
 
     def bounded(alpha):
         alpha = np.maximum(alpha, 0.0)

@@ -95,24 +95,27 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
 
     Errors: ``NotSeparable``.
     """
-    data = IntegerRows(unit.rows)
     n, d = unit.rows.shape
+    if n + (2 * d if norm == "l1" else 2 * d + 1) > MOST:
+        return
+    data = IntegerRows(unit.rows)
     if norm == "l1":
         program, cost = np.hstack([data.m, -data.m]), np.ones(2 * d, dtype=object)
     else:
         box = np.hstack([-np.eye(d, dtype=np.int64).astype(object), np.full((d, 1), 2, dtype=object)])
-        program, cost = np.vstack([np.column_stack([data.m, -data.m.sum(axis=1)]), box]), np.r_[np.zeros(d, dtype=object), 1]
-    k, x = program.shape
+        program = np.vstack([np.column_stack([data.m, -data.m.sum(axis=1)]), box])
+        cost = np.r_[np.zeros(d, dtype=object), 1]
+    k, unknowns = program.shape
+    system = np.block(
+        [[np.zeros((k, k), dtype=object), program], [-program.T, np.zeros((unknowns, unknowns), dtype=object)]]
+    )
 
     def solve(level):
-        if k + x > MOST:
-            return None
-        system = np.block([[np.zeros((k, k), dtype=object), program], [-program.T, np.zeros((x, x), dtype=object)]])
         z, scale = complementarity.solve(system, np.r_[-level, np.zeros(k - n, dtype=object), cost])
         if not scale:
             raise not_separable(unit, data.weights(z[:n]))
-        y, x_ = z[:k], z[k:]
-        return (x_[:d] - x_[d:] if norm == "l1" else x_[:d] - x_[d]), y[:n], scale
+        x = z[k:]
+        return (x[:d] - x[d:] if norm == "l1" else x[:d] - x[d]), z[:n], scale
 
     yield from _rounded(data, solve)
 

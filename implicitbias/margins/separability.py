@@ -61,7 +61,7 @@ def prove(unit: UnitRows, support: np.ndarray) -> np.ndarray | None:
     """
     b = unit.b[support]
     k, d = b.shape
-    if k != d + 1:
+    if k != d + 1 or unit.exact.slices is None:  # b may be cut
         return None
     matrix, last = b[:-1].T, b[-1]
     try:

@@ -41,6 +41,7 @@ class Separator:
     dual: np.ndarray
     gap: float
     _rows: np.ndarray = field(repr=False)
+    _inner: "Separator | None" = field(default=None, repr=False)  # that of the columns with entries, if some have none
 
     def __post_init__(self):
         for array in (self.direction, self.dual):
@@ -64,6 +65,14 @@ class Separator:
 
         return Face(UnitRows(self._rows), self.norm, self.direction, self.dual)
 
+    @property
+    def _idle(self) -> np.ndarray:
+        """(d,) the columns without entries that the norm lets have any value on the optimal face."""
+        empty = ~self._rows.any(axis=0)
+        if is_seminorm(self.norm):
+            return empty & (np.array(self.norm[1]) == 0)
+        return empty & (self.norm == "linf")
+
     @cached_property
     def unique(self) -> bool:
         """Whether no other direction of norm 1 has the same margin.
@@ -72,6 +81,8 @@ class Separator:
         random directions: it is a point if its width there is below 1e-7 of the direction's length (``Face``).
         Source: Mangasarian, Linear Algebra Appl. 25 (1979) 151-162, where uniqueness is decided by such programs.
         """
+        if self._inner is not None:
+            return self._inner.unique and not self._idle.any()
         return self._strictly_convex or self._face.is_point
 
     def distance(self, u) -> float:
@@ -96,7 +107,12 @@ class Separator:
         size = norm_value(self.norm, u)
         if size == 0.0:
             raise InputError("u has norm 0 and so no direction")
-        u = u / size
+        return self._distance(u / size)
+
+    def _distance(self, u) -> float:
+        if self._inner is not None:
+            kept = self._rows.any(axis=0)
+            return math.hypot(self._inner._distance(u[kept]), float(np.linalg.norm(u[~kept & ~self._idle])))
         nearest = self.direction if self._strictly_convex else self._face.nearest(u)
         return float(np.linalg.norm(u - nearest))
 
@@ -110,6 +126,7 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
     Errors: ``Undecided`` if no w of them has a positive margin.
     """
     direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
+    name = norm if isinstance(norm, str) else norm[0]
     for w, weights in pairs:
         its_direction, its_margin = primal(unit, norm, w)
         if its_margin > margin:
@@ -118,12 +135,14 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
                 c, bound = dual_bound(unit, norm, c, direction)
         if weights is not None:
             weights, its_bound = dual_bound(unit, norm, weights, direction)
-            if its_bound < bound:
+            if c is None or its_bound < bound:
                 c, bound = weights, its_bound
         if not margin > 0:
             relative = max(relative, _relative_margin(unit, w))
         elif bound - margin <= TIGHT * margin or bound - margin <= _round_off(unit, norm, direction, c):
             break
+    if margin == 0 or bound == np.inf:
+        raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
     if not margin > 0:
         raise Undecided(max(-relative, np.finfo(float).eps))
     sep = Separator(norm, direction, margin, c, _difference_above(bound, margin), unit.rows)
@@ -145,16 +164,16 @@ def primal(unit: UnitRows, norm, w):
     w = w / norm_value(norm, w)  # the first division is inexact when w is tiny or huge
     terms, exponent = unit.exact.terms(w)
     products = np.array([math.fsum(row) for row in terms])
-    relative = np.ldexp(products, unit.e - unit.lowest)
+    relative = unit.relative(products)
     smallest = relative.min()
     if not smallest > 0:
         return w, -np.inf
     margin = float(smallest)
     if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == smallest)):
         margin = math.nextafter(margin, -math.inf)
-    margin = _scaled(margin, exponent + unit.lowest, -math.inf)
+    margin = _scaled(margin, exponent + unit.lowest, 0.0)
     size = norm_above(norm, w)
-    return w, margin if size <= 1 else math.nextafter(margin / size, -math.inf)
+    return w, margin if size <= 1 else math.nextafter(margin / size, 0.0)
 
 
 def dual_bound(unit: UnitRows, norm, c, direction):

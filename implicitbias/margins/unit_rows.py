@@ -16,8 +16,8 @@ class UnitRows:
 
     a_i.w >= 2^min(e) for all i means b_i.w >= h_i, and a multiplier alpha_i of the latter is the sample weight
     c_i proportional to alpha_i h_i. Rows of length 1e-6 beside rows of length 1e6 are then ordinary numbers.
-    Scaling by a power of two is exact, so b has the separators of the rows and no others. (Only an entry 2^-1000
-    times as large as another of its row may be cut at 2^-1074.)
+    Scaling by a power of two is exact, so b has the separators of the rows and no others. (Only where an entry is
+    2^-1000 times as large as another of its row may it be cut at 2^-1074; ``exact`` has it all the same.)
 
     Attributes
         rows    (n, d) the rows
@@ -32,22 +32,30 @@ class UnitRows:
     ([[0.375, 0.5], [0.0, 0.625]], [1.0, 0.5])
     """
 
-    def __init__(self, rows: np.ndarray):
+    def __init__(self, rows: np.ndarray, shift: np.ndarray | int = 0):
+        """shift (n,): the rows are meant 2^shift_i times as long as they are given."""
         self.rows = rows
         largest = np.frexp(np.maximum(rows.max(axis=1), -rows.min(axis=1)))[1]
         b = np.ldexp(rows, -largest[:, None])  # no overflow for entries of 1e200
         longer = np.frexp(np.sqrt(np.einsum("ij,ij->i", b, b)))[1]
-        self.e = largest + longer
-        self.b = np.ldexp(rows, -self.e[:, None])
+        self.scale = largest + longer
+        self.b = np.ldexp(rows, -self.scale[:, None])
+        self.e = self.scale + shift
         self.lowest = int(self.e.min())
         self.h = np.ldexp(1.0, np.maximum(self.lowest - self.e, LOWEST))
-        # A dot product of d terms errs by about sqrt(d) ulps; four of them leave the result on the safe side.
-        self.slack = 4.0 * np.finfo(float).eps * math.sqrt(rows.shape[1])
+        # A dot product of d terms errs by about sqrt(d) ulps; sixteen leave the result on the safe side,
+        # and are more than what an active set method takes for round-off.
+        self.slack = 16.0 * np.finfo(float).eps * math.sqrt(rows.shape[1])
 
     @cached_property
     def exact(self) -> ExactMatrix:
         """b for products without round-off."""
-        return ExactMatrix(self.b)
+        return ExactMatrix(self.rows, self.scale)
+
+    def relative(self, products: np.ndarray) -> np.ndarray:
+        """b_i.w as a_i.w/2^lowest; a product beyond float64 is infinite, and never the smallest."""
+        with np.errstate(over="ignore"):
+            return np.ldexp(products, self.e - self.lowest)
 
     def weights(self, alpha: np.ndarray) -> np.ndarray:
         """Multipliers of b_i.w >= h_i as weights (n,) in the simplex (negative round-off is cut)."""
