@@ -24,12 +24,12 @@ class ExactMatrix:
     [3.0, 0.5]
     """
 
-    def __init__(self, rows: np.ndarray, e: np.ndarray | None = None):
+    def __init__(self, rows: np.ndarray, e: np.ndarray | None = None, matrix: np.ndarray | None = None):
         self.rows, self.e = rows, np.zeros(len(rows), dtype=int) if e is None else e
         self.bits = (53 - math.ceil(math.log2(max(rows.shape) + 1))) // 2
-        matrix = rows if e is None else np.ldexp(rows, -e[:, None])
-        cut = e is not None and not (np.ldexp(matrix, e[:, None]) == rows).all()
-        self.slices, self.exponent = (None, 0) if cut else _slices(matrix, self.bits)
+        # `matrix`, rows times 2^-e in float64, may have been cut at the smallest float64
+        cut = matrix is not None and not (times_power(matrix, self.e[:, None]) == rows).all()
+        self.slices, self.exponent = (None, 0) if cut else _slices(rows if matrix is None else matrix, self.bits)
 
     @cached_property
     def integers(self):
@@ -66,17 +66,26 @@ class ExactMatrix:
         return partial.transpose(1, 0, 2).reshape(partial.shape[1], -1).tolist(), self.exponent + its_exponent
 
 
+def times_power(x: np.ndarray, exponent) -> np.ndarray:
+    """x 2^exponent: ``np.ldexp``, by the faster product where the power itself is a float64."""
+    if np.abs(exponent).max() > 1000:
+        return np.ldexp(x, exponent)
+    return x * np.ldexp(1.0, exponent)
+
+
 def _slices(x, bits):
     """(slices of x/2^exponent, exponent), or (None, 0) where they would be too many."""
-    exponent = int(np.frexp(max(x.max(), -x.min()))[1])
-    rest = np.ldexp(x, -exponent)
-    if exponent > 0 and not (np.ldexp(rest, exponent) == x).all():  # the smallest entries fell below float64
+    exponent = math.frexp(max(x.max(), -x.min()))[1]
+    rest = times_power(x, -exponent)
+    if exponent > 0 and not (times_power(rest, exponent) == x).all():  # the smallest entries fell below float64
         return None, 0
     found = []
     for k in range(1, MOST_SLICES + 1):
         shift = math.ldexp(1.5, 52 - k * bits)
-        found.append((rest + shift) - shift)
-        rest = rest - found[-1]
+        piece = rest + shift
+        piece -= shift
+        rest -= piece
+        found.append(piece)
         if not rest.any():
             return np.array(found), exponent
     return None, 0

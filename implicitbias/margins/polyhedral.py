@@ -28,7 +28,6 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
 
     Where the optimal face is not a point, w is its point of smallest l2 norm.
     """
-    yield l2.direction, l2.dual  # feasible for every norm, in case a program fails
     for w, c in itertools.chain(_refinements(unit, norm, l2), rational.linear(unit, norm)):
         direction, margin = primal(unit, norm, w)
         if margin > 0:
@@ -38,6 +37,7 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
                 if kept >= margin * (1 - 1e-11):
                     direction = shortest
         yield direction, c
+    yield l2.direction, l2.dual  # feasible for every norm, in case a program fails
 
 
 def _refinements(unit, norm, l2):
@@ -57,10 +57,13 @@ def _refinements(unit, norm, l2):
         lower, upper = np.zeros(2 * d + 1), np.r_[bound, bound, 2.0]
     cost = np.zeros(matrix.shape[1])
     cost[-1] = -1.0
-    program = (cost, ExactMatrix(matrix), rhs, lower, upper)
-    x = y = None
+    x = y = exact = None
     for _ in range(ROUNDS):
-        solution = _program(*program) if x is None else _refined(*program, x, y)
+        if x is None:
+            solution = _program(cost, matrix, rhs, lower, upper)
+        else:
+            exact = exact or ExactMatrix(matrix)
+            solution = _refined(cost, exact, rhs, lower, upper, x, y)
         if solution is None:
             return
         x, y = solution
@@ -73,7 +76,6 @@ def _refinements(unit, norm, l2):
 
 def _program(cost, matrix, rhs, lower, upper):
     """(x, multipliers) of min { cost.x : matrix x >= rhs, lower <= x <= upper }, or None."""
-    matrix = matrix.rows
     bounds = np.column_stack([lower, upper])
     # Interior point with crossover is the faster one from d = 500.
     result = _highs((IPM, SIMPLEX), cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)

@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +13,7 @@ from implicitbias.margins.norms import dual_above, dual_value, is_seminorm, norm
 from implicitbias.margins.unit_rows import UnitRows
 
 TIGHT = 1e-13  # a relative gap that needs no further solver
+VERTEX = 1e-11  # the same for linear programs: a gap above this says that a basis was accepted a tolerance too early
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +127,7 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
     """
     direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
     name = norm if isinstance(norm, str) else norm[0]
+    tight = VERTEX if norm in ("l1", "linf") else TIGHT
     for w, weights in pairs:
         its_direction, its_margin = primal(unit, norm, w)
         if its_margin > margin:
@@ -139,7 +140,7 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
                 c, bound = weights, its_bound
         if not margin > 0:
             relative = max(relative, _relative_margin(unit, w))
-        elif bound - margin <= TIGHT * margin or bound - margin <= _round_off(unit, norm, direction, c):
+        elif bound - margin <= tight * margin or bound - margin <= _round_off(unit, norm, direction, c):
             break
     if margin == 0 or bound == np.inf:
         raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
@@ -188,10 +189,11 @@ def dual_bound(unit: UnitRows, norm, c, direction):
     support = np.flatnonzero(c)
     terms, exponent = unit.exact.terms(np.ldexp(c[support], unit.e[support] - top), support, transposed=True)
     y = np.array([math.fsum(row) for row in terms])
-    above = np.abs(y)
-    for j, row in enumerate(terms):
-        if math.fsum([*row, -y[j]]) * y[j] > 0:
-            above[j] = math.nextafter(above[j], math.inf)
+    above = np.nextafter(np.abs(y), np.inf)
+    if norm in ("l1", "linf"):  # where the bound may be exact
+        for j, row in enumerate(terms):
+            if math.fsum([*row, -y[j]]) * y[j] <= 0:
+                above[j] = abs(y[j])
     bound = dual_above(norm, above)
     if is_seminorm(norm):
         free = np.array(norm[1]) == 0
@@ -229,5 +231,4 @@ def _scaled(value, exponent, towards):
 
 def _difference_above(a, b):
     difference = a - b
-    exact = Fraction(a) - Fraction(b)
-    return difference if Fraction(difference) >= exact else math.nextafter(difference, math.inf)
+    return math.nextafter(difference, math.inf) if math.fsum([a, -b, -difference]) > 0 else difference

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from implicitbias.margins.exact import ExactMatrix
+from implicitbias.margins.exact import ExactMatrix, times_power
 
 # A level this far below the others is nothing beside their round-off; it is not made any smaller.
 LOWEST = -300
@@ -36,10 +36,10 @@ class UnitRows:
         """shift (n,): the rows are meant 2^shift_i times as long as they are given."""
         self.rows = rows
         largest = np.frexp(np.maximum(rows.max(axis=1), -rows.min(axis=1)))[1]
-        b = np.ldexp(rows, -largest[:, None])  # no overflow for entries of 1e200
+        b = times_power(rows, -largest[:, None])  # no overflow for entries of 1e200
         longer = np.frexp(np.sqrt(np.einsum("ij,ij->i", b, b)))[1]
         self.scale = largest + longer
-        self.b = np.ldexp(rows, -self.scale[:, None])
+        self.b = times_power(b, -longer[:, None])
         self.e = self.scale + shift
         self.lowest = int(self.e.min())
         self.h = np.ldexp(1.0, np.maximum(self.lowest - self.e, LOWEST))
@@ -50,7 +50,7 @@ class UnitRows:
     @cached_property
     def exact(self) -> ExactMatrix:
         """b for products without round-off."""
-        return ExactMatrix(self.rows, self.scale)
+        return ExactMatrix(self.rows, self.scale, self.b)
 
     def relative(self, products: np.ndarray) -> np.ndarray:
         """b_i.w as a_i.w/2^lowest; a product beyond float64 is infinite, and never the smallest."""
