@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias.errors import InputError, Undecided
-from implicitbias.margins.norms import dual_above, dual_value, is_seminorm, norm_above, norm_value
+from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value
 from implicitbias.margins.unit_rows import UnitRows
 
 TIGHT = 1e-13  # a relative gap that needs no further solver
@@ -140,7 +140,7 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
                 c, bound = weights, its_bound
         if not margin > 0:
             relative = max(relative, _relative_margin(unit, w))
-        elif bound - margin <= tight * margin or bound - margin <= _round_off(unit, norm, direction, c):
+        elif bound - margin <= tight * margin or bound - margin <= _round_off(unit, direction, c):
             break
     if margin == 0 or bound == np.inf:
         raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
@@ -205,13 +205,11 @@ def dual_bound(unit: UnitRows, norm, c, direction):
     return c, bound
 
 
-def _round_off(unit: UnitRows, norm, direction, c) -> float:
-    """How little the rounding of a direction and of weights may move the certificate: an eighth of its bound."""
+def _round_off(unit: UnitRows, direction, c) -> float:
+    """How little the rounding of a direction's entries may move the certificate: an eighth of its bound."""
     support = np.flatnonzero(c)
-    sizes = np.abs(unit.b[support])
-    alpha = np.ldexp(c[support], unit.e[support] - unit.lowest)
-    moved = max(float(alpha @ (sizes @ np.abs(direction))), dual_value(norm, alpha @ sizes))
-    return float(np.ldexp(moved, unit.lowest - 56))
+    moved = np.abs(unit.b[support]) @ np.abs(direction)
+    return float(np.ldexp(c[support] * moved, unit.e[support] - 56).sum())
 
 
 def _relative_margin(unit: UnitRows, w) -> float:
