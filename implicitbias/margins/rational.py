@@ -13,8 +13,13 @@ from implicitbias.margins.exact import integers
 from implicitbias.margins.separability import not_separable
 from implicitbias.margins.unit_rows import UnitRows
 
-# A complementarity problem of so many unknowns takes seconds, one of twice as many a minute.
-MOST = 60
+# A complementarity problem with so many bits in a row of its tableau takes a second or two, its numbers becoming as
+# long as that; one with twice as many takes half a minute.
+MOST_BITS = 6000
+
+
+def _too_large(system) -> bool:
+    return len(system) * max(int(value).bit_length() for value in system.flat) > MOST_BITS
 
 
 class IntegerRows:
@@ -28,7 +33,8 @@ class IntegerRows:
     def __init__(self, rows):
         found = [integers(row) for row in rows]
         self.m = np.array([m for m, _ in found], dtype=object)
-        self.level = np.array([1 << (max(e for _, e in found) - e) for _, e in found], dtype=object)
+        top = max(e for _, e in found)
+        self.level = np.array([1 << (top - e) for _, e in found], dtype=object)
 
     def weights(self, alpha) -> np.ndarray:
         """Multipliers of m_i.w >= level_i as weights (n,) in the simplex."""
@@ -64,11 +70,13 @@ def quadratic(unit: UnitRows, start, diag: np.ndarray | None = None) -> Iterator
 
     def solve(level):
         nonlocal working
-        while len(working) + 2 * free.sum() <= MOST:
+        while len(working) <= MOST_BITS // 100:  # two roundings to 53 bits in each entry
             costly, own = data.m[working][:, ~free], data.m[working][:, free]
             zeros = np.zeros((2 * own.shape[1], 2 * own.shape[1]), dtype=object)
             both = np.hstack([own, -own])
             system = np.block([[(costly * inverse) @ costly.T, both], [-both.T, zeros]])
+            if _too_large(system):
+                break
             z, scale = complementarity.solve(system, np.r_[-level[working], zeros[0] if len(zeros) else []])
             alpha = np.zeros(len(rows), dtype=object)
             alpha[working] = z[: len(working)]
@@ -96,7 +104,7 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
     Errors: ``NotSeparable``.
     """
     n, d = unit.rows.shape
-    if n + (2 * d if norm == "l1" else 2 * d + 1) > MOST:
+    if n + 2 * d > MOST_BITS // 50:
         return
     data = IntegerRows(unit.rows)
     if norm == "l1":
@@ -109,6 +117,9 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
     system = np.block(
         [[np.zeros((k, k), dtype=object), program], [-program.T, np.zeros((unknowns, unknowns), dtype=object)]]
     )
+
+    if _too_large(system):
+        return
 
     def solve(level):
         z, scale = complementarity.solve(system, np.r_[-level, np.zeros(k - n, dtype=object), cost])

@@ -4,11 +4,18 @@ By Gordan's theorem data have a direction w with min_i a_i.w > 0, or weights c >
 changes when rows and columns are scaled, so both are looked for in data balanced by powers of two.
 """
 
+import math
+
 import numpy as np
+from scipy.linalg import qr
 
 from implicitbias.errors import NotSeparable
 from implicitbias.margins import euclidean
+from implicitbias.margins.exact import ExactMatrix
 from implicitbias.margins.unit_rows import UnitRows
+
+ROUND_OFF = 1e-12
+FEW_BITS = 24  # of a factor by which a column depends on others: 1, -1, 3/4, a count
 
 
 def column_exponents(rows: np.ndarray) -> np.ndarray:
@@ -44,47 +51,66 @@ def decide(unit: UnitRows):
         w, alpha = euclidean.least_distance(balanced.b, ones, balanced.exact)
         separates = (balanced.b @ w > balanced.slack * np.linalg.norm(w)).all()
     if not separates:
-        weights = prove(balanced, np.flatnonzero(combination))
-        if weights is not None:
-            raise not_separable(unit, weights)
+        # Where the data have structure some weights of a vertex are zero, and NNLS leaves round-off in their place.
+        for least in (ROUND_OFF * combination.max(), 0.0):
+            weights = prove(balanced, np.flatnonzero(combination > least))
+            if weights is not None:
+                raise not_separable(unit, weights)
     return np.ldexp(w, -exponents), np.flatnonzero((combination > 0) | (alpha > 0))
 
 
 def prove(unit: UnitRows, support: np.ndarray) -> np.ndarray | None:
     """Weights (n,) of rows in the support whose combination is exactly zero, to round-off, if that can be proved.
 
-    With d + 1 rows in d dimensions some combination c of them is zero. With c = 1 at the last row the others solve a
-    square system; with an approximate inverse R of its matrix M and ||I - R M||_inf = delta < 1 the exact solution is
-    within ||R r||_inf/(1 - delta) of an approximate one with the residual r. Positive beyond that is positive.
+    Of k rows of rank k - 1 some combination c is zero. With c = 1 at the last row the others solve a square system in
+    k - 1 independent columns; with an approximate inverse R of its matrix M and ||I - R M||_inf = delta < 1 the exact
+    solution is within ||R r||_inf/(1 - delta) of an approximate one with the residual r. Positive beyond that is
+    positive. Other columns, such as the constant beside indicators that add up to it, must depend on these exactly.
 
     Source: Rump, Acta Numerica 19 (2010) 287-449, section 10.
     """
-    b = unit.b[support]
-    k, d = b.shape
-    if k != d + 1 or unit.exact.slices is None:  # b may be cut
+    k, d = len(support), unit.b.shape[1]
+    if not 2 <= k <= d + 1 or unit.exact.slices is None:  # b may be cut
         return None
-    matrix, last = b[:-1].T, b[-1]
+    columns = np.arange(d)
+    if k <= d:
+        columns = np.sort(qr(unit.b[support], mode="r", pivoting=True)[1][: k - 1])
+    b = np.ascontiguousarray(unit.b[support][:, columns])
+    exact, matrix = ExactMatrix(b), b[:-1].T
     try:
         inverse = np.linalg.inv(matrix)
     except np.linalg.LinAlgError:
         return None
-    c = np.append(inverse @ -last, 1.0)
+    c = np.append(inverse @ -b[-1], 1.0)
     for _ in range(2):
-        residual = unit.exact.dot_rows(c, support)
-        correction = inverse @ residual
-        c[:-1] -= correction
-    residual = np.abs(unit.exact.dot_rows(c, support)) * (1 + 1e-15)
-    # Products of d terms err by at most d ulps of the sum of their sizes; 1.01 covers these estimates themselves.
-    eps = 1.01 * (d + 2) * np.finfo(float).eps
+        c[:-1] -= inverse @ exact.dot_rows(c)
+    residual = np.abs(exact.dot_rows(c)) * (1 + 1e-15)
+    # Products of k terms err by at most k ulps of the sum of their sizes; 1.01 covers these estimates themselves.
+    eps = 1.01 * (k + 2) * np.finfo(float).eps
     size = np.abs(inverse)
-    off = np.abs(inverse @ matrix - np.eye(d)) + eps * (size @ np.abs(matrix))
+    off = np.abs(inverse @ matrix - np.eye(k - 1)) + eps * (size @ np.abs(matrix))
     delta = 1.01 * off.sum(axis=1).max()
-    error = 1.01 * (size @ residual * (1 + eps)).max() / (1 - delta) if delta < 1 else np.inf
+    error = 1.01 * (1 + eps) * (size @ residual).max() / (1 - delta) if delta < 1 else np.inf
     if not (c[:-1] > error + 1e-290).all():
+        return None
+    others = np.setdiff1d(np.arange(d), columns)
+    if not _depend(exact, unit.b[support][:, others], inverse.T @ unit.b[support[:-1]][:, others]):
         return None
     alpha = np.zeros(len(unit.h))
     alpha[support] = c
     return unit.weights(alpha)
+
+
+def _depend(exact: ExactMatrix, columns: np.ndarray, factors: np.ndarray) -> bool:
+    """Whether each of the columns is exactly the combination of the matrix that its factors, of few bits, say."""
+    mantissa, exponent = np.frexp(factors)
+    factors = np.ldexp(np.rint(np.ldexp(mantissa, FEW_BITS)), exponent - FEW_BITS)
+    factors[np.abs(factors) < 2.0**-FEW_BITS] = 0.0
+    for column, x in zip(columns.T, factors.T):
+        terms, shift = exact.terms(x) if x.any() else ([[0.0]] * len(column), 0)
+        if any(math.fsum([*row, -entry]) for row, entry in zip(terms, np.ldexp(column, -shift))):
+            return False
+    return True
 
 
 def not_separable(unit: UnitRows, weights: np.ndarray) -> NotSeparable:
