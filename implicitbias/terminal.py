@@ -346,7 +346,9 @@ def print_margins(problem) -> None:
         for norm in ("l1", "l2", "linf"):
             found = max_margin(problem, norm)
             unique = "yes" if found.unique else "no"
-            table.add_row(norm, f"{found.margin:.10g}", f"{found.relative_gap:.1e}", unique, str((found.dual > 0).sum()))
+            table.add_row(
+                norm, f"{found.margin:.10g}", f"{found.relative_gap:.1e}", unique, str((found.dual > 0).sum())
+            )
     console.print(table)
     for warning in loose:
         console.print(literal(f"note: {warning.message}"))

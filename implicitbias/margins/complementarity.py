@@ -1,4 +1,4 @@
-"""Linear complementarity in exact integers: convex quadratic and linear programs solved, or proved to have no answer."""
+"""Linear complementarity in exact integers: convex quadratic and linear programs solved, or proved infeasible."""
 
 import random
 

@@ -29,7 +29,7 @@ def solve(unit: UnitRows) -> Iterator:
 
 
 def numeric(unit: UnitRows) -> Iterator:
-    """Pairs (w, c) in float64: with unit rows b_i,  min { ||w||_2 : b_i.w >= h_i }, and c_i proportional to h_i alpha_i.
+    """Pairs (w, c) in float64: with unit rows b_i,  min { ||w||_2 : b_i.w >= h_i },  c_i proportional to h_i alpha_i.
 
     Source: Lawson and Hanson (1974), chapter 23.
     """

@@ -4,7 +4,6 @@ import numpy as np
 from scipy.optimize import linprog
 
 from implicitbias.margins.euclidean import least_distance
-from implicitbias.margins.unit_rows import UnitRows
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because

@@ -73,7 +73,9 @@ def _exactly(unit, p, stages, l2):
         margin = -1.0 if u is None else float(unit.relative(unit.exact.dot(u)).min())
         if not margin > 0:
             return
-        u = u / margin if p > 2 else u * diag * (margin / (diag @ u**2))  # on the scale of x: of margin 1; of sum(c) = 1
+        u = (
+            u / margin if p > 2 else u * diag * (margin / (diag @ u**2))
+        )  # on the scale of x: of margin 1; of sum(c) = 1
         x = u if x is l2.direction else ((stage - 2) * x + u) / (stage - 1)
 
 

@@ -23,7 +23,7 @@ def _too_large(system) -> bool:
 
 
 class IntegerRows:
-    """The rows as a_i = 2^(l_i) m_i with integers m_i, and levels: a_i.w >= 1 in one unit for all i is m_i.w >= level_i.
+    """The rows as a_i = 2^(l_i) m_i with integers m_i, and levels: a_i.w >= t for all i means m_i.w >= level_i t'.
 
     >>> data = IntegerRows(np.array([[1.0, -0.5], [4.0, 0.0]]))
     >>> data.m.tolist(), data.level.tolist()
@@ -97,9 +97,9 @@ def quadratic(unit: UnitRows, start, diag: np.ndarray | None = None) -> Iterator
 
 
 def linear(unit: UnitRows, norm: str) -> Iterator:
-    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1, as min { cost.x : G x >= level, x >= 0 }.
+    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1.
 
-    l1: w = x+ - x-, all of cost 1. linf: w = x - r 1 with x <= 2 r, and r costs 1.
+    As min { cost.x : G x >= level, x >= 0 }.  l1: w = x+ - x-, all of cost 1. linf: w = x - r 1 with x <= 2 r, and r costs 1.
 
     Errors: ``NotSeparable``.
     """

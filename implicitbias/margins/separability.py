@@ -114,7 +114,7 @@ def _depend(exact: ExactMatrix, columns: np.ndarray, factors: np.ndarray) -> boo
 
 
 def not_separable(unit: UnitRows, weights: np.ndarray) -> NotSeparable:
-    """The error for weights (n,) that round a proof; what is left of their combination is computed without round-off."""
+    """The error for weights (n,) that round a proof, with what is left of their combination."""
     alpha = unit.multipliers(weights)
     left = np.linalg.norm(unit.exact.dot_rows(alpha))
     return NotSeparable(weights, left / (alpha @ np.linalg.norm(unit.b, axis=1)))

@@ -223,7 +223,8 @@ def _relative_margin(unit: UnitRows, w) -> float:
 
 def _scaled(value, exponent, towards):
     """value 2^exponent, rounded in one direction."""
-    result = float(np.ldexp(value, exponent))
+    with np.errstate(over="ignore"):
+        result = float(np.ldexp(value, exponent))
     return result if np.ldexp(result, -exponent) == value else math.nextafter(result, towards)
 
 

@@ -1,4 +1,4 @@
-"""Margins in rational arithmetic, written for being obvious: the simplex method by Bland's rule, and all active sets."""
+"""Margins in rational arithmetic, written to be obvious: Bland's simplex method, and all active sets in turn."""
 
 from fractions import Fraction
 from itertools import combinations
@@ -9,7 +9,7 @@ def rationals(rows):
 
 
 def maximum(table, right, cost):
-    """max { cost.x : table x <= right, x >= 0 } with right >= 0, or None if it has no end. Bland's rule never circles."""
+    """max { cost.x : table x <= right, x >= 0 }, right >= 0; None if it has no end. Bland's rule never circles."""
     rows = [[*row, b] for row, b in zip(table, right, strict=True)]
     cost, value = list(cost), Fraction(0)
     basic, free = [-1 - i for i in range(len(rows))], list(range(len(cost)))  # slack i has the number -1 - i
@@ -38,10 +38,6 @@ def maximum(table, right, cost):
         basic[i], free[j] = free[j], basic[i]
 
 
-def separable(rows) -> bool:
-    return margin(rows, "l1") is not None
-
-
 def margin(rows, norm):
     """The l1 or linf margin, the inverse of max { sum(y) : N*(A'y) <= 1, y >= 0 }; None if that has no end."""
     rows = rationals(rows)
@@ -59,7 +55,7 @@ def margin(rows, norm):
 
 
 def squared_margin(rows, diag=None):
-    """The square of the l2 margin (of mahalanobis, for diag > 0), from the one set of rows whose multipliers are right."""
+    """The square of the l2 margin (mahalanobis for diag > 0), from the set of rows whose multipliers are right."""
     rows = rationals(rows)
     diag = [Fraction(float(x)) for x in diag] if diag is not None else [Fraction(1)] * len(rows[0])
     gram = [[sum(x * y / w for x, y, w in zip(a, b, diag, strict=True)) for b in rows] for a in rows]
