@@ -10,6 +10,7 @@ _PUBLIC = {
     "Problem": "implicitbias.problem",
     "InputError": "implicitbias.errors",
     "NotSeparable": "implicitbias.errors",
+    "Undecided": "implicitbias.errors",
     "max_margin": "implicitbias.margins",
     "predict": "implicitbias.limits",
     "Limit": "implicitbias.limits",

@@ -48,7 +48,7 @@ Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")
 
 def main() -> None:
     """Entry point: a user's mistake is one sentence a mistake on stderr and exit code 2, never a traceback."""
-    from implicitbias.errors import InputError, NotSeparable, NotWritten
+    from implicitbias.errors import InputError, NotSeparable, NotWritten, Undecided
 
     sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
     try:
@@ -59,7 +59,7 @@ def main() -> None:
         if len(error.mistakes) > MOST_MISTAKES:
             print(f"... and {len(error.mistakes) - MOST_MISTAKES} more mistakes", file=sys.stderr)
         sys.exit(2)
-    except NotSeparable as error:
+    except (NotSeparable, Undecided) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except NotWritten as error:
@@ -280,7 +280,7 @@ def margins(
     standardize: Standardize = False,
     intercept: Intercept = False,
 ) -> None:
-    """The certified max-margin separators of a data file, or the proof that it has none."""
+    """The certified max-margin separators of a data file, or the proof that it has none (exit code 2)."""
     from implicitbias import terminal
 
     problem = _problem(

@@ -41,10 +41,11 @@ class NotWritten(OSError):
 
 
 class NotSeparable(ValueError):
-    """Data without a separator: the convex combination ``weights`` (n,) of the rows is zero.
+    """Data without a separator: a convex combination of the rows is exactly zero.
 
     By Gordan's theorem exactly one of two things exists: w with min_i a_i.w > 0, or c in the simplex
-    with A'c = 0. The weights are that c, so they prove the statement.
+    with A'c = 0. That such a c exists has been proved; ``weights`` (n,) is one, rounded to float64, and ``residual``
+    what this rounding leaves of A'c, as a part of the rows that it combines.
     """
 
     def __init__(self, weights: np.ndarray, residual: float):
@@ -56,11 +57,30 @@ class NotSeparable(ValueError):
         more = f" + ... ({len(support) - 6} more rows)" if len(support) > 6 else ""
         super().__init__(
             f"the data are not separable: the convex combination {terms}{more} of the rows is zero "
-            f"(to {self.residual:.1e}), so no direction has a positive margin on every row"
+            f"(these rounded weights: to {self.residual:.1e}), so no direction has a positive margin on every row"
         )
 
     def __reduce__(self):
         return type(self), (self.weights, self.residual)
+
+
+class Undecided(ValueError):
+    """Data of which float64 has neither a separator to show nor the proof that there is none.
+
+    ``scale`` is how near to a separator it has come: a direction whose smallest margin a_i.w is -scale, as a part of
+    sum_j |a_ij w_j|. The sign of a margin smaller than that is unknown.
+    """
+
+    def __init__(self, scale: float):
+        self.scale = float(scale)
+        super().__init__(
+            "separability is undecided at this precision: no float64 direction with a positive margin on every row was "
+            f"found, and no proof that there is none; margins below {self.scale:.0e} of the terms that they are summed "
+            "from could not be told from zero (leave out features that nearly depend on each other)"
+        )
+
+    def __reduce__(self):
+        return type(self), (self.scale,)
 
 
 def one_line(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 import tomllib
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -353,11 +354,17 @@ def print_margins(problem) -> None:
         console.print(literal(words))
     title = f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: certified max-margin separators"
     table = _table(title, "norm", "margin", "relative gap", "unique", "support vectors")
-    for norm in ("l1", "l2", "linf"):
-        found = max_margin(problem, norm)
-        unique = "yes" if found.unique else "no"
-        table.add_row(norm, f"{found.margin:.10g}", f"{found.relative_gap:.1e}", unique, str((found.dual > 0).sum()))
+    with warnings.catch_warnings(record=True) as loose:
+        warnings.simplefilter("always", RuntimeWarning)
+        for norm in ("l1", "l2", "linf"):
+            found = max_margin(problem, norm)
+            unique = "yes" if found.unique else "no"
+            table.add_row(
+                norm, f"{found.margin:.10g}", f"{found.relative_gap:.1e}", unique, str((found.dual > 0).sum())
+            )
     console.print(table)
+    for warning in loose:
+        console.print(literal(f"note: {warning.message}"))
 
 
 def print_limit(problem, optimizer, limit) -> None:

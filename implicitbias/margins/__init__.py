@@ -1,5 +1,7 @@
 """Certified max-margin directions: gamma_N = max { min_i a_i.w : N(w) <= 1 }, one file per kind of norm."""
 
+import numpy as np
+
 from implicitbias.margins import euclidean, mahalanobis, polyhedral, power
 from implicitbias.margins.norms import canonical
 from implicitbias.margins.separator import Separator, certified
@@ -33,11 +35,13 @@ def max_margin(problem, norm="l2") -> Separator:
     with the smallest l2 norm. With zeros in diag N is a seminorm: see ``margins.mahalanobis`` for what the gap
     means there.
 
-    Errors: ``NotSeparable`` with the weights that prove it, for every norm alike; ``InputError`` for a bad norm, and
-    for a diag whose zero coordinates separate the data by themselves (the margin would be infinite).
-    A RuntimeWarning says so if the relative gap is above 1e-6. Usually it is below 1e-11; it grows as 1e-17 over
-    the margin of the unit rows, because float64 data know a tiny margin to no more digits. Data are separable when
-    that margin is above 1e-12 (see ``euclidean.SEPARABLE`` for why).
+    Nothing hangs on a threshold: the verdict is about the float64 rows as they are, however they are scaled. A
+    Separator has a positive margin, shown without round-off; ``NotSeparable`` is raised where some convex combination
+    of the rows is proved to be exactly zero, for every norm alike; ``Undecided`` where neither could be shown.
+    ``InputError``: a bad norm, or a diag whose zero coordinates separate the data by themselves (the margin would be
+    infinite), or a margin beyond the range of float64. A RuntimeWarning says so if the relative gap is above 1e-6.
+    Usually it is below 1e-13; it grows as 1e-16 over the margin of the unit rows, because the entries of a direction
+    are rounded to float64.
 
     >>> sep = max_margin([[1.0, 0.0], [0.0, 2.0]], norm="l2")
     >>> sep.direction.round(6)
@@ -55,11 +59,27 @@ def max_margin(problem, norm="l2") -> Separator:
     cache = problem.__dict__.setdefault("_separators", {})
     if norm in cache:
         return cache[norm]
-    unit = UnitRows(problem.rows)
+    kept = problem.rows.any(axis=0)
+    if not kept.all():
+        cache[norm] = _widened(problem, norm, kept)
+        return cache[norm]
+    unit = problem.__dict__.setdefault("_unit_rows", None) or UnitRows(problem.rows)
+    problem.__dict__["_unit_rows"] = unit
     # Separability is a property of the data, not of the norm: the l2 problem decides it once for all of them.
     if "l2" not in cache:
-        cache["l2"] = certified(problem.rows, "l2", euclidean.solve(unit))
+        cache["l2"] = certified(unit, "l2", euclidean.solve(unit))
     if norm not in cache:
         solve = _SOLVERS[norm if isinstance(norm, str) else norm[0]]
-        cache[norm] = certified(problem.rows, norm, solve(unit, norm, cache["l2"]))
+        cache[norm] = certified(unit, norm, solve(unit, norm, cache["l2"]))
     return cache[norm]
+
+
+def _widened(problem, norm, kept):
+    """Columns without entries take no part: the separator without them, and zeros in their place."""
+    narrow = problem.__dict__.setdefault("_narrow", None) or Problem(problem.rows[:, kept])
+    problem.__dict__["_narrow"] = narrow
+    inner = (norm[0], np.array(norm[1])[kept]) if norm[0] == "mahalanobis" else norm
+    found = max_margin(narrow, inner)
+    direction = np.zeros(problem.d)
+    direction[kept] = found.direction
+    return Separator(norm, direction, found.margin, found.dual, found.gap, problem.rows, found)

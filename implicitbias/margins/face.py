@@ -4,13 +4,12 @@ import numpy as np
 from scipy.optimize import linprog
 
 from implicitbias.margins.euclidean import least_distance
-from implicitbias.margins.norms import dual_value
-from implicitbias.margins.unit_rows import UnitRows
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
 # the inequalities that imply it stay.
 ZERO = 1e-9
+ROUND_OFF = 2.0**-46  # of a sum, as a part of its terms: the weights are rounded, and a hundred of them are added
 # Singular values below this part of the largest are round-off of an equation that depends on the others.
 RANK = 1e-11
 # Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
@@ -27,32 +26,34 @@ class Face:
     by the other rows and the norm's own inequalities. z = 0 is feasible by construction.
 
     Arguments
-        rows       (n, d) the rows a_i
+        unit       the rows a_i
         norm       "l1", "linf" or ("mahalanobis", diag)
         direction  (d,) an optimal direction with N(direction) = 1
         dual       (n,) optimal weights in the simplex
 
-    >>> face = Face(np.array([[2.0, 1.0], [2.0, -1.0]]), "linf", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    >>> unit = UnitRows(np.array([[2.0, 1.0], [2.0, -1.0]]))
+    >>> face = Face(unit, "linf", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
     >>> face.is_point, face.nearest(np.array([0.7, 0.2]))
     (True, array([1., 0.]))
     """
 
-    def __init__(self, rows, norm, direction, dual):
-        unit = UnitRows(rows)
+    def __init__(self, unit, norm, direction, dual):
         self.direction = direction
-        y = rows.T @ dual
-        weight = dual / unit.h  # the weight of the unit row
-        tight = weight > ZERO * weight.max()
+        alpha = unit.multipliers(dual)
+        y = unit.exact.dot_rows(alpha)
+        terms = np.abs(unit.b).T @ alpha
+        known = np.minimum(ZERO * terms, np.maximum(ZERO * np.abs(y).max(), ROUND_OFF * terms))
+        tight = alpha > ZERO * alpha.max()
         if norm == "linf":
-            free = np.abs(y) <= ZERO * np.abs(y).max()
+            free = np.abs(y) <= known
         elif norm == "l1":
-            free = np.abs(y) >= (1 - ZERO) * dual_value("l1", y)
+            free = np.abs(y) >= np.abs(y).max() - known
         else:
             free = np.array(norm[1]) == 0
         equations = unit.b[tight][:, free]
         # Rows: b_i.w - h_i t has slack >= 0, with t the margin in units of the shortest row.
-        products = unit.b @ direction
-        level = (rows @ direction).min() / unit.scale
+        products = unit.exact.dot(direction)
+        level = unit.relative(products).min()
         normals, slack = [unit.b[~tight][:, free]], [(products - unit.h * level)[~tight]]
         if norm == "linf":
             normals += [np.eye(free.sum()), -np.eye(free.sum())]

@@ -1,17 +1,17 @@
 """Max-margin directions for N(w)^2 = sum_j diag_j w_j^2, zeros in diag included."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from implicitbias.errors import InputError, NotSeparable
-from implicitbias.margins import euclidean
-from implicitbias.margins.separator import Separator, dual_bound, primal
+from implicitbias.margins import euclidean, rational
+from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 
-TIGHT = 1e-11  # relative gap of a pair that solves its KKT system to round-off
 
-
-def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
-    """Pairs (w, c) for  max { min_i a_i.w : sum_j diag_j w_j^2 <= 1 }.
+def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
+    """Pairs (w, c) for  max { min_i a_i.w : sum_j diag_j w_j^2 <= 1 }, each better.
 
     diag > 0: v_j = sqrt(diag_j) w_j makes it the l2 problem of the rows a_ij / sqrt(diag_j).
 
@@ -25,31 +25,39 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> list:
 
     Source: Qian and Qian, arXiv 1906.03559 (AdaGrad); the KKT system is Boyd and Vandenberghe (2004), section 10.1.
     """
-    rows, diag = l2._rows, np.array(norm[1])
+    diag = np.array(norm[1])
     free = diag == 0
-    if not free.any():
-        return [(w / np.sqrt(diag), c) for w, c in euclidean.solve(UnitRows(rows / np.sqrt(diag)))]
-    _check_bounded(unit, free)
+    if free.any():
+        _check_bounded(unit, free)
+    yield from _with_free(unit, diag) if free.any() else _scaled(unit, diag, np.sqrt(diag))
+    yield from rational.quadratic(unit, np.flatnonzero(l2.dual), diag)
+    yield l2.direction, l2.dual
+
+
+def _scaled(unit, diag, root):
+    """The l2 problem of the rows a_ij / root_j."""
+    with np.errstate(over="ignore"):
+        rows = unit.b / root
+    if np.isfinite(rows).all() and rows.any(axis=1).all():
+        for w, c in euclidean.numeric(UnitRows(rows, shift=unit.e)):
+            yield w / root, c
+
+
+def _with_free(unit, diag):
+    """Pairs that solve the KKT system, and if there are none such, pairs of a diag without zeros."""
+    free = diag == 0
     root = np.sqrt(np.where(free, 1.0, diag))
-    exact, tilted = [], []
+    tilted = []
     # A tiny cost on the free coordinates (Tikhonov) finds the active rows and the shortest f; the KKT system of those
     # rows then has no such cost. Too small a cost drowns v in round-off, too large a cost tilts it: several sizes.
     for tiny in (1e-3, 1e-5, 1e-2, 1e-4, 1e-1, 1e-6, 1e-7):
         cheap = np.where(free, tiny * np.sqrt(diag[~free].mean()), root)
-        try:
-            pairs = euclidean.solve(UnitRows(rows / cheap))
-        except (NotSeparable, RuntimeError):  # drowned: the data are separable, as the l2 problem has shown
-            continue
-        for w, c in pairs:
-            tilted.append((w / cheap, c))
-            exact += _without_cost(unit, free, root, c)
-        # The weights of a tilted pair are off by the square root of its gap, those of an exact one only by round-off,
-        # and the face is read off the weights: a tilted pair is the last resort.
-        for pair in exact[-1:]:
-            direction, margin = primal(rows, norm, pair[0])
-            if margin > 0 and dual_bound(rows, norm, pair[1], direction) / margin - 1 < TIGHT:
-                return [pair]
-    return [*exact, *tilted, (l2.direction, l2.dual)]
+        for w, c in _scaled(unit, diag, cheap):
+            tilted.append((w, c))
+            yield from _without_cost(unit, free, root, c)
+    # The weights of a tilted pair are off by the square root of its gap, those of an exact one only by round-off,
+    # and the face is read off the weights: a tilted pair is the last resort.
+    yield from tilted
 
 
 def _check_bounded(unit, free):
@@ -60,8 +68,8 @@ def _check_bounded(unit, free):
         unbounded = False
     else:
         try:
-            euclidean.solve(UnitRows(own))
-            unbounded = True
+            own = UnitRows(unit.rows[:, free])
+            unbounded = certified(own, "l2", euclidean.solve(own)).margin > 0
         except NotSeparable:
             unbounded = False
     if unbounded:
@@ -74,7 +82,7 @@ def _check_bounded(unit, free):
 def _without_cost(unit, free, root, c):
     """[The pair] that solves the KKT system of the rows with weight: b_S.w = h_S, v = P_S'alpha, F_S'alpha = 0."""
     # Weights of the order of the tiny cost belong to rows that hold f only, or to none.
-    support = np.flatnonzero(c / unit.h > 0)
+    support = np.flatnonzero(c)
     costly, own = unit.b[support][:, ~free] / root[~free], unit.b[support][:, free]
     s, k = own.shape
     system = np.block([[costly @ costly.T, own], [own.T, np.zeros((k, k))]])

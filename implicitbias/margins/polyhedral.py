@@ -1,63 +1,77 @@
 """The l1 and linf max-margin directions: linear programs, refined until their certificate is tight."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.optimize import linprog
 
+from implicitbias.margins import rational
+from implicitbias.margins.exact import ExactMatrix
 from implicitbias.margins.face import Face
-from implicitbias.margins.separator import Separator, dual_bound, primal
-from implicitbias.margins.unit_rows import UnitRows, exact_product
+from implicitbias.margins.separator import Separator, primal
+from implicitbias.margins.unit_rows import UnitRows
 
-# Simplex vertices are exact to round-off, so a gap above this says that a basis was accepted a tolerance too early.
-TIGHT = 1e-11
 IPM, SIMPLEX = "highs-ipm", "highs-ds"
 # Each refinement magnifies what is left by this much; it stays below 1e10 so that O(1) quantities remain ordinary.
 MAGNIFY = 1e7
+ROUNDS = 5
 
 
-def solve(unit: UnitRows, norm: str, l2: Separator) -> list:
-    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1.
+def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
+    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1, each better.
 
-    The program in unit rows:  max t  subject to  b_i.w >= (gamma_2/scale) h_i t  and the norm's own bounds, with w
-    split into positive and negative parts for l1. gamma_2 makes t lie between 1/sqrt(d) and sqrt(d). The multipliers
-    of the rows are the weights c. If the gap is not tight the program is solved again for the magnified residuals
-    (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464).
+    The program in unit rows:  max t  subject to  b_i.w >= g h_i t  and the norm's own bounds, with w split into
+    positive and negative parts for l1. With g the l2 margin in units of the shortest row t lies between 1/sqrt(d) and sqrt(d).
+    The multipliers of the rows are the weights c. If the gap is not tight the program is solved again for the magnified
+    residuals (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
 
     Where the optimal face is not a point, w is its point of smallest l2 norm.
     """
-    rows = l2._rows
-    n, d = rows.shape
-    level = -(l2.margin / unit.scale) * unit.h[:, None]
+    for w, c in itertools.chain(_refinements(unit, norm, l2), rational.linear(unit, norm)):
+        direction, margin = primal(unit, norm, w)
+        if margin > 0:
+            face = Face(unit, norm, direction, c)
+            if face.basis.shape[1]:
+                shortest, kept = primal(unit, norm, face.nearest(np.zeros_like(direction)))
+                if kept >= margin * (1 - 1e-11):
+                    direction = shortest
+        yield direction, c
+    yield l2.direction, l2.dual  # feasible for every norm, in case a program fails
+
+
+def _refinements(unit, norm, l2):
+    n, d = unit.b.shape
+    columns = _small_columns(unit.b)
+    b = np.ldexp(unit.b, -columns)
+    # Below 1e-6 the column of t would be lost among the tolerances of HiGHS.
+    level = -max(float(np.ldexp(l2.margin, -unit.lowest)), 1e-6) * unit.h[:, None]
+    bound = np.ldexp(1.0, columns)
     if norm == "linf":
-        matrix, rhs = np.hstack([unit.b, level]), np.zeros(n)
-        lower, upper = np.r_[-np.ones(d), 0.0], np.r_[np.ones(d), 2 * np.sqrt(d)]
+        matrix, rhs = np.hstack([b, level]), np.zeros(n)
+        lower, upper = np.r_[-bound, 0.0], np.r_[bound, 2 * np.sqrt(d)]
     else:
-        matrix = np.vstack([np.hstack([unit.b, -unit.b, level]), np.r_[-np.ones(2 * d), 0.0]])
+        price = np.ldexp(1.0, -columns)
+        matrix = np.vstack([np.hstack([b, -b, level]), np.r_[-price, -price, 0.0]])
         rhs = np.r_[np.zeros(n), -1.0]
-        lower, upper = np.zeros(2 * d + 1), np.r_[np.ones(2 * d), 2.0]
+        lower, upper = np.zeros(2 * d + 1), np.r_[bound, bound, 2.0]
     cost = np.zeros(matrix.shape[1])
     cost[-1] = -1.0
-    best = (l2.direction, l2.dual)  # feasible for every norm, in case a program fails
-    best_gap = np.inf
-    program = (cost, matrix, rhs, lower, upper)
-    x = y = None
-    for _ in range(3):
-        solution = _program(*program) if x is None else _refined(*program, x, y)
+    x = y = exact = None
+    for _ in range(ROUNDS):
+        if x is None:
+            solution = _program(cost, matrix, rhs, lower, upper)
+        else:
+            exact = exact or ExactMatrix(matrix)
+            solution = _refined(cost, exact, rhs, lower, upper, x, y)
         if solution is None:
-            break
+            return
         x, y = solution
-        w = x[:d] if norm == "linf" else x[:d] - x[d : 2 * d]
-        if not (w.any() and (y[:n] > 0).any()):
-            continue
-        c = unit.weights(y[:n])
-        direction, margin = primal(rows, norm, w)
-        gap = dual_bound(rows, norm, c, direction) / margin - 1 if margin > 0 else np.inf
-        if gap < best_gap:
-            best, best_gap = (direction, c), gap
-        if best_gap < TIGHT:
-            break
+        w = np.ldexp(x[:d] if norm == "linf" else x[:d] - x[d : 2 * d], -columns)
+        if w.any() and (y[:n] > 0).any():
+            yield w, unit.weights(y[:n])
         # Very short levels are met only if the others leave room for the round-off of a product.
         rhs[:n] = unit.slack
-    return [best] if best_gap == np.inf else [_canonical(rows, norm, *best)]
 
 
 def _program(cost, matrix, rhs, lower, upper):
@@ -70,18 +84,16 @@ def _program(cost, matrix, rhs, lower, upper):
 
 def _refined(cost, matrix, rhs, lower, upper, x, y):
     """(x, y) with a correction: the same program for the residuals, magnified, with the row slacks s as variables."""
-    value = exact_product(matrix, x) - rhs
+    value = matrix.dot(x) - rhs
     slack = np.maximum(value, 0.0)
     # New variables (x', s') are MAGNIFY times the changes; s costs y, because the objective has y taken out.
-    reduced = np.concatenate([cost - exact_product(matrix.T, y), y]) * MAGNIFY
+    reduced = np.concatenate([cost - matrix.dot_rows(y), y]) * MAGNIFY
     bounds = np.column_stack([np.r_[lower - x, -slack], np.r_[upper - x, np.full(len(y), np.inf)]]) * MAGNIFY
     bounds[:, 0] = np.minimum(bounds[:, 0], 0.0)  # x may be outside its bounds by round-off
-    equations = np.hstack([matrix, -np.eye(len(y))])
-    shift = ((slack - value) * MAGNIFY).astype(np.float64)
+    equations = np.hstack([matrix.rows, -np.eye(len(y))])
+    shift = (slack - value) * MAGNIFY
     # The interior point method is the one that circles on magnified costs.
-    result = _highs(
-        (SIMPLEX, IPM), reduced.astype(np.float64), A_eq=equations, b_eq=shift, bounds=bounds.astype(np.float64)
-    )
+    result = _highs((SIMPLEX, IPM), reduced, A_eq=equations, b_eq=shift, bounds=bounds)
     return None if result is None else (x + result.x[: len(x)] / MAGNIFY, y + result.eqlin.marginals / MAGNIFY)
 
 
@@ -101,11 +113,7 @@ def _highs(methods, cost, **constraints):
     return None
 
 
-def _canonical(rows, norm, direction, c):
-    """The point of the optimal face with the smallest l2 norm, if it keeps the margin to round-off."""
-    _, margin = primal(rows, norm, direction)
-    face = Face(rows, norm, direction, c)
-    if face.basis.shape[1] == 0:
-        return direction, c
-    shortest, kept = primal(rows, norm, face.nearest(np.zeros_like(direction)))
-    return (shortest if kept >= margin * (1 - 1e-11) else direction), c
+def _small_columns(b):
+    """Exponents of the columns in which all entries are small: HiGHS takes numbers below 1e-9 for zero."""
+    exponents = np.frexp(np.abs(b).max(axis=0))[1]
+    return np.where(exponents < -10, exponents, 0)

@@ -1,14 +1,19 @@
 """A max-margin direction together with what proves it."""
 
+import math
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from implicitbias.errors import InputError
-from implicitbias.margins.norms import dual_value, norm_value
-from implicitbias.margins.unit_rows import exact_product
+from implicitbias.errors import InputError, Undecided
+from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value
+from implicitbias.margins.unit_rows import UnitRows
+
+TIGHT = 1e-13  # a relative gap that needs no further solver
+VERTEX = 1e-11  # the same for linear programs: a gap above this says that a basis was accepted a tolerance too early
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,7 @@ class Separator:
     dual: np.ndarray
     gap: float
     _rows: np.ndarray = field(repr=False)
+    _inner: "Separator | None" = field(default=None, repr=False)  # that of the columns with entries, if some have none
 
     def __post_init__(self):
         for array in (self.direction, self.dual):
@@ -51,15 +57,21 @@ class Separator:
 
     @property
     def _strictly_convex(self) -> bool:
-        if isinstance(self.norm, str):
-            return self.norm == "l2"
-        return self.norm[0] == "lp" or min(self.norm[1]) > 0
+        return self.norm not in ("l1", "linf") and not is_seminorm(self.norm)
 
     @cached_property
     def _face(self):
         from implicitbias.margins.face import Face
 
-        return Face(self._rows, self.norm, self.direction, self.dual)
+        return Face(UnitRows(self._rows), self.norm, self.direction, self.dual)
+
+    @property
+    def _idle(self) -> np.ndarray:
+        """(d,) the columns without entries that the norm lets have any value on the optimal face."""
+        empty = ~self._rows.any(axis=0)
+        if is_seminorm(self.norm):
+            return empty & (np.array(self.norm[1]) == 0)
+        return empty & (self.norm == "linf")
 
     @cached_property
     def unique(self) -> bool:
@@ -69,6 +81,8 @@ class Separator:
         random directions: it is a point if its width there is below 1e-7 of the direction's length (``Face``).
         Source: Mangasarian, Linear Algebra Appl. 25 (1979) 151-162, where uniqueness is decided by such programs.
         """
+        if self._inner is not None:
+            return self._inner.unique and not self._idle.any()
         return self._strictly_convex or self._face.is_point
 
     def distance(self, u) -> float:
@@ -93,23 +107,46 @@ class Separator:
         size = norm_value(self.norm, u)
         if size == 0.0:
             raise InputError("u has norm 0 and so no direction")
-        u = u / size
+        return self._distance(u / size)
+
+    def _distance(self, u) -> float:
+        if self._inner is not None:
+            kept = self._rows.any(axis=0)
+            return math.hypot(self._inner._distance(u[kept]), float(np.linalg.norm(u[~kept & ~self._idle])))
         nearest = self.direction if self._strictly_convex else self._face.nearest(u)
         return float(np.linalg.norm(u - nearest))
 
 
-def certified(rows: np.ndarray, norm, candidates) -> Separator:
-    """The best pair among ``candidates`` [(w, c), ...] as a Separator, its gap computed from the pair itself.
+def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
+    """The best of the ``pairs`` (w, c), taken one after the other until their gap is as small as round-off lets it be.
 
     The primal and the dual are chosen apart: the largest margin and the smallest bound bracket the optimum even if
-    they come from different candidates. Sums run in extended precision, so that the gap is the pair's own.
+    they come from different pairs. Both are computed without round-off and then rounded outwards.
+
+    Errors: ``Undecided`` if no w of them has a positive margin.
     """
-    primals = [primal(rows, norm, w) for w, _ in candidates]
-    direction, margin = max(primals, key=lambda pair: pair[1])
-    duals = [(c, dual_bound(rows, norm, c, direction)) for _, c in candidates]
-    c, bound = min(duals, key=lambda pair: pair[1])
-    # Round-off of the norms may leave the bound an ulp or two below the margin.
-    sep = Separator(norm, direction, margin, c, max(bound - margin, 0.0), rows)
+    direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
+    name = norm if isinstance(norm, str) else norm[0]
+    tight = VERTEX if norm in ("l1", "linf") else TIGHT
+    for w, weights in pairs:
+        its_direction, its_margin = primal(unit, norm, w)
+        if its_margin > margin:
+            direction, margin = its_direction, its_margin
+            if c is not None and is_seminorm(norm):  # a bound that depends on the direction
+                c, bound = dual_bound(unit, norm, c, direction)
+        if weights is not None:
+            weights, its_bound = dual_bound(unit, norm, weights, direction)
+            if c is None or its_bound < bound:
+                c, bound = weights, its_bound
+        if not margin > 0:
+            relative = max(relative, _relative_margin(unit, w))
+        elif bound - margin <= tight * margin or bound - margin <= _round_off(unit, direction, c):
+            break
+    if margin == 0 or bound == np.inf:
+        raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
+    if not margin > 0:
+        raise Undecided(max(-relative, np.finfo(float).eps))
+    sep = Separator(norm, direction, margin, c, _difference_above(bound, margin), unit.rows)
     if not sep.gap <= 1e-6 * sep.margin:
         warnings.warn(
             f"the {norm} margin is only certified to a relative gap of {sep.relative_gap:.1e}",
@@ -119,19 +156,78 @@ def certified(rows: np.ndarray, norm, candidates) -> Separator:
     return sep
 
 
-def primal(rows, norm, w):
-    """(w/N(w), its margin)."""
-    w = w / norm_value(norm, w)
+def primal(unit: UnitRows, norm, w):
+    """(w/N(w), its margin or a few ulps less); (w, -inf) for a w without a direction."""
+    size = norm_value(norm, w)
+    if not 0 < size < np.inf:
+        return w, -np.inf
+    w = w / size
     w = w / norm_value(norm, w)  # the first division is inexact when w is tiny or huge
-    return w, float(exact_product(rows, w).min())
+    terms, exponent = unit.exact.terms(w)
+    products = np.array([math.fsum(row) for row in terms])
+    relative = unit.relative(products)
+    smallest = relative.min()
+    if not smallest > 0:
+        return w, -np.inf
+    margin = float(smallest)
+    if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == smallest)):
+        margin = math.nextafter(margin, -math.inf)
+    margin = _scaled(margin, exponent + unit.lowest, 0.0)
+    size = norm_above(norm, w)
+    return w, margin if size <= 1 else math.nextafter(margin / size, 0.0)
 
 
-def dual_bound(rows, norm, c, direction) -> float:
-    """N*(A'c), an upper bound on every margin; with a seminorm, on those whose free part is no longer than ours."""
+def dual_bound(unit: UnitRows, norm, c, direction):
+    """(c, N*(A'c)/sum(c) or a few ulps more), an upper bound on every margin.
+
+    With a seminorm it bounds those whose free part is no longer than the direction's. Weights that do not reach
+    2^-900 of what the largest contribute are set to 0.
+    """
+    exponents = np.frexp(c)[1] + unit.e
+    top = exponents[c > 0].max()
+    c = np.where(exponents < top - 900, 0.0, c)
     support = np.flatnonzero(c)
-    y = exact_product(rows[support].T, c[support]).astype(np.float64)
-    bound = dual_value(norm, y)
-    if isinstance(norm, tuple) and norm[0] == "mahalanobis":
+    terms, exponent = unit.exact.terms(np.ldexp(c[support], unit.e[support] - top), support, transposed=True)
+    y = np.array([math.fsum(row) for row in terms])
+    above = np.nextafter(np.abs(y), np.inf)
+    if norm in ("l1", "linf"):  # where the bound may be exact
+        for j, row in enumerate(terms):
+            if math.fsum([*row, -y[j]]) * y[j] <= 0:
+                above[j] = abs(y[j])
+    bound = dual_above(norm, above)
+    if is_seminorm(norm):
         free = np.array(norm[1]) == 0
-        bound += float(np.linalg.norm(y[free]) * np.linalg.norm(direction[free]))
-    return bound
+        bound = (bound + norm_above("l2", above[free]) * norm_above("l2", direction[free])) * (1 + 2.0**-50)
+    bound = _scaled(bound, exponent + int(top), math.inf)
+    total = math.fsum(c)
+    if total < 1 or math.fsum([*c, -1.0]) < 0:
+        bound = math.nextafter(bound / math.nextafter(total, -math.inf), math.inf)
+    return c, bound
+
+
+def _round_off(unit: UnitRows, direction, c) -> float:
+    """How little the rounding of a direction's entries may move the certificate: an eighth of its bound."""
+    support = np.flatnonzero(c)
+    moved = np.abs(unit.b[support]) @ np.abs(direction)
+    return float(np.ldexp(c[support] * moved, unit.e[support] - 56).sum())
+
+
+def _relative_margin(unit: UnitRows, w) -> float:
+    """min_i a_i.w / sum_j |a_ij w_j|; -1 for a w without a direction."""
+    size = np.abs(w).max()
+    if not 0 < size < np.inf:
+        return -1.0
+    w = w / size
+    return float((unit.exact.dot(w) / np.maximum(np.abs(unit.b) @ np.abs(w), 1e-300)).min())
+
+
+def _scaled(value, exponent, towards):
+    """value 2^exponent, rounded in one direction."""
+    with np.errstate(over="ignore"):
+        result = float(np.ldexp(value, exponent))
+    return result if np.ldexp(result, -exponent) == value else math.nextafter(result, towards)
+
+
+def _difference_above(a, b):
+    difference = a - b
+    return math.nextafter(difference, math.inf) if math.fsum([a, -b, -difference]) > 0 else difference

@@ -13,7 +13,7 @@ from implicitbias.measure import MEASURES, NORMS
 
 # Orders whose predictions differ at the same batch size.
 RIVALS = ("reshuffle", "replacement", "cyclic")
-STATUSES = ("ok", "diverged", "non_finite", "not_separable", "timeout", "error")
+STATUSES = ("ok", "diverged", "non_finite", "not_separable", "undecided", "timeout", "error")
 
 _MEASURES = [pa.field(name, pa.int64() if kind is int else pa.float64()) for name, kind in MEASURES.items()]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from implicitbias.errors import InputError, NotSeparable
+from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
 from implicitbias.limits import Limit, predict
 from implicitbias.margins import max_margin
@@ -96,8 +96,9 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         certified = _certificates(problem)
         seconds = time.perf_counter() - clock
         runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
-    except NotSeparable as error:
-        yield from ((spec, {"status": "not_separable", "message": str(error)}, None) for spec in block)
+    except (NotSeparable, Undecided) as error:
+        status = "not_separable" if isinstance(error, NotSeparable) else "undecided"
+        yield from ((spec, {"status": status, "message": str(error)}, None) for spec in block)
         return
     except Exception as error:
         yield from ((spec, _failure(error), None) for spec in block)
