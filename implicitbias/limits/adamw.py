@@ -4,21 +4,20 @@ the solution of lambda w = Psi_b(w).
 
 import warnings
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
-from scipy.optimize import minimize
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.limits import tail_maps
+from implicitbias.limits.box import certify, minimise
+from implicitbias.limits.exact import product
 from implicitbias.limits.fixed_point import curve
 from implicitbias.limits.tail_maps import contributions
-from implicitbias.losses import log_loss, log_losses, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import is_integer, is_number
 from implicitbias.simulation.tail import LOSSES
-
-CERTIFIED = 1e-9  # relative gap of the loss at which the search in the box stops
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,36 +64,17 @@ def adamw_point(problem, weight_decay: float, loss: str = "logistic") -> BoxMini
         mistakes.append(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
     if mistakes:
         raise InputError(mistakes)
+    half_width = 1.0 / weight_decay
+    if Fraction(half_width) * Fraction(weight_decay) > 1:
+        half_width = np.nextafter(half_width, 0.0)
     rows = problem.rows / weight_decay  # of x = weight_decay w in the unit box
-
-    def shares(x):
-        """-l'(z_i) and l''(z_i) over the sum of l(z_i)."""
-        z = rows @ x
-        logs, first = log_losses(z, loss), log_weights(z, loss)
-        second = first if loss == "exponential" else first - np.logaddexp(0.0, -z)  # s, or s (1 - s)
-        top = logs.max()
-        total = np.exp(logs - top).sum()
-        return np.exp(first - top) / total, np.exp(second - top) / total
-
-    def value(x):
-        return float(log_loss(rows @ x, loss)), -(shares(x)[0] @ rows)
-
-    def gap(x):
-        slope = -(shares(x)[0] @ rows)
-        return float(slope @ x + np.abs(slope).sum())
-
-    best = np.zeros(problem.d)
-    for ftol in (1e-13, 1e-16):  # the second goes on to rounding, and is seldom needed
-        if gap(best) <= CERTIFIED:
-            break
-        found = minimize(
-            value, best, jac=True, method="L-BFGS-B", bounds=[(-1.0, 1.0)] * problem.d,
-            options={"maxiter": 20_000, "maxfun": 100_000, "ftol": ftol, "gtol": 1e-12, "maxcor": 30},
-        )  # fmt: skip
-        best = _polish(rows, shares, gap, np.clip(found.x, -1.0, 1.0))
-    if gap(best) > 1e-6:
-        warnings.warn(f"the loss is only certified to a relative {gap(best):.1e}", RuntimeWarning, stacklevel=2)
-    return BoxMinimum(best / weight_decay, float(log_loss(rows @ best, loss)), max(gap(best), 0.0))
+    if not np.isfinite(np.abs(rows).sum(axis=1)).all() or not np.isfinite(half_width):
+        raise InputError(f"rows over weight_decay = {weight_decay:g} do not fit float64; scale the rows")
+    point = half_width * minimise(rows, loss)
+    found, gap = certify(problem.rows, half_width, point, loss)
+    if not gap <= 1e-6:
+        warnings.warn(f"the loss is only certified to a relative {gap:.1e}", RuntimeWarning, stacklevel=2)
+    return BoxMinimum(point, found, gap)
 
 
 def adamw_batch_point(
@@ -113,7 +93,8 @@ def adamw_batch_point(
         batch         1..n-1
         order         "reshuffle" or "replacement"
 
-    Returns w (d,), and the residual max_j |lambda w_j - Psi_b(w)_j| at the logistic weights; |Psi_b(w)_j| is at most 1.
+    Returns w (d,), and the residual max_j |lambda w_j - Psi_b(w)_j| at the logistic weights of the exact margins of w;
+    |Psi_b(w)_j| is at most 1.
     Errors: ``InputError`` for arguments out of range, ``NotSeparable`` for data without a separator.
 
     >>> import implicitbias as ib
@@ -139,25 +120,10 @@ def adamw_batch_point(
     size = np.sqrt(batch * (n - 1) / n) if reshuffled else np.sqrt(batch)
     *_, (t, logs) = curve(problem.rows, tail_map, size / weight_decay)
     w = t * tail_map.value(contributions(problem.rows, logs))
-    weights = log_weights(problem.rows @ w, "logistic")
+    # At the margins of w itself: rounded to float64, margins of 1e5 would move the weights by 1e-11.
+    high, low = product(problem.rows, w)
+    level, rest = high.min(), low[high.argmin()]
+    tilt = np.log1p(np.exp(-np.abs(high)))  # log s = -z - tilt for z > 0, -tilt for z < 0
+    weights = np.where(high > 0.0, (level - high) + (rest - low), level) - tilt
     psi = size * tail_map.value(contributions(problem.rows, weights))
     return w, float(np.abs(weight_decay * w - psi).max())
-
-
-def _polish(rows, shares, gap, x):
-    """Newton's method on the coordinates inside the box, while the gap falls."""
-    best = x
-    for _ in range(20):
-        first, second = shares(x)
-        slope = -(first @ rows)
-        held = (np.abs(x) >= 1.0 - 1e-9) & (x * slope < 0.0)
-        x = np.where(held, np.sign(x), x)
-        free = np.flatnonzero(~held)
-        root = np.sqrt(second)[:, None] * rows[:, free]
-        # Least squares: where the free coordinates outnumber the rows the Hessian is singular.
-        x[free] -= np.linalg.lstsq(root.T @ root, slope[free], rcond=1e-14)[0]
-        x = np.clip(x, -1.0, 1.0)
-        if not gap(x) < gap(best):
-            break
-        best = x.copy()
-    return best
