@@ -23,36 +23,37 @@ from implicitbias.limits.exact import product
 from implicitbias.losses import log_loss, log_losses, log_weights
 
 COOLING = 4.0  # factor of the temperature: a Newton iteration of some five steps each
-FIRST, LAST, FALL = 1e-1, 1e-14, 1e-1  # the barrier's mu: at all T > 1; at the end, per coordinate; from one to the next
+FIRST, LAST, FALL = 1e-1, 1e-14, 1e-1  # the barrier's mu, per coordinate: while T falls, at the end, and its factor
 STEPS = 50  # of Newton's method at one T and mu; it takes two to ten
 BOUNDARY = 0.99  # part of the way to the boundary that a step may go
-# Margins r.x up to size = ||r||_1 are known to 1e-16 size. A fall of the value below NOISE (1 + size) cannot be seen;
-# a curvature below FLAT size is rounding of the slope; and T below COLD size asks for digits that there are not.
-NOISE, FLAT, COLD = 1e-15, 1e-11, 1e-13
+# Margins of rows of size ||r||_1 are known to 1e-16 of it, and f to NOISE (1 + |f| + size), size being that of the rows
+# that weigh: a smaller fall cannot be seen. A curvature below FLAT size is rounding of the slope.
+NOISE, FLAT = 1e-15, 1e-11
+SHARP = 1e11  # size over T of the rows that weigh, from which on a lower T asks for digits that there are not
 NEGLIGIBLE = 1e-12  # part of a row or column of the scaled Hessian, to be squared, that does not count beside 1
-FLAT_BELOW = -36.0  # the margin below which a logistic weight is 1 to rounding
+FLAT_BELOW = -36.0  # the margin below which a logistic weight is 1 to rounding: then 1 - s = e^z costs less than that
 INSIDE = (1e-2, 1e-5, 1e-8)  # parts of the half-width from its faces at which a coordinate counts as inside the box
 U = 2.0**-52  # twice the rounding of one operation
 
 
 def minimise(rows: np.ndarray, loss: str) -> np.ndarray:
     """x (d,) in the box |x_j| <= 1 with the least loss on margins rows @ x, up to rounding."""
-    d = rows.shape[1]
-    size = np.abs(rows).sum(axis=1).max()
-    x, mu = np.zeros(d), FIRST * min(1.0, size)
-    point = x, np.array([1.0 - x, 1.0 + x]), np.full((2, d), mu)
-    temperature = max(1.0, size)
+    d, sizes = rows.shape[1], np.abs(rows).sum(axis=1)
+    least = min(1.0, sizes.max())
+    temperature, mu = max(1.0, sizes.max()), FIRST * least
+    point = np.zeros(d), np.ones((2, d)), np.full((2, d), mu)
     while True:
-        point = _centre(rows / temperature, loss, mu, point, FLAT * size)
-        if temperature > max(1.0, COLD * size):
-            temperature = max(1.0, COLD * size, temperature / COOLING)
-        elif mu > LAST * min(1.0, size):
+        point = _centre(rows / temperature, loss, mu, point)
+        weighing = float(_derivatives(rows @ point[0] / temperature, loss)[0] @ sizes)
+        if temperature > 1.0 and weighing < SHARP * temperature:
+            temperature = max(1.0, temperature / COOLING)
+        elif mu > LAST * least:
             mu *= FALL
         else:
             return np.clip(point[0], -1.0, 1.0)
 
 
-def _centre(rows, loss, mu, point, flat):
+def _centre(rows, loss, mu, point):
     """Primal-dual Newton steps to the minimiser of f - mu sum_j log(1 - x_j^2).
 
     A point is x (d,), its distances (2, d) from both faces of the box, kept apart from x because they get far below the
@@ -60,7 +61,7 @@ def _centre(rows, loss, mu, point, flat):
     """
     x, room, force = point
     outward = np.array([[-1.0], [1.0]])  # how the distances answer to x
-    size = 1.0 + np.abs(rows).sum(axis=1).max()
+    sizes = np.abs(rows).sum(axis=1)
 
     def value(x, room):
         return float(log_loss(rows @ x, loss)) - mu * np.log(room).sum()
@@ -68,12 +69,13 @@ def _centre(rows, loss, mu, point, flat):
     for _ in range(STEPS):
         first, root = _derivatives(rows @ x, loss)
         slope = -(first @ rows) + (mu / room * -outward).sum(axis=0)
-        move = _direction(rows, first, root, (force / room).sum(axis=0) + flat, -slope)
+        size = float(first @ sizes)
+        move = _direction(rows, first, root, (force / room).sum(axis=0) + FLAT * size, -slope)
         decrement = -float(slope @ move)
         change = outward * move
         push = mu / room - force - force / room * change
         step, here = _longest(room, change), value(x, room)
-        noise = NOISE * (size + abs(here))
+        noise = NOISE * (1.0 + abs(here) + size)
         while step > 1e-8 and value(x + step * move, room + step * change) > here - 1e-4 * step * decrement + noise:
             step /= 2.0
         force = force + _longest(force, push) * push
@@ -103,9 +105,9 @@ def _derivatives(z, loss):
 def _direction(rows, first, root, diagonal, downhill):
     """(H + diagonal)^-1 downhill, for the part of the Hessian H of f that is positive.
 
-    H = sum_i q_i r_i r_i' - g g' with q = l''/sum l and g = grad f. In terms of M = sqrt(q) r and the unit vector e along
-    first / sqrt(q) it is M'(1 - k e e')M with k = sum first^2 / q: 1 for the exponential loss, and more than 1 (H may
-    have a negative eigenvalue) where margins are moderate and the loss logistic; then 1 is taken.
+    H = sum_i q_i r_i r_i' - g g' with q = l''/sum l and g = grad f. In terms of M = sqrt(q) r and the unit vector e
+    along first / sqrt(q) it is M'(1 - k e e')M with k = sum first^2 / q: 1 for the exponential loss, and more than 1 (H
+    may have a negative eigenvalue) where margins are moderate and the loss logistic; then 1 is taken.
     """
     along = np.divide(first, root, where=root > 0.0, out=np.zeros_like(first))
     length = np.linalg.norm(along)
@@ -135,7 +137,7 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
     level, rest = (high[lowest], low[lowest]) if loss == "exponential" or high[lowest] > 0.0 else (0.0, 0.0)
     above = (high - level) + (low - rest)
     weights = losses = tail = np.exp(-np.maximum(above, -700.0))
-    flat = np.zeros(len(rows), bool)
+    flat = np.zeros(len(rows), bool)  # whose weight is 1 and changes by less than rounding
     if loss == "logistic":
         small = tail * np.exp(-level)  # e^-z
         weights, flat = tail / (1.0 + small), high < FLAT_BELOW
@@ -149,7 +151,7 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
         cost = np.where(flat, np.exp(np.minimum(high, 0.0)), tail * (np.abs(change) + 2.0 * error) ** 2)
         return float(outside.sum() + cost.sum()), pull
 
-    change, (best, pull) = np.zeros(len(rows)), bound(0.0)
+    best, pull = bound(np.zeros(len(rows)))
     root = np.sqrt(tail)
     movable = ~flat & (root > 0.0)
     pulls = (weights / np.where(movable, root, 1.0))[:, None] * rows  # of sqrt(tail) change, whose square is the cost
@@ -160,8 +162,7 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
         step = np.linalg.lstsq(pulls[movable][:, inside].T, -pull[inside], rcond=None)[0]
         trial = np.zeros(len(rows))
         trial[movable] = np.clip(step / root[movable], -0.5, 0.5)
-        found, _ = bound(trial)
-        best = min(best, found)
+        best = min(best, bound(trial)[0])
     total = float((losses * (1.0 - np.minimum(error, 1.0))).sum())
-    gap = best / total * (1.0 + U * (sum(rows.shape) + 16)) + 1e-300
+    gap = best / total * (1.0 + U * (sum(rows.shape) + 16)) + 1e-300 if total > 0.0 else np.inf
     return float(np.log(losses.sum()) - np.log(len(rows)) - rest - level), gap

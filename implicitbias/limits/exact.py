@@ -1,10 +1,16 @@
-"""Products accumulated without rounding, the same on every machine."""
+"""Exact scaling, and products accumulated without rounding: the same on every machine."""
 
 import math
 
 import numpy as np
 
 SPLIT = 2.0**27 + 1.0  # Veltkamp's: halves of 26 bits, whose products are exact
+
+
+def unit_scale(rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """(unit, k): rows = unit 2^k with the largest entry of unit in [1/2, 1), so that squares stay within float64."""
+    k = int(np.frexp(np.abs(rows).max())[1])
+    return np.ldexp(rows, -k), k
 
 
 def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -19,8 +25,7 @@ def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Source: Dekker, Numerische Mathematik 18 (1971) 224-242; Shewchuk, Discrete Comput. Geom. 18 (1997) 305-363.
     """
     # Powers of two, so that neither the splitting overflows nor an error underflows.
-    rows_order, x_order = (int(np.frexp(np.abs(array).max(initial=0.0))[1]) for array in (matrix, x))
-    a, b = np.ldexp(matrix, -rows_order), np.ldexp(x, -x_order)
+    (a, a_order), (b, b_order) = unit_scale(matrix), unit_scale(x)
     rounded = a * b
     a_high, b_high = _half(a), _half(b)
     a_low, b_low = a - a_high, b - b_high
@@ -29,7 +34,7 @@ def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for i, terms in enumerate(np.hstack([rounded, error]).tolist()):
         high[i] = math.fsum(terms)
         low[i] = math.fsum([*terms, -high[i]])
-    return np.ldexp(high, rows_order + x_order), np.ldexp(low, rows_order + x_order)
+    return np.ldexp(high, a_order + b_order), np.ldexp(low, a_order + b_order)
 
 
 def _half(x):
