@@ -29,8 +29,8 @@ class BoxMinimum:
     Attributes
         point     (d,) w, max |w_j| <= 1 / weight_decay
         log_loss  log L(w)
-        gap       (max over the box of grad L(w).(w - x)) / L(w) >= 0: an upper bound on (L(w) - min L) / L(w), by
-                  convexity; zero exactly where the KKT conditions hold
+        gap       an upper bound on (L(w) - min L) / L(w), rounding included, from weights of the samples that bound L
+                  from below on the box (`limits.box.certify`)
     """
 
     point: np.ndarray
@@ -41,8 +41,8 @@ class BoxMinimum:
 def adamw_point(problem, weight_decay: float, loss: str = "logistic") -> BoxMinimum:
     """Where full-batch AdamW with eps = 0 converges: the minimiser of L over ||w||_inf <= 1 / weight_decay.
 
-    Found on log L, whose gradient does not vanish with the loss, by L-BFGS-B (SciPy) and Newton's method on the
-    coordinates inside the box.
+    Found on log L, whose gradient does not vanish with the loss, by an interior point method that starts at a high
+    temperature (`limits.box`): down to margins of 1e5 and more the gap is below 1e-7, usually below 1e-10.
 
     Arguments
         problem       a Problem, or its rows (n, d)
@@ -66,12 +66,14 @@ def adamw_point(problem, weight_decay: float, loss: str = "logistic") -> BoxMini
         mistakes.append(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
     if mistakes:
         raise InputError(mistakes)
-    half_width = 1.0 / weight_decay
+    with np.errstate(over="ignore"):
+        half_width = 1.0 / np.float64(weight_decay)
+        rows = problem.rows * half_width  # of x = w / half_width in the unit box
+        sizes = np.abs(rows).sum(axis=1)
+    if not (np.isfinite(sizes).all() and np.isfinite(half_width)):
+        raise InputError(f"rows over weight_decay = {weight_decay:g} do not fit float64; scale the rows")
     if Fraction(half_width) * Fraction(weight_decay) > 1:
         half_width = np.nextafter(half_width, 0.0)
-    rows = problem.rows / weight_decay  # of x = weight_decay w in the unit box
-    if not np.isfinite(np.abs(rows).sum(axis=1)).all() or not np.isfinite(half_width):
-        raise InputError(f"rows over weight_decay = {weight_decay:g} do not fit float64; scale the rows")
     point = half_width * minimise(rows, loss)
     found, gap = certify(problem.rows, half_width, point, loss)
     if not gap <= 1e-6:

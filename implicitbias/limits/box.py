@@ -19,17 +19,18 @@ Source: Boyd and Vandenberghe, Convex Optimization (2004), sections 5.1 and 11.7
 
 import numpy as np
 
-from implicitbias.limits.exact import product
+from implicitbias.limits.exact import product, unit_scale
 from implicitbias.losses import log_loss, log_losses, log_weights
 
 COOLING = 4.0  # factor of the temperature: a Newton iteration of some five steps each
 FIRST, LAST, FALL = 1e-1, 1e-14, 1e-1  # the barrier's mu, per coordinate: while T falls, at the end, and its factor
 STEPS = 50  # of Newton's method at one T and mu; it takes two to ten
+PATIENCE = 8  # steps without a visible fall
 BOUNDARY = 0.99  # part of the way to the boundary that a step may go
 # Margins of rows of size ||r||_1 are known to 1e-16 of it, and f to NOISE (1 + |f| + size), size being that of the rows
 # that weigh: a smaller fall cannot be seen. A curvature below FLAT size is rounding of the slope.
 NOISE, FLAT = 1e-15, 1e-11
-SHARP = 1e11  # size over T of the rows that weigh, from which on a lower T asks for digits that there are not
+SHARP = 1e10  # size over T of the rows that weigh, from which on a lower T asks for digits that there are not
 NEGLIGIBLE = 1e-12  # part of a row or column of the scaled Hessian, to be squared, that does not count beside 1
 FLAT_BELOW = -36.0  # the margin below which a logistic weight is 1 to rounding: then 1 - s = e^z costs less than that
 INSIDE = (1e-2, 1e-5, 1e-8)  # parts of the half-width from its faces at which a coordinate counts as inside the box
@@ -66,6 +67,7 @@ def _centre(rows, loss, mu, point):
     def value(x, room):
         return float(log_loss(rows @ x, loss)) - mu * np.log(room).sum()
 
+    unseen = 0
     for _ in range(STEPS):
         first, root = _derivatives(rows @ x, loss)
         slope = -(first @ rows) + (mu / room * -outward).sum(axis=0)
@@ -82,7 +84,8 @@ def _centre(rows, loss, mu, point):
         x, room = x + step * move, room + step * change
         # Multipliers far from the central path would make the next step short.
         force = np.clip(force, 1e-8 * mu / room, 1e8 * mu / room)
-        if decrement <= max(1e-2 * mu, noise) and step > 0.9:
+        unseen = 0 if value(x, room) < here - noise else unseen + 1
+        if (decrement <= max(1e-2 * mu, noise) and step > 0.9) or unseen == PATIENCE:
             break
     return x, room, force
 
@@ -154,12 +157,13 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
     best, pull = bound(np.zeros(len(rows)))
     root = np.sqrt(tail)
     movable = ~flat & (root > 0.0)
-    pulls = (weights / np.where(movable, root, 1.0))[:, None] * rows  # of sqrt(tail) change, whose square is the cost
+    unit, k = unit_scale(rows)
+    pulls = (weights / np.where(movable, root, 1.0))[:, None] * unit  # of sqrt(tail) change, whose square is the cost
     movable &= np.abs(pulls).max(axis=1) > U * np.abs(pulls[movable]).max(initial=0.0)
     for inside in (half_width - np.abs(w) > part * half_width for part in INSIDE):
         if not inside.any() or not movable.any():
             continue
-        step = np.linalg.lstsq(pulls[movable][:, inside].T, -pull[inside], rcond=None)[0]
+        step = np.linalg.lstsq(pulls[movable][:, inside].T, -np.ldexp(pull[inside], -k), rcond=None)[0]
         trial = np.zeros(len(rows))
         trial[movable] = np.clip(step / root[movable], -0.5, 0.5)
         best = min(best, bound(trial)[0])
