@@ -19,8 +19,8 @@ def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Every product of two entries is split into its rounded value and the error of it (Dekker), and the sums are exact
     (`math.fsum`), so what is lost is half an ulp of low; that, and entries 1e-150 of the largest in matrix or in x.
 
-    >>> product(np.array([[1e17, 1.0, -1e17]]), np.array([1.0, 1.0 + 2.0**-40, 1.0]))
-    (array([1.]), array([9.09494702e-13]))
+    >>> product(np.array([[1e17, 1.0, -1e17, 2.0**-60]]), np.ones(4))
+    (array([1.]), array([8.67361738e-19]))
 
     Source: Dekker, Numerische Mathematik 18 (1971) 224-242; Shewchuk, Discrete Comput. Geom. 18 (1997) 305-363.
     """
