@@ -2,6 +2,7 @@
 the solution of lambda w = Psi_b(w).
 """
 
+import sys
 import warnings
 from dataclasses import dataclass
 from fractions import Fraction
@@ -60,7 +61,7 @@ def adamw_point(problem, weight_decay: float, loss: str = "logistic") -> BoxMini
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     mistakes = []
-    if not is_number(weight_decay) or not 0.0 < weight_decay < np.inf:
+    if not is_number(weight_decay) or not 0.0 < weight_decay <= sys.float_info.max:
         mistakes.append(f"weight_decay must be a positive number, but is {weight_decay!r}")
     if loss not in LOSSES:
         mistakes.append(f"loss must be one of {', '.join(LOSSES)}, not {loss!r}")
@@ -111,7 +112,7 @@ def adamw_batch_point(
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     n, mistakes = problem.n, []
-    if not is_number(weight_decay) or not 0.0 < weight_decay < np.inf:
+    if not is_number(weight_decay) or not 0.0 < weight_decay <= sys.float_info.max:
         mistakes.append(f"weight_decay must be > 0 and finite, but is {weight_decay!r}")
     if not is_integer(batch) or not 1 <= batch < n:
         mistakes.append(f"batch must be an integer from 1 to n - 1 = {n - 1}, but is {batch!r}; see adamw_point for n")

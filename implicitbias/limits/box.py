@@ -141,11 +141,13 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
     above = (high - level) + (low - rest)
     weights = losses = tail = np.exp(-np.maximum(above, -700.0))
     flat = np.zeros(len(rows), bool)  # whose weight is 1 and changes by less than rounding
+    most = 0.5  # change of a weight in the direction that balances A'c
     if loss == "logistic":
         small = tail * np.exp(-level)  # e^-z
         weights, flat = tail / (1.0 + small), high < FLAT_BELOW
         losses = np.where(small > 0.0, tail * np.log1p(small) / np.where(small > 0.0, small, 1.0), tail)
         losses, weights = np.where(flat, -high, losses), np.where(flat, 1.0, weights)
+        most = 0.5 / np.maximum(small, 1.0)  # c <= 1: there is no t beyond
     error = U * (16.0 + 4.0 * np.abs(above))  # relative, of the exponential function and of its argument
 
     def bound(change):
@@ -165,7 +167,8 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
             continue
         step = np.linalg.lstsq(pulls[movable][:, inside].T, -np.ldexp(pull[inside], -k), rcond=None)[0]
         trial = np.zeros(len(rows))
-        trial[movable] = np.clip(step / root[movable], -0.5, 0.5)
+        trial[movable] = step / root[movable]
+        trial = np.clip(trial, -most, most)
         best = min(best, bound(trial)[0])
     total = float((losses * (1.0 - np.minimum(error, 1.0))).sum())
     gap = best / total * (1.0 + U * (sum(rows.shape) + 16)) + 1e-300 if total > 0.0 else np.inf

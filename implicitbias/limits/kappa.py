@@ -4,6 +4,7 @@ argmax over |u_j| < 1 of min_i a_i.u - kappa sum_j (-|u_j| - log(1 - |u_j|))
 """
 
 import math
+import sys
 import warnings
 
 import numpy as np
@@ -45,7 +46,7 @@ def kappa_direction(problem, kappa: float) -> Limit:
     (Gaussian rows, n = 10, d = 50).
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
-    if not is_number(kappa) or not 0.0 < kappa < np.inf:
+    if not is_number(kappa) or not 0.0 < kappa <= sys.float_info.max:
         raise InputError(f"kappa must be a positive number, but is {kappa!r}")
     max_margin(problem, "l2")  # no limit without a separator
     rows, k = unit_scale(problem.rows)

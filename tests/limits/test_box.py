@@ -115,6 +115,21 @@ def test_the_gap_is_a_bound_at_the_minimum_and_away_from_it(seed, loss):
             assert gap <= 1e-9 + 100 * excess
 
 
+def test_the_gap_where_margins_are_negative():
+    """One row against many: its weight may be near 1, and weights of the logistic loss end there."""
+    rng = np.random.default_rng(0)
+    rows = np.vstack([[100.0, 1.0], *([[-100.0 * (1 + x), 1.0] for x in 0.1 * rng.random(60)])])
+    for decay in (1.0, 10.0, 100.0):
+        width = half_width(decay)
+        best = minimise(rows / decay, "logistic")
+        least = exact_log_loss(rows, width * best, "logistic")
+        for x in (best, 0.999 * best, -best, np.array([-1.0, 0.5]), np.array([0.0, 1.0])):
+            _, gap = certify(rows, width, width * x, "logistic")
+            assert -mp.expm1(least - exact_log_loss(rows, width * x, "logistic")) <= gap
+        assert adamw_point(rows, decay).gap < 1e-12
+    assert (rows @ adamw_point(rows, 1.0).point).min() < -2.0
+
+
 def test_the_gap_of_points_with_margins_of_1e5():
     """At such margins products in float64 are off by 1e-11, which moves the weights, and a gap of 2e-10 was 4e-8."""
     rows = ib.geometry.gaussian(n=10, d=20, seed=20).rows
