@@ -26,12 +26,14 @@ def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     # Powers of two, so that neither the splitting overflows nor an error underflows.
     (a, a_order), (b, b_order) = unit_scale(matrix), unit_scale(x)
-    rounded = a * b
-    a_high, b_high = _half(a), _half(b)
-    a_low, b_low = a - a_high, b - b_high
-    error = a_low * b_low - (((rounded - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    b_high = _half(b)
+    b_low = b - b_high
     high, low = np.empty(len(a)), np.empty(len(a))
-    for i, terms in enumerate(np.hstack([rounded, error]).tolist()):
+    for i, row in enumerate(a):
+        rounded, row_high = row * b, _half(row)
+        row_low = row - row_high
+        error = row_low * b_low - (((rounded - row_high * b_high) - row_low * b_high) - row_high * b_low)
+        terms = np.concatenate([rounded, error]).tolist()
         high[i] = math.fsum(terms)
         low[i] = math.fsum([*terms, -high[i]])
     return np.ldexp(high, a_order + b_order), np.ldexp(low, a_order + b_order)

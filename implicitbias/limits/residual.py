@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from implicitbias.errors import InputError
-from implicitbias.limits.exact import product, unit_scale
+from implicitbias.limits.exact import unit_scale
 from implicitbias.margins import max_margin
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
@@ -74,7 +74,7 @@ def _in_row_space(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     w_hat = best.direction / np.ldexp(best.margin, -k)
     unit = UnitRows(rows)
     lengths = unit.scale / unit.h
-    on = product(rows, w_hat)[0] <= 1.0 + TIGHT + KNOWN * lengths * np.linalg.norm(w_hat)
+    on = rows @ w_hat <= 1.0 + TIGHT + KNOWN * lengths * np.linalg.norm(w_hat)
     # Spans and weights are those of rows of length 1, however different the rows are.
     support, lengths = unit.b[on], lengths[on]
     _, sizes, basis = np.linalg.svd(unit.b, full_matrices=False)
