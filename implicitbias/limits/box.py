@@ -145,7 +145,8 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
     if loss == "logistic":
         small = tail * np.exp(-level)  # e^-z
         weights, flat = tail / (1.0 + small), high < FLAT_BELOW
-        losses = np.where(small > 0.0, tail * np.log1p(small) / np.where(small > 0.0, small, 1.0), tail)
+        # log1p(x) / x is 1 to rounding long before x loses its digits below the normal numbers
+        losses = tail * np.where(small > 1e-30, np.log1p(small) / np.maximum(small, 1e-30), 1.0)
         losses, weights = np.where(flat, -high, losses), np.where(flat, 1.0, weights)
         most = 0.5 / np.maximum(small, 1.0)  # c <= 1: there is no t beyond
     error = U * (16.0 + 4.0 * np.abs(above))  # relative, of the exponential function and of its argument

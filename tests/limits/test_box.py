@@ -45,16 +45,30 @@ def exact_log_loss(rows, w, loss):
         return mp.log(mp.fsum(parts) / len(z)) - lowest
 
 
+def exact_gap(rows, w, width, loss):
+    """(max over the box of grad L(w).(w - y)) / L(w) in 60 digits: by convexity a bound on (L(w) - min L) / L(w)."""
+    with mp.workdps(60):
+        a = [[mp.mpf(float(x)) for x in row] for row in rows]
+        z = [mp.fsum(x * mp.mpf(float(y)) for x, y in zip(row, w)) for row in a]
+        high = mp.exp(min(z))
+        weights = [high * (mp.exp(-t) if loss == "exponential" else 1 / (1 + mp.exp(t))) for t in z]
+        losses = [high * (mp.exp(-t) if loss == "exponential" else mp.log1p(mp.exp(-t))) for t in z]
+        pull = [mp.fsum(c * row[j] for c, row in zip(weights, a)) for j in range(len(w))]
+        return mp.fsum(abs(g) * mp.mpf(width) - g * mp.mpf(float(x)) for g, x in zip(pull, w)) / mp.fsum(losses)
+
+
 def by_cone_solver(rows, decay, loss):
-    """log L at a point of the box that Clarabel finds; it works in units of a unit box."""
+    """log L at a point of the box that Clarabel finds, in units of a unit box; None where it fails."""
     cvxpy = pytest.importorskip("cvxpy")
     x = cvxpy.Variable(rows.shape[1])
     z = (rows / decay) @ x
-    # far out the losses agree to e^-z; nearer the logistic one is the mean of log(1 + e^-z)
     mean = cvxpy.log_sum_exp(-z) if loss == "exponential" else cvxpy.sum(cvxpy.logistic(-z))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        cvxpy.Problem(cvxpy.Minimize(mean), [cvxpy.norm_inf(x) <= 1.0]).solve(solver="CLARABEL")
+        try:
+            cvxpy.Problem(cvxpy.Minimize(mean), [cvxpy.norm_inf(x) <= 1.0]).solve(solver="CLARABEL")
+        except cvxpy.error.SolverError:
+            return None
     return float(exact_log_loss(rows, np.clip(x.value, -1.0, 1.0) / decay, loss))
 
 
@@ -160,6 +174,9 @@ def check(rows, decay, loss):
     assert max(abs(Fraction(float(x))) for x in found.point) * Fraction(decay) <= 1
     exact = exact_log_loss(rows, found.point, loss)
     assert abs(found.log_loss - exact) <= 1e-15 * max(1.0, abs(exact))
+    # Of first order: rounding w moves the margins by 1e-16 of their size, the slope by that times the size again.
+    size = np.abs(rows).sum(axis=1).max() / decay
+    assert exact_gap(rows, found.point, half_width(decay), loss) <= 1e-9 + 1e-16 * size**2
     return found
 
 
@@ -176,12 +193,22 @@ def test_against_a_cone_solver(seed, decay):
 
 @pytest.mark.long
 @pytest.mark.parametrize("decay", DECAYS)
-@pytest.mark.parametrize("seed", range(40))
-def test_many_sets_against_a_cone_solver(seed, decay):
-    rows = random_rows(seed)
-    check(rows, decay, "logistic")
-    found = check(rows, decay, "exponential")
-    assert found.log_loss - 1e-9 <= by_cone_solver(rows, decay, "exponential")
+def test_many_sets_against_a_cone_solver(decay):
+    compared = 0
+    for seed in range(40):
+        rows = random_rows(seed)
+        check(rows, decay, "logistic")
+        found = check(rows, decay, "exponential")
+        other = by_cone_solver(rows, decay, "exponential")
+        compared += other is not None
+        assert other is None or found.log_loss - 1e-9 <= other
+    assert compared >= 25  # it fails on some
+
+
+@pytest.mark.parametrize("width", [700.0, 709.0, 720.0, 740.0, 745.0, 760.0])
+def test_where_the_largest_weight_leaves_float64(width):
+    for loss in ("logistic", "exponential"):
+        check(np.array([[1.0, 0.1], [1.001, -0.1]]), 1.0 / width, loss)
 
 
 @pytest.mark.parametrize("loss", ["logistic", "exponential"])
