@@ -3,11 +3,14 @@
 argmax over |u_j| < 1 of min_i a_i.u - kappa sum_j (-|u_j| - log(1 - |u_j|))
 """
 
+import math
+import sys
 import warnings
 
 import numpy as np
 
 from implicitbias.errors import InputError
+from implicitbias.limits.exact import product, unit_scale
 from implicitbias.limits.limit import Limit
 from implicitbias.margins import max_margin
 from implicitbias.problem import Problem
@@ -43,20 +46,24 @@ def kappa_direction(problem, kappa: float) -> Limit:
     (Gaussian rows, n = 10, d = 50).
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
-    if not is_number(kappa) or not 0.0 < kappa < np.inf:
+    if not is_number(kappa) or not 0.0 < kappa <= sys.float_info.max:
         raise InputError(f"kappa must be a positive number, but is {kappa!r}")
     max_margin(problem, "l2")  # no limit without a separator
-    size = np.linalg.norm(problem.rows, axis=1).max()
-    c, u, gap = _kappa_programme(problem.rows / size, kappa / size)
+    rows, k = unit_scale(problem.rows)
+    size = np.linalg.norm(rows, axis=1).max()
+    c, u, _ = _kappa_programme(rows / size, float(np.ldexp(kappa, -k)) / size)
+    u = u / np.linalg.norm(u)
+    z = product(rows / size, u)[0]
+    gap = math.fsum(c * (z - z.min()))
     if gap > 1e-6:
         warnings.warn(
-            f"kappa = {kappa:g} is so small beside rows of length {size:.3g} that the direction is only certified to "
-            f"a relative gap of {gap:.1e}",
+            f"kappa = {kappa:g} is so small beside rows of length {np.ldexp(size, k):.3g} that the direction is only "
+            f"certified to a relative gap of {gap:.1e}",
             RuntimeWarning,
             stacklevel=2,
         )
     text = f"argmax of min a.u - {kappa:g} sum(-|u| - log(1 - |u|)): Adam with eps = {kappa:g} L, full batch (derived)"
-    return Limit(u / np.linalg.norm(u), c, float(gap * size), text)
+    return Limit(u, c, float(np.ldexp(gap * size, k)), text)
 
 
 def _kappa_programme(rows, kappa):

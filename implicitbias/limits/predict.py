@@ -9,7 +9,7 @@ from implicitbias.limits.fixed_point import longest, rest_points
 from implicitbias.limits.kappa import kappa_direction
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.numerical import measured_rest_point
-from implicitbias.limits.rules import Rule, rule
+from implicitbias.limits.rules import Rule, rule, runs_away
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
@@ -82,7 +82,7 @@ def why_not(
     if method == "numerical":
         if _is_flow(optimizer):
             return NO_KERNEL
-        return NO_MAP if _depends_on_size(optimizer) else None
+        return NO_MAP if _depends_on_size(optimizer) else runs_away(optimizer)
     found = rule(problem.rows, optimizer, setting)
     return found if isinstance(found, str) else None
 
@@ -166,7 +166,7 @@ def _depends_on_size(optimizer: Optimizer) -> bool:
 
 
 def _numerical(problem, optimizer, setting, found) -> Limit | None:
-    if _is_flow(optimizer) or _depends_on_size(optimizer):
+    if _is_flow(optimizer) or _depends_on_size(optimizer) or runs_away(optimizer):
         return None
     start = np.full(problem.n, 1.0 / problem.n)
     if not isinstance(found, str) and found.tail_map is not None:

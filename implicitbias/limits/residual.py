@@ -6,12 +6,15 @@ import numpy as np
 from scipy.optimize import linprog
 
 from implicitbias.errors import InputError
+from implicitbias.limits.exact import unit_scale
 from implicitbias.margins import max_margin
+from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
 
-# A row is on the margin when a_i.w_hat <= 1 + TIGHT, and carries no weight when its dual is below TIGHT of the largest.
-# Directions are known to about 1e-12.
-TIGHT = 1e-9
+# Directions are known to about 1e-12. A row is on the margin when a_i.w_hat <= 1 + TIGHT, with room for that error
+# where |a_i||w_hat| is large; it carries no weight when its part alpha_i |a_i| of w_hat is below TIGHT of the largest.
+TIGHT, KNOWN = 1e-9, 1e-11
+RANK = 1e-12  # singular values of unit rows below this part of the largest are rounding of dependent rows
 
 
 def gradient_residual(problem, initial=None) -> np.ndarray:
@@ -62,41 +65,53 @@ def hard_margin(problem: Problem) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _in_row_space(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """w~ for a start in the row space, and an orthonormal basis (k, d) of that space."""
-    rows, w_hat = problem.rows, hard_margin(problem)
-    support = rows[rows @ w_hat <= 1.0 + TIGHT]
-    _, sizes, basis = np.linalg.svd(rows, full_matrices=False)
-    basis = basis[sizes > sizes[0] * max(rows.shape) * np.finfo(float).eps]
-    rank = np.linalg.matrix_rank(support)
+    """w~ for a start in the row space, and an orthonormal basis (k, d) of that space.
+
+    In the scale of the rows: if b = a / r, the w~ of a is that of b over r, plus 2 log r w_hat.
+    """
+    rows, k = unit_scale(problem.rows)
+    best = max_margin(problem, "l2")
+    w_hat = best.direction / np.ldexp(best.margin, -k)
+    unit = UnitRows(rows)
+    lengths = unit.scale / unit.h
+    on = rows @ w_hat <= 1.0 + TIGHT + KNOWN * lengths * np.linalg.norm(w_hat)
+    # Spans and weights are those of rows of length 1, however different the rows are.
+    support, lengths = unit.b[on], lengths[on]
+    _, sizes, basis = np.linalg.svd(unit.b, full_matrices=False)
+    basis = basis[sizes > RANK * sizes[0]]
+    sizes = np.linalg.svd(support, compute_uv=False)
+    rank = int((sizes > RANK * sizes[0]).sum())
     if rank < len(basis):
         raise InputError(
             f"the {len(support)} support vectors of {problem.name} span {rank} of the {len(basis)} dimensions of its "
             "rows, so the limit of w - w_hat log t depends on the whole run"
         )
     if rank == len(support):
-        alpha = np.linalg.lstsq(support.T, w_hat)[0]
+        parts = np.linalg.lstsq(support.T, w_hat)[0]
     else:
-        alpha = _largest_least(support, w_hat)
-    if not alpha.min() > TIGHT * alpha.max():
+        parts = _largest_least(support, w_hat)
+    if not parts.min() > TIGHT * parts.max():
         raise InputError(
             f"a row on the margin of {problem.name} has dual 0, so w - w_hat log t has no limit (it grows like "
             "log log t)"
         )
     inner = support @ basis.T
-    v = np.linalg.lstsq(inner, -np.log(problem.n * alpha))[0]
-    return basis.T @ (v if rank == len(support) else _balance(inner, basis @ w_hat, problem.n, v)), basis
+    v = np.linalg.lstsq(inner, -np.log(problem.n * parts / lengths) / lengths)[0]
+    if rank < len(support):
+        v = _balance(inner * lengths[:, None], basis @ w_hat, problem.n, v)
+    return np.ldexp(basis.T @ v + 2.0 * k * np.log(2.0) * w_hat, -k), basis
 
 
 def _largest_least(support: np.ndarray, w_hat: np.ndarray) -> np.ndarray:
-    """The alpha with support' alpha = w_hat whose least entry is largest."""
+    """The x with support' x = w_hat whose least entry is largest."""
     m = len(support)
-    # x = (alpha, least): least <= alpha_i. Equations are scaled to w_hat of length one.
+    # Variables (x, least): least <= x_i. Equations are scaled to w_hat of length one.
     size = np.linalg.norm(w_hat)
     found = linprog(
         np.r_[np.zeros(m), -1.0], A_ub=np.c_[-np.eye(m), np.ones(m)], b_ub=np.zeros(m),
-        A_eq=np.c_[support.T * size, np.zeros(support.shape[1])], b_eq=w_hat / size, bounds=[(0.0, None)] * (m + 1),
+        A_eq=np.c_[support.T, np.zeros(support.shape[1])], b_eq=w_hat / size, bounds=[(0.0, None)] * (m + 1),
     )  # fmt: skip
-    return found.x[:m] * size**2 if found.status == 0 else np.zeros(m)
+    return found.x[:m] * size if found.status == 0 else np.zeros(m)
 
 
 def _balance(inner: np.ndarray, w_hat: np.ndarray, n: int, v: np.ndarray) -> np.ndarray:

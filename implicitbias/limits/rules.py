@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias.limits import tail_maps
+from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.optimizers import NGD, SGD, AdaGrad, Adam, AdamProxy, AdamW, Optimizer, Signum
 from implicitbias.simulation.orders import batches, steps_per_epoch
 from implicitbias.simulation.setting import Setting
+
+SLOW = 4.0  # memory of v in epochs, from which on beta2 -> 1 is good to 1e-3 of the cosine
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,22 +33,45 @@ def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str
     known = _RULES.get(type(optimizer)) or _FLOW_RULES.get(optimizer.name)
     if known is None:
         return f"there is no limit theory for {type(optimizer).__name__} here"
-    return known(rows, optimizer, setting)
+    return runs_away(optimizer) or known(rows, optimizer, setting)
 
 
-def slow_rule(rows: np.ndarray, setting: Setting) -> Rule:
-    """Per-sample or mini-batch Adam as beta2 -> 1, for any batch order."""
+def runs_away(optimizer: Optimizer) -> str | None:
+    """The sentence that says why an Adam with beta1 >= sqrt(beta2) has no limit that theory knows; None for others.
+
+    m^2 <= v (1 - beta1)^2 / ((1 - beta2) (1 - beta1^2/beta2)), by Cauchy's inequality, needs beta1^2 < beta2. Beyond, m
+    may outlive v: the steps grow, the gradients fall the faster, and w goes off along m/sqrt(v) as it stands (measured
+    for Adam(0.9, 0.8), full batch, on six Gaussian sets: five freeze with steps 0.1, three with 0.01, two with
+    0.1 (t + 2)^-0.5; single rows and small batches do, too). At beta2 < beta1 < sqrt(beta2) all go to the l_inf margin
+    as the steps get small, but the later the nearer to sqrt(beta2).
+    """
+    if not isinstance(optimizer, (Adam, AdamW)) or optimizer.beta1 == 0.0:
+        return None
+    if optimizer.beta1**2 < optimizer.beta2 * (1.0 - 1e-12):  # up to rounding: 0.95^2 beside 0.9025
+        return None
+    return (
+        f"there is no limit theory for {optimizer.label}: with beta1 >= sqrt(beta2) the ratio m/sqrt(v) has no bound, "
+        "and the direction may freeze on the way"
+    )
+
+
+def full_batch(rows: np.ndarray, setting: Setting) -> bool:
+    """Whether every step sees every row: draws with replacement do not, but for n = 1."""
+    return setting.batch == len(rows) and (setting.order != "replacement" or len(rows) == 1)
+
+
+def slow_rule(rows: np.ndarray, optimizer: Adam, setting: Setting) -> Rule:
+    """Per-sample or mini-batch Adam as beta2 -> 1, for random batches."""
     n, batch = len(rows), setting.batch
-    if setting.order == "replacement" and n > 1:
-        text = "rest point of S/sqrt((b-1) S^2 + n Q), beta2 -> 1 (derived)"
+    memory, epoch = 1.0 / (1.0 - optimizer.beta2), n / batch
+    assumed = "beta2 -> 1: 1/(1 - beta2) well above the steps of an epoch"
+    if memory < SLOW * epoch:
+        assumed += f", here {memory:.4g} and {epoch:.4g}"
+    if setting.order == "replacement":
+        text = f"rest point of S/sqrt((b-1) S^2 + n Q), {assumed} (derived)"
         return Rule(text, tail_map=tail_maps.replacement(n, batch))
-    if batch == n:
-        return Rule("l_inf max-margin (theorem, arXiv 2406.10650)", norm="linf")
-    if setting.order == "reshuffle":
-        text = "rest point of S/sqrt((b-1) S^2 + (n-b) Q), beta2 -> 1 (one epoch proved, Kim, Song, Yun 2026)"
-        return Rule(text, tail_map=tail_maps.reshuffle(n, batch))
-    text = "rest point of sum g_B/sqrt(sum g_B^2) over the fixed blocks, beta2 -> 1 (derived)"
-    return Rule(text, tail_map=tail_maps.Epoch(blocks(n, setting)))
+    text = f"rest point of S/sqrt((b-1) S^2 + (n-b) Q), {assumed} (one epoch proved, Kim, Song, Yun 2026; measured)"
+    return Rule(text, tail_map=tail_maps.reshuffle(n, batch))
 
 
 def blocks(n: int, setting: Setting) -> list[np.ndarray]:
@@ -55,40 +81,54 @@ def blocks(n: int, setting: Setting) -> list[np.ndarray]:
 
 
 def _adam(rows, optimizer: Adam, setting: Setting) -> Rule | str:
+    full, proved = full_batch(rows, setting), optimizer.beta1 <= optimizer.beta2
     if optimizer.eps > 0.0:
-        text = "l2 max-margin: once sqrt(v) is below eps, Adam is gradient descent (arXiv 2012.06244)"
+        standing = "theorem for full batches, arXiv 2012.06244 and 2110.03891" if full and proved else "derived"
+        level = "sqrt(eps)" if getattr(optimizer, "eps_inside", False) else "eps"
+        text = f"l2 max-margin: once sqrt(v) is below {level}, Adam is gradient descent with momentum ({standing})"
         return Rule(text, norm="l2")
-    n = len(rows)
     if optimizer.kappa > 0.0:
-        if setting.batch == n and (setting.order != "replacement" or n == 1):
+        if full:
             return Rule("eps proportional to the loss (derived)", kappa=optimizer.kappa)
         return "there is no closed limit for Adam with kappa > 0 on mini-batches; the numerical tail map has one"
-    if setting.order in ("cyclic", "shuffle_once") and setting.batch < n and optimizer.beta1 <= optimizer.beta2:
-        text = "rest point of the epoch map at these beta1, beta2 (arXiv 2510.26303 for b = 1, derived for blocks)"
-        return Rule(text, tail_map=tail_maps.Epoch(blocks(n, setting), optimizer.beta1, optimizer.beta2))
-    if setting.order == "reshuffle" and setting.remainder == "keep" and n % setting.batch:
+    if full:
+        standing = "theorem for decreasing steps" if proved else "measured: beyond beta1 <= beta2, the hypothesis"
+        return Rule(f"l_inf max-margin ({standing}, arXiv 2406.10650)", norm="linf")
+    if setting.order in ("cyclic", "shuffle_once"):
+        standing = "arXiv 2510.26303" if setting.batch == 1 and proved else "derived, as arXiv 2510.26303 for b = 1"
+        if not proved:
+            standing += " and beta1 <= beta2"
+        text = f"rest point of the epoch map at these beta1, beta2 ({standing})"
+        return Rule(text, tail_map=tail_maps.Epoch(blocks(len(rows), setting), optimizer.beta1, optimizer.beta2))
+    if setting.order == "reshuffle" and setting.remainder == "keep" and len(rows) % setting.batch:
         return "there is no limit theory for reshuffled batches of unequal size; use remainder 'drop'"
-    return slow_rule(rows, setting)
+    return slow_rule(rows, optimizer, setting)
 
 
 def _adamw(rows, optimizer: AdamW, setting: Setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
         return (
-            "with weight decay the weights converge to a point and have no limit direction; full batch, "
-            "limits.adamw_point finds the point"
+            "with weight decay the weights converge to a point and have no limit direction; full batch, with eps = 0 "
+            "and beta1 <= beta2, limits.adamw_point finds the point"
         )
     adam = Adam(optimizer.beta1, optimizer.beta2, optimizer.eps, optimizer.bias_correction)
     return _adam(rows, adam, setting)
 
 
 def _adam_proxy(rows, optimizer, setting) -> Rule | str:
-    if setting.batch == len(rows) and (setting.order != "replacement" or len(rows) == 1):
+    if full_batch(rows, setting):
         text = "rest point of S/sqrt(Q) (theorem given convergence, arXiv 2510.26303)"
         return Rule(text, tail_map=tail_maps.proxy())
     if setting.batch == 1:
-        text = "mean of sign(a_i): every step has the same length (derived)"
-        return Rule(text, constant=np.sign(rows).mean(axis=0))
+        return _mean_sign(rows)
     return "there is no closed limit for AdamProxy with 1 < b < n; the numerical tail map has one"
+
+
+def _mean_sign(rows) -> Rule | str:
+    mean = np.sign(rows).mean(axis=0)
+    if not mean.any():
+        return "there is no limit direction: the steps sign(a_i) have the mean 0"
+    return Rule("mean of sign(a_i): every step has the same length (derived)", constant=mean)
 
 
 def _adagrad(rows, optimizer, setting) -> str:
@@ -99,24 +139,30 @@ def _adagrad(rows, optimizer, setting) -> str:
 
 
 def _sgd(rows, optimizer, setting) -> Rule:
-    return Rule("l2 max-margin (theorem, arXiv 1710.10345 and 1806.01796)", norm="l2")
+    if optimizer.momentum == 0.0:
+        standing = f"theorem for small steps, arXiv {'1710.10345' if full_batch(rows, setting) else '1806.01796'}"
+    else:
+        standing = "derived" if optimizer.nesterov else "theorem for small steps, arXiv 2110.03891"
+    return Rule(f"l2 max-margin ({standing})", norm="l2")
 
 
 def _ngd(rows, optimizer, setting) -> Rule | str:
-    if setting.batch == len(rows) and setting.order != "replacement":
-        return Rule("l2 max-margin (theorem, arXiv 1907.03215)", norm="l2")
+    if full_batch(rows, setting):
+        return Rule("l2 max-margin (theorem for small steps, arXiv 1907.03215)", norm="l2")
     if setting.batch == 1:
-        mean = (rows / np.linalg.norm(rows, axis=1)[:, None]).mean(axis=0)
-        return Rule("mean of a_i/||a_i||_2: every step has the same length (derived)", constant=mean)
+        text = "mean of a_i/||a_i||_2: every step has the same length (derived)"
+        return Rule(text, constant=UnitRows(rows).b.mean(axis=0))
     return "there is no closed limit for normalised gradient descent with 1 < b < n; the numerical tail map has one"
 
 
 def _signum(rows, optimizer, setting) -> Rule | str:
-    if setting.batch == len(rows) and setting.order != "replacement":
-        return Rule("l_inf max-margin: steepest descent in l_inf (theorem, arXiv 1802.08246)", norm="linf")
+    if full_batch(rows, setting):
+        # At constant steps the loss falls like e^(-gamma_inf lr t): faster than beta^t, and the sign of m freezes.
+        slow = ", or those with gamma_inf lr well below 1 and below log(1/beta)" if optimizer.beta > 0.0 else ""
+        text = f"l_inf max-margin: steepest descent in l_inf (theorem for decreasing steps{slow}, arXiv 2502.04664)"
+        return Rule(text, norm="linf")
     if setting.batch == 1 and optimizer.beta == 0.0:
-        text = "mean of sign(a_i): every step has the same length (derived)"
-        return Rule(text, constant=np.sign(rows).mean(axis=0))
+        return _mean_sign(rows)
     return "there is no closed limit for Signum on mini-batches; the numerical tail map has one"
 
 

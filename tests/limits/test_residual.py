@@ -90,6 +90,24 @@ def test_full_batches_of_any_fixed_order_have_it():
     assert measure(run, None)["residual"].notna().all()
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-150, 1e-3, 1e5, 1e150])
+def test_rows_of_any_size(scale):
+    """b = scale a: exp(-b.v) / n = alpha_b = alpha_a / scale^2 on the margin."""
+    for rows in (
+        np.array([[2.0, 1.0], [1.0, -1.0]]),
+        np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [1.0, 0.0, 2.0], [1.0, 0.0, -1.0]]),  # dependent
+    ):
+        expected = (gradient_residual(rows) + 2.0 * np.log(scale) * hard_margin(ib.Problem(rows))) / scale
+        np.testing.assert_allclose(gradient_residual(rows * scale), expected, atol=1e-10 * np.abs(expected).max())
+
+
+def test_rows_of_different_sizes():
+    rows = np.array([[2e-3, 1e-3], [1e3, -2e3]])
+    v, w_hat = gradient_residual(rows), hard_margin(ib.Problem(rows))
+    np.testing.assert_allclose(rows @ w_hat, 1.0, rtol=1e-7)
+    np.testing.assert_allclose(np.exp(-rows @ v) / 2, 1.0 / (rows**2).sum(axis=1), rtol=1e-6)  # they are orthogonal
+
+
 def test_what_cannot_be_answered_says_so():
     wide = ib.Problem([[1.0, 0.0], [1.0, 0.0], [3.0, 1.0]])  # the third row is off the margin
     with pytest.raises(ib.InputError, match="2 support vectors of custom span 1 of the 2 dimensions"):
