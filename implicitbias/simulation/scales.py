@@ -139,10 +139,11 @@ def align(x, own, state, degrees, expo, origin, at, fade, forget):
     order = (own - origin[at]) - expo[at] + exponent(x)
     if order < -SPREAD:
         size = magnitude(state, degrees, at)
-        order = np.inf if size == NOTHING else order - (size + fade)
+        if size == NOTHING or order - (size + fade) > HEADROOM:
+            # on the way down, what is nothing beside x could pass the end of float64 and come back as 0 inf
+            state[state.shape[0] - 1, c, lane] = 0.0
+            order = np.inf
     if order > HEADROOM:
-        # on the move, what is nothing beside x could pass the end of float64 and come back as 0 inf
-        state[state.shape[0] - 1, c, lane] = 0.0
         set_unit(state, degrees, expo, origin, at, own)
     return times_pow2(x, (own - origin[at]) - expo[at])
 
