@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from implicitbias.jit import hot, inlined, kernel
 from implicitbias.lanes import fma, load, mix, rsqrt, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
@@ -30,8 +28,7 @@ def step(w, g, state, hyper, lr, bias, units, batch):
     rate = lr * bias.lr
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        # a memory of g behind a forgotten g^2 = 0 is inf, as on paper; and a NaN stays one
-        ratio = select(first == 0.0, 0.0, first * select(second > 0.0, rsqrt(second), np.inf))
+        ratio = select(second == 0.0, 0.0, first * rsqrt(second))  # so that a NaN stays one
         store(w, c, fma(-rate, ratio, load(w, c)))
 
 
@@ -67,6 +64,11 @@ def step_with_kappa(w, g, state, hyper, lr, bias, units, batch):
         root = sqrt(second + select(inside, in_units(bias.eps * bias.eps * eps, units, c, 2), 0.0))
         root = root + in_units(loss, units, c, 1, high) + select(inside, 0.0, in_units(bias.eps * eps, units, c, 1))
         store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
+
+
+def forgets_first(optimizer) -> bool:
+    """Whether v forgets at once what m remembers. Then m / sqrt(v) may be x / 0, which `rsqrt` does not know."""
+    return optimizer.beta2 == 0.0 < optimizer.beta1
 
 
 @kernel
@@ -137,9 +139,9 @@ class Adam(Optimizer):
         # Kernels of their own: kappa needs the loss of every batch, and eps the units.
         if self.kappa > 0.0:
             return advance_with_kappa
-        if self.eps > 0.0:
-            return advance_with_eps_inside if self.eps_inside else advance_with_eps
-        return advance
+        if self.eps > 0.0 and self.eps_inside:
+            return advance_with_eps_inside
+        return advance_with_eps if self.eps > 0.0 or forgets_first(self) else advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

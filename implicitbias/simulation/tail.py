@@ -12,7 +12,7 @@ weight. A margin that is not finite has the weight NaN, so that the weights of t
 import math
 
 from implicitbias.jit import bits_of_float, float_of_bits, helper, hot
-from implicitbias.lanes import LANES, absolute, floor, fma, load, maximum, minimum, pow2_lanes, select
+from implicitbias.lanes import LANES, absolute, any_lane, floor, fma, load, maximum, minimum, pow2_lanes, select
 
 LOGISTIC, EXPONENTIAL = 0, 1
 LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -23,8 +23,8 @@ LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 
-# The largest |log(f)|: a little more than log(2)/2, for the rounding of q.
-WIDEST = 0.35
+# Below |q| = ROUGH, q is the nearest integer up to 2^-12, and |log(f)| at most WIDEST.
+ROUGH, WIDEST = 2.0**40, 0.35
 
 
 @hot
@@ -61,7 +61,8 @@ def split_exp(x):
     13, whose remainder is below 5e-18. Beyond |x| = 2^52, q is off by more than one half, and r is cut."""
     q = floor(fma(x, LOG2_E, 0.5))
     r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
-    r = minimum(WIDEST, maximum(-WIDEST, r))  # in this order a NaN stays one
+    if any_lane(absolute(q) > ROUGH):  # asked, for it is rare, and costs no time on the way to the gradient
+        r = minimum(WIDEST, maximum(-WIDEST, r))  # in this order a NaN stays one
     # in pairs, then pairs of pairs: the terms do not wait for each other
     square = r * r
     fourth = square * square
