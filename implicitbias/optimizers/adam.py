@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from implicitbias.jit import hot, inlined, kernel
 from implicitbias.lanes import fma, load, mix, rsqrt, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
@@ -20,6 +22,13 @@ def moments(m, v, g, c, beta1, beta2):
     store(m, c, first)
     store(v, c, second)
     return first, second
+
+
+@hot
+def root_above(second, eps, units, c):
+    """sqrt(second + eps) with eps in the units of v; where it leaves float64 there, its root."""
+    floor = in_units(eps, units, c, 2)
+    return select(floor < np.inf, sqrt(second + floor), in_units(sqrt(eps), units, c, 1))
 
 
 @inlined
@@ -48,7 +57,7 @@ def step_with_eps_inside(w, g, state, hyper, lr, bias, units, batch):
     rate, back = moderate(lr * bias.lr)
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        root = sqrt(second + in_units(bias.eps * bias.eps * eps, units, c, 2))
+        root = root_above(second, bias.eps * bias.eps * eps, units, c)
         store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
 
 
@@ -61,7 +70,7 @@ def step_with_kappa(w, g, state, hyper, lr, bias, units, batch):
     loss = loss * bias.eps * kappa
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        root = sqrt(second + select(inside, in_units(bias.eps * bias.eps * eps, units, c, 2), 0.0))
+        root = root_above(second, select(inside, bias.eps * bias.eps * eps, 0.0), units, c)
         root = root + in_units(loss, units, c, 1, high) + select(inside, 0.0, in_units(bias.eps * eps, units, c, 1))
         store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
 

@@ -139,7 +139,7 @@ class Block:
         """(K, d) the state of run r without its scales."""
         lot = next(lot for lot in self.lots if r in lot.members)
         state, expo, origin = (lot.one(x, r) for x in (lot.runs.state, lot.runs.expo, lot.runs.origin))
-        units = np.clip(expo + origin + self.data.shift, -(2**28), 2**28)
+        units = np.clip(np.nan_to_num(expo + origin) + self.data.shift, -(2**28), 2**28)
         shifts = (lot.runs.degrees[:, None] * units).astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
             return self._in_weights(np.ldexp(state, shifts))

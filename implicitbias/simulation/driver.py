@@ -257,7 +257,8 @@ def in_units_of_the_state(data, runs, index, size, r, first, high, apart):
     if runs.forget:  # without memory the units are free: those of the batch
         uniform_gradient(data, runs, index, size, first, high)
         for c in range(runs.expo.shape[1]):
-            store(runs.expo[r], c, high)
+            store(runs.origin[r], c, high)
+            store(runs.expo[r], c, splat(0.0))
         if any_lane(apart):
             with_care(data, runs, index, size, r, apart, apart)
         return
@@ -283,10 +284,10 @@ def with_care(data, runs, index, size, r, care, apart):
         look, fade = has_lane(apart, lane), runs.fade[r, lane]
         for j in range(data.d):
             at = place(wide, lane, j)
-            x, own = g[at], high
+            x, power, order = g[at], high, 0
             if look and (data.uneven or abs(x) < LIGHT) and data.touched[j]:
-                x, _, own = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
-            g[at] = align(x, own, state, runs.degrees, expo, origin, at, fade, runs.forget)
+                x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            g[at] = align(x, power, order, state, runs.degrees, expo, origin, at, fade, runs.forget)
         set_span(expo, origin, runs.span[r], wide, lane, data.d)
 
 
@@ -300,7 +301,7 @@ def by_coordinate(data, runs, index, size, apart):
             for j in range(data.d):
                 at = place(wide, lane, j)
                 if (data.uneven or work.squares[at] < LIGHT * LIGHT) and data.touched[j]:
-                    work.g[at], work.squares[at], _ = light_gradient(
+                    work.g[at], work.squares[at], _, _ = light_gradient(
                         data.scaled_flat, index, size, work.f, work.q, wide, lane, j
                     )
 
@@ -309,22 +310,22 @@ def by_coordinate(data, runs, index, size, apart):
 def in_common_units(data, runs, index, size, squared, light):
     """||g||_2^2 where it is `light` beside the heaviest sample, and g in the units of its own heaviest coordinate: what
     is heavier may touch no coordinate alone, or cancel."""
-    work, wide, g, units = runs.work, runs.wide, runs.work.g, runs.work.squares
+    work, wide, g = runs.work, runs.wide, runs.work.g
     for lane in range(LANES if wide else 1):
         if not has_lane(light, lane):
             continue
-        unit = -np.inf
+        unit, least, found = 0.0, 0, False
         for j in range(data.d):
-            at = place(wide, lane, j)
-            g[at], _, units[at] = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
-            if g[at] != 0.0:
-                unit = max(unit, units[at] + exponent(g[at]))
+            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            order += exponent(x)
+            if x != 0.0 and (not found or (power - unit) + (order - least) > 0.0):
+                unit, least, found = power, order, True
         total = 0.0
         for j in range(data.d):
-            at = place(wide, lane, j)
-            if g[at] != 0.0:
-                g[at] = times_pow2(g[at], units[at] - unit)
-                total += g[at] * g[at]
+            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            x = times_pow2(x, (power - unit) + (order - least)) if x != 0.0 else x
+            g[place(wide, lane, j)] = x
+            total += x * x
         squared = insert(squared, lane, total) if wide else splat(total)
     return squared
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias.simulation.scales import ROOM, TRUE, level
+from implicitbias.simulation.scales import TRUE, level
 from implicitbias.threads import one_thread
 
 # Recovering w loses the condition number of the rows in relative accuracy: worth it up to here.
@@ -40,12 +40,11 @@ def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
     # The products of rows far from 1 leave float64. Over a power of two they do not, and an update that takes nothing
     # but the direction of the gradient needs no more; nor do rows too far apart for one condition number.
     shift, uneven = level(problem.rows)
-    stretch = shift + ROOM if shift else 0  # entries up to 1
-    if uneven or (shift and kind.mode == TRUE) or abs(stretch) > FURTHEST:
+    if uneven or (shift and kind.mode == TRUE) or abs(shift) > FURTHEST:
         return None
-    rows = np.ldexp(problem.rows, -stretch) if shift else problem.rows
+    rows = np.ldexp(problem.rows, -shift) if shift else problem.rows
     with one_thread():
         u, s, vt = np.linalg.svd(rows, full_matrices=False)
         if s[-1] * WORST_CONDITION < s[0]:
             return None
-        return MarginSpace(rows @ rows.T, (vt.T / s) @ u.T, 2.0**stretch)
+        return MarginSpace(rows @ rows.T, (vt.T / s) @ u.T, 2.0**shift)

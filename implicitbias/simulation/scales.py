@@ -42,9 +42,12 @@ TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
 HEADROOM = 256
 SPREAD = 300
 LIGHT = 2.0**-SPREAD
-# The rows' own size: a number of SPREAD, ROOM and the 53 orders that a sum may cancel by can still be squared
-# (2 (SPREAD + ROOM + 53) < 1022), as can one of HEADROOM and ROOM. 2^-128 to 2^128 are the ends of float32.
-ROOM = 128
+# The rows' own size. Entries from 2^-ORDINARY to 2^ORDINARY, the ends of float32, stay as they are; others are brought
+# to at most 1, and then down to 2^-UNEVEN: the square of a term, 2^-2(SPREAD + UNEVEN), is still there.
+ORDINARY = 128
+UNEVEN = 200
+# While a coordinate has no state yet, weights this light need a look at each: squares, of sums that cancel by 2^-53, too.
+UNSEEN = SPREAD - UNEVEN
 # Exponents of a run are made equal again when its coordinates are within 2^UNIFORM of each other, and moved only when
 # the state has drifted by more than 2^DRIFT, so that moving is rare.
 UNIFORM = 200
@@ -72,16 +75,17 @@ def level(rows: np.ndarray) -> tuple[int, bool]:
     of ordinary size, and whether no power of two makes all of them so."""
     _, above = np.frexp(rows[rows != 0.0])
     low, high = int(above.min()) - 1, int(above.max())
-    if -ROOM <= low and high <= ROOM:
+    if -ORDINARY <= low and high <= ORDINARY:
         return 0, False
-    return (high - ROOM, False) if high - low <= 2 * ROOM else (0, True)
+    return (high, False) if high - low <= UNEVEN else (0, True)
 
 
 @hot
 def in_units(x, units, c, degree, high=0.0):
     """x 2^high >= 0, a number in lanes that is added to a state of this degree, in the units of chunk c."""
-    unit = load(units.origin, c) + load(units.expo, c) + units.shift
-    return select(x > 0.0, times_pow2_lanes(x, high - degree * unit), 0.0)  # 0 inf is not 0
+    # high and origin may be large: their difference comes first
+    power = (high - degree * load(units.origin, c)) - degree * (load(units.expo, c) + units.shift)
+    return select(x > 0.0, times_pow2_lanes(x, power), 0.0)  # 0 inf is not 0
 
 
 @hot
@@ -110,11 +114,11 @@ def move(state, degrees, expo, at, steps):
 
 
 @helper
-def set_unit(state, degrees, expo, origin, at, unit):
-    """Give a coordinate units of 2^unit, far from where they were, its state along with it."""
-    move(state, degrees, expo, at, (unit - origin[at]) - expo[at])
-    origin[at] = unit if abs(unit) >= EXACT else 0.0
-    expo[at] = unit - origin[at]
+def set_unit(state, degrees, expo, origin, at, power, order):
+    """Give a coordinate units of 2^(power + order), its state along with it. `power` may be large, `order` is not."""
+    move(state, degrees, expo, at, (power - origin[at]) - expo[at] + order)
+    origin[at] = power if abs(power) >= EXACT else 0.0
+    expo[at] = power - origin[at] + order
 
 
 @helper
@@ -126,26 +130,27 @@ def magnitude(state, degrees, at):
 
 
 @helper
-def align(x, own, state, degrees, expo, origin, at, fade, forget):
-    """A number x of the gradient, in units of 2^own, in the units of the state of its coordinate. They move if the
-    number is too heavy for them, or too light and the last state, a step and its `fade` later, is nothing beside it."""
+def align(x, power, order, state, degrees, expo, origin, at, fade, forget):
+    """A number x of the gradient, in units of 2^(power + order), in the units of the state of its coordinate. They move
+    if the number is too heavy for them, or too light and the last state, a step and its `fade` later, is nothing beside
+    it."""
     if x == 0.0:
         return x
     c, lane = at
     if forget:
         state[:, c, lane] = 0.0
-        expo[at] = own
+        origin[at], expo[at] = power, order
         return x
-    order = (own - origin[at]) - expo[at] + exponent(x)
-    if order < -SPREAD:
+    height = (power - origin[at]) - expo[at] + order + exponent(x)
+    if height < -SPREAD:
         size = magnitude(state, degrees, at)
-        if size == NOTHING or order - (size + fade) > HEADROOM:
+        if size == NOTHING or height - (size + fade) > HEADROOM:
             # on the way down, what is nothing beside x could pass the end of float64 and come back as 0 inf
             state[state.shape[0] - 1, c, lane] = 0.0
-            order = np.inf
-    if order > HEADROOM:
-        set_unit(state, degrees, expo, origin, at, own)
-    return times_pow2(x, (own - origin[at]) - expo[at])
+            height = np.inf
+    if height > HEADROOM:
+        set_unit(state, degrees, expo, origin, at, power, order)
+    return times_pow2(x, (power - origin[at]) - expo[at] + order)
 
 
 @helper
@@ -180,13 +185,13 @@ def renormalise(state, degrees, expo, origin, span, columns, wide, lane, d):
     if high - low <= UNIFORM and max(abs(low), abs(high)) < EXACT:
         if span[LEAST, lane] != span[LARGEST, lane] or abs(high - span[LEAST, lane]) > DRIFT:
             for j in range(d):
-                set_unit(state, degrees, expo, origin, place(wide, lane, j), high)
+                set_unit(state, degrees, expo, origin, place(wide, lane, j), high, 0)
     else:
         for j in range(d):
             at = place(wide, lane, j)
             size = magnitude(state, degrees, at)
             if size == NOTHING:  # never seen, or gone: follows the others
-                set_unit(state, degrees, expo, origin, at, high)
+                set_unit(state, degrees, expo, origin, at, high, 0)
             elif abs(size) > DRIFT:
                 move(state, degrees, expo, at, size)
     set_span(expo, origin, span, wide, lane, d)
@@ -216,22 +221,25 @@ def drifted(state, degrees, span, columns, wide):
 
 @helper
 def light_gradient(flat, index, size, f, q, wide, lane, j):
-    """(g_j, sum of the squares of its terms, own) of one run, from the mean over the batch of -s_i a_i, in units of
-    2^own and 2^(2 own): the order of the heaviest term s_i a_ij of the batch. (0, 0, -inf) if there is none."""
-    own = -np.inf
+    """(g_j, sum of the squares of its terms, power, order) of one run, from the mean over the batch of -s_i a_i. Units
+    are 2^(power + order) and its square, with the q of the heaviest term s_i a_ij as power and the exponent of its a_ij
+    as order: not their sum, where a large q would swallow the other. All 0 if no row of the batch touches j."""
+    power, order, found = 0.0, 0, False
     for k in range(size):
         a = flat[index[k], j]
         if a != 0.0:
-            own = max(own, q[place(wide, lane, k)] + exponent(a))
+            own = q[place(wide, lane, k)]
+            if not found or (own - power) + (exponent(a) - order) > 0.0:
+                power, order, found = own, exponent(a), True
     total, squares = 0.0, 0.0
     for k in range(size):
         a = flat[index[k], j]
         if a != 0.0:
-            at, order = place(wide, lane, k), exponent(a)
-            part = times_pow2(f[at] * times_pow2(a, -order), q[at] + order - own) / size
+            at, own = place(wide, lane, k), exponent(a)
+            part = times_pow2(f[at] * times_pow2(a, -own), (q[at] - power) + (own - order)) / size
             total -= part
             squares += part * part
-    return total, squares, own
+    return total, squares, power, order
 
 
 @hot
@@ -240,4 +248,4 @@ def needs_care(high, apart, span, fade):
     those with weights too far `apart`."""
     unit = load(span, LEAST)
     care = (unit < load(span, LARGEST)) | (high - unit > float(HEADROOM))
-    return apart | care | ((unit - high > float(SPREAD)) & ((load(span, SETTLED) == 0.0) | (fade < -float(DECAY))))
+    return apart | care | ((unit - high > float(UNSEEN)) & ((load(span, SETTLED) == 0.0) | (fade < -float(DECAY))))
