@@ -7,7 +7,7 @@ from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import fma, load, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, nonnegative
 from implicitbias.simulation.driver import drive
-from implicitbias.simulation.scales import COORDINATE
+from implicitbias.simulation.scales import COORDINATE, in_units
 
 
 @inlined
@@ -17,9 +17,7 @@ def step(w, g, state, hyper, lr, bias, units, batch):
         gradient = load(g, c)
         square = fma(gradient, gradient, load(squares, c))
         store(squares, c, square)
-        # the sum is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units; 0 inf is not 0
-        floor = select(eps > 0.0, eps * load(units.inverse, c), 0.0)
-        ratio = select(square > 0.0, gradient / (sqrt(square) + floor), 0.0)
+        ratio = select(gradient == 0.0, 0.0, gradient / (sqrt(square) + in_units(eps, units, c, 1)))
         store(w, c, fma(-lr, ratio, load(w, c)))
 
 

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from implicitbias.jit import hot, inlined, kernel
-from implicitbias.lanes import fma, load, mix, pow2_lanes, rsqrt, select, sqrt, store
+from implicitbias.lanes import fma, load, mix, rsqrt, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
 from implicitbias.simulation.driver import drive
-from implicitbias.simulation.scales import COORDINATE
+from implicitbias.simulation.scales import COORDINATE, in_units, moderate
 from implicitbias.simulation.tail import mean_losses
 
 
@@ -22,36 +24,41 @@ def moments(m, v, g, c, beta1, beta2):
     return first, second
 
 
+@hot
+def root_above(second, eps, units, c):
+    """sqrt(second + eps) with eps in the units of v; where it leaves float64 there, its root."""
+    floor = in_units(eps, units, c, 2)
+    return select(floor < np.inf, sqrt(second + floor), in_units(sqrt(eps), units, c, 1))
+
+
 @inlined
 def step(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2 = state[0], state[1], load(hyper, 0), load(hyper, 1)
     rate = lr * bias.lr
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        ratio = select(second > 0.0, first * rsqrt(second), 0.0)
+        ratio = select(second == 0.0, 0.0, first * rsqrt(second))  # so that a NaN stays one
         store(w, c, fma(-rate, ratio, load(w, c)))
 
 
 @inlined
 def step_with_eps(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2, eps = state[0], state[1], load(hyper, 0), load(hyper, 1), load(hyper, 2)
-    rate = lr * bias.lr
+    rate, back = moderate(lr * bias.lr)
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        # v is in units of 2^(2 expo), and inverse is 2^-expo: eps in the same units
-        floor = bias.eps * eps * load(units.inverse, c)
-        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / (sqrt(second) + floor)))
+        root = sqrt(second) + in_units(bias.eps * eps, units, c, 1)
+        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
 
 
 @inlined
 def step_with_eps_inside(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2, eps = state[0], state[1], load(hyper, 0), load(hyper, 1), load(hyper, 2)
-    rate = lr * bias.lr
+    rate, back = moderate(lr * bias.lr)
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        inverse = load(units.inverse, c)
-        root = sqrt(second + bias.eps * bias.eps * eps * inverse * inverse)
-        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root))
+        root = root_above(second, bias.eps * bias.eps * eps, units, c)
+        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
 
 
 @inlined
@@ -59,14 +66,18 @@ def step_with_kappa(w, g, state, hyper, lr, bias, units, batch):
     m, v, beta1, beta2 = state[0], state[1], load(hyper, 0), load(hyper, 1)
     eps, inside, kappa = load(hyper, 2), load(hyper, 4) > 0.0, load(hyper, 5)
     loss, high = mean_losses(batch.z, batch.f, batch.q, batch.size, batch.wide, batch.loss, batch.room)
-    rate, loss = lr * bias.lr, loss * bias.eps * kappa
+    rate, back = moderate(lr * bias.lr)
+    loss = loss * bias.eps * kappa
     for c in range(g.shape[0]):
         first, second = moments(m, v, g, c, beta1, beta2)
-        # an eps of 0 apart: inverse may be inf
-        inverse = select(eps > 0.0, load(units.inverse, c), 0.0)
-        root = sqrt(second + select(inside, bias.eps * bias.eps * eps * inverse * inverse, 0.0))
-        root = root + loss * pow2_lanes(high - load(units.expo, c)) + select(inside, 0.0, bias.eps * eps * inverse)
-        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root))
+        root = root_above(second, select(inside, bias.eps * bias.eps * eps, 0.0), units, c)
+        root = root + in_units(loss, units, c, 1, high) + select(inside, 0.0, in_units(bias.eps * eps, units, c, 1))
+        store(w, c, load(w, c) - select(first == 0.0, 0.0, rate * first / root * back))
+
+
+def forgets_first(optimizer) -> bool:
+    """Whether v forgets at once what m remembers. Then m / sqrt(v) may be x / 0, which `rsqrt` does not know."""
+    return optimizer.beta2 == 0.0 < optimizer.beta1
 
 
 @kernel
@@ -99,7 +110,8 @@ class Adam(Optimizer):
 
     with m^ = m and v^ = v, or, with bias_correction, m^ = m / (1 - beta1^t) and v^ = v / (1 - beta2^t), t = 1, 2, ...
     With kappa > 0, kappa L(w) is added to the denominator, beside the eps, with L the mean loss of the batch at w.
-    A coordinate that has never seen a gradient stays put (0/0 = 0).
+    A coordinate that has never seen a gradient stays put (0/0 = 0). For beta1 > sqrt(beta2), m^ / sqrt(v^) grows
+    geometrically once the gradients fall faster than v forgets, until w leaves float64 and the run ends.
 
     Arguments
         beta1, beta2      decay rates in [0, 1)
@@ -133,12 +145,12 @@ class Adam(Optimizer):
 
     @property
     def advance(self):
-        # Kernels of their own: kappa needs the loss of every batch, and 1 / units, which eps needs, may be inf.
+        # Kernels of their own: kappa needs the loss of every batch, and eps the units.
         if self.kappa > 0.0:
             return advance_with_kappa
-        if self.eps > 0.0:
-            return advance_with_eps_inside if self.eps_inside else advance_with_eps
-        return advance
+        if self.eps > 0.0 and self.eps_inside:
+            return advance_with_eps_inside
+        return advance_with_eps if self.eps > 0.0 or forgets_first(self) else advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

@@ -15,7 +15,7 @@ def step(w, g, state, hyper, lr, bias, units, batch):
     share = lr / float(batch.size)  # g is a mean, and so are the squares: sum_i (g_i / size)^2
     for c in range(g.shape[0]):
         square = load(batch.squares, c)
-        ratio = select(square > 0.0, load(g, c) * rsqrt(square), 0.0)
+        ratio = select(square == 0.0, 0.0, load(g, c) * rsqrt(square))
         store(w, c, fma(-share, ratio, load(w, c)))
 
 

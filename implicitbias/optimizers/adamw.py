@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import load, store
+from implicitbias.optimizers.adam import forgets_first
 from implicitbias.optimizers.adam import step as adam_step
 from implicitbias.optimizers.adam import step_with_eps as adam_step_with_eps
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
@@ -79,7 +80,7 @@ class AdamW(Optimizer):
 
     @property
     def advance(self):
-        return advance_with_eps if self.eps > 0.0 else advance
+        return advance_with_eps if self.eps > 0.0 or forgets_first(self) else advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

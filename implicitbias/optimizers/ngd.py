@@ -7,15 +7,15 @@ from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import fma, load, select, sqrt, store
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.simulation.driver import drive
-from implicitbias.simulation.scales import BATCH
+from implicitbias.simulation.scales import BATCH, moderate
 
 
 @inlined
 def step(w, g, state, hyper, lr, bias, units, batch):
-    square = batch.squared
-    scale = select(square > 0.0, lr / sqrt(square), 0.0)
+    square, (rate, back) = batch.squared, moderate(lr)
+    scale = select(square == 0.0, 0.0, rate / sqrt(square))
     for c in range(g.shape[0]):
-        store(w, c, fma(-scale, load(g, c), load(w, c)))
+        store(w, c, fma(-scale, load(g, c) * back, load(w, c)))
 
 
 @kernel

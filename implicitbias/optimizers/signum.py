@@ -16,7 +16,7 @@ def step(w, g, state, hyper, lr, bias, units, batch):
     for c in range(g.shape[0]):
         momentum = mix(beta, load(m, c), load(g, c))
         store(m, c, momentum)
-        store(w, c, load(w, c) - select(momentum > 0.0, lr, select(momentum < 0.0, -lr, 0.0)))
+        store(w, c, load(w, c) - select(momentum > 0.0, lr, select(momentum < 0.0, -lr, momentum)))
 
 
 @kernel

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from implicitbias.lanes import LANES, aligned
+from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
 from implicitbias.simulation.driver import FROZEN, ITERATE, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
-from implicitbias.simulation.scales import DECAY, PERIOD
+from implicitbias.simulation.scales import DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.tail import LOSSES
 
 # A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
@@ -38,17 +39,20 @@ class Block:
     def __init__(self, problem, optimizers, schedules, start, setting, frozen: bool = False):
         self.optimizers, self.schedules = optimizers, schedules
         order, batch = effective(problem.n, setting.batch, setting.order)
-        self.space = None if frozen else margin_space(problem, type(optimizers[0]), start)
+        kind = type(optimizers[0])
+        self.space = None if frozen else margin_space(problem, kind, start)
         rows = problem.rows if self.space is None else self.space.gram
         n, d = rows.shape
-        chunks = -(-d // LANES)
-        padded = aligned((n, chunks, LANES))
-        flat = padded.reshape(n, -1)
-        flat[:, :d] = rows
+        # Updates proportional to the gradient need its true size, and no squares.
+        shift, uneven = (0, False) if kind.mode == TRUE or self.space is not None else level(rows)
+        padded = _padded(rows)
+        scaled = _padded(np.ldexp(rows, -shift)) if shift else padded
         self.data = Data(
-            padded, flat, np.zeros((1, n)), FROZEN if frozen else ROWS if self.space is None else ITERATE, d,
-            int(np.any(rows, axis=0).sum()), np.any(rows, axis=0), bool((rows == 0).any()), LOSSES[setting.loss],
-            ORDERS[order], np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
+            padded, padded.reshape(n, -1), scaled, scaled.reshape(n, -1), float(shift), uneven,
+            1.0 if self.space is None else self.space.stretch, np.zeros((1, n)),
+            FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(np.any(rows, axis=0).sum()),
+            np.any(rows, axis=0), bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order],
+            np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
         )  # fmt: skip
         self.kernel = optimizers[0].advance
         # Runs with one step-size law and one bias correction share a row of the tables.
@@ -111,11 +115,12 @@ class Block:
                     self._in_weights(np.concatenate([lot.kept(side, len(found)) for lot in self.lots]))
                     for side in (0, 1)
                 )
-                with np.errstate(over="ignore", invalid="ignore"):
-                    lengths = np.linalg.norm(after - before, axis=-1)
                 eta, which = self.eta[:, None], self.which
+                with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+                    lengths = length(after - before)
+                    sum_lr, lr = eta * sums[which][:, at], eta * table[which][:, at]
                 self.seconds += time.perf_counter() - clock
-                yield position, after, lengths, eta * sums[which][:, at], eta * table[which][:, at]
+                yield position, after, lengths, sum_lr, lr
                 position += len(found)
             else:
                 self.seconds += time.perf_counter() - clock
@@ -133,8 +138,9 @@ class Block:
     def state(self, r: int) -> np.ndarray:
         """(K, d) the state of run r without its scales."""
         lot = next(lot for lot in self.lots if r in lot.members)
-        state, expo = lot.one(lot.runs.state, r), lot.one(lot.runs.expo, r)
-        shifts = np.clip(lot.runs.degrees[:, None] * expo, -(2**30), 2**30).astype(np.int32)
+        state, expo, origin = (lot.one(x, r) for x in (lot.runs.state, lot.runs.expo, lot.runs.origin))
+        units = np.clip(np.nan_to_num(expo + origin) + self.data.shift, -(2**28), 2**28)
+        shifts = (lot.runs.degrees[:, None] * units).astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
             return self._in_weights(np.ldexp(state, shifts))
 
@@ -148,6 +154,14 @@ class Block:
             return x
         flat = self.space.weights(x.reshape(-1, self.data.d))
         return flat.reshape(*x.shape[:-1], flat.shape[-1])
+
+
+def _padded(rows: np.ndarray) -> np.ndarray:
+    """(n, chunks, 8) the rows (n, d), filled up with zeros."""
+    n, d = rows.shape
+    padded = aligned((n, -(-d // LANES), LANES))
+    padded.reshape(n, -1)[:, :d] = rows
+    return padded
 
 
 class _Lot:
@@ -165,6 +179,8 @@ class _Lot:
         slowest = decays[decays > 0].min(initial=1.0)
         period = PERIOD if slowest == 1.0 else int(np.clip(-DECAY / np.log2(slowest), 1, PERIOD))
         period = 2 ** int(np.log2(period))
+        with np.errstate(divide="ignore"):
+            fade = np.log2(decays[:, -1]) / kind.degrees[-1] if decays.size else np.zeros(len(chosen))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
         samples = batch if wide else -(-batch // LANES)
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
@@ -173,8 +189,6 @@ class _Lot:
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64),
         )  # fmt: skip
-        inverse = aligned((groups, chunks, LANES))
-        inverse[:] = 1.0
         eta = self._lanes(block.eta[members][:, None])[:, 0]
         if wide:  # empty lanes stay where they are
             eta.reshape(-1)[len(members) :] = 0.0
@@ -188,13 +202,14 @@ class _Lot:
             aligned((groups, len(kind.degrees), chunks, LANES)),
             np.array(kind.degrees, np.int64),
             aligned((groups, chunks, LANES)),
-            inverse,
+            aligned((groups, chunks, LANES)),
             aligned((groups, 3, LANES)),
             self._lanes(hyper),
             eta,
             self._lanes(block.which[members][:, None].astype(float))[:, 0].astype(np.int64),
             np.ones(groups, np.bool_),
             period,
+            self._lanes(fade[:, None])[:, 0],
             bool(decays.size and not decays.any()),
             work,
         )

@@ -12,18 +12,21 @@ coordinate of eight runs (products.py), and the step need not know which. g (chu
 Where the margins come from, `source`:
 
     ROWS     they are rows w
-    ITERATE  w is the vector of margins itself, of all n rows: an update linear in the gradient can run in the space of
-             margins, where `rows` is the Gram matrix (margin_space.py)
+    ITERATE  they are w times `stretch`, one for each row: an update linear in the gradient can run in the space of
+             margins, where `scaled` is the Gram matrix (margin_space.py)
     FROZEN   they do not follow w: `frozen` (R, n)
 """
 
 from collections import namedtuple
+
+import numpy as np
 
 from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import (
     LANES,
     any_lane,
     has_lane,
+    insert,
     largest,
     load,
     maximum,
@@ -49,6 +52,7 @@ from implicitbias.simulation.scales import (
     LIGHT,
     SPREAD,
     TRUE,
+    Units,
     align,
     drifted,
     light_gradient,
@@ -57,20 +61,27 @@ from implicitbias.simulation.scales import (
     renormalise,
     set_span,
 )
-from implicitbias.simulation.tail import sample_weight
+from implicitbias.simulation.tail import exponent, sample_weight, times_pow2
 
 ROWS, ITERATE, FROZEN = 0, 1, 2
 
-# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory; frozen (R, n); touched
-# (d,): the columns of the rows that are not zero, `columns` of them; has_zeros: whether any entry is; seed: uint64
-Data = namedtuple("Data", "rows flat frozen source d columns touched has_zeros loss order seed batch per_epoch")
+# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory, from which margins come;
+# scaled and scaled_flat: the same over 2^shift, from which gradients are added up, with entries of ordinary size, unless
+# `uneven`; frozen (R, n); touched (d,): the columns of the rows that are not zero, `columns` of them; has_zeros: whether
+# any entry is; seed: uint64
+Data = namedtuple(
+    "Data",
+    "rows flat scaled scaled_flat shift uneven stretch frozen source d columns touched has_zeros loss order seed batch "
+    "per_epoch",
+)
 
 # G groups of runs, each one run (narrow) or eight (wide). turns: whether the groups take turns at every step; w, expo,
-# inverse (G, chunks, 8): iterates, exponents of the units, 2^-expo; kept (slots, 2, G, chunks, 8): iterates before and
-# after the steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper
-# (G, H, 8); step sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between
-# renormalisations, a power of two; forget: the state keeps nothing from one step to the next; work: see `Work`
-Runs = namedtuple("Runs", "wide turns w kept state degrees expo inverse span hyper eta which alive period forget work")
+# origin (G, chunks, 8): iterates, exponents of the units; kept (slots, 2, G, chunks, 8): iterates before and after the
+# steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper (G, H, 8); step
+# sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
+# two; fade (G, 8): binary orders by which a step without gradient lightens the last state, per degree, <= 0; forget: the
+# state keeps nothing from one step to the next; work: see `Work`
+Runs = namedtuple("Runs", "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget work")
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,)
@@ -80,7 +91,6 @@ Work = namedtuple("Work", "z f q weight g squares room permutation index sizes")
 # sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
 # of each run (wide: entry k of (size, 8), narrow: of the flat array)
 Batch = namedtuple("Batch", "wide size z f q loss squared squares room")
-Units = namedtuple("Units", "expo inverse")
 Bias = namedtuple("Bias", "lr eps")
 
 
@@ -96,6 +106,8 @@ def drive(step, mode, data, runs, table, bias, slots, first):
     wide, work = runs.wide, runs.work
     chunks = data.d if wide else data.rows.shape[1]
     g, squares = work.g[:chunks], work.squares[:chunks]
+    # weights that are so many binary orders apart need a look at each coordinate, which may see light samples only
+    spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
     permutation, index, sizes = work.permutation, work.index, work.sizes
     if data.order == FULL:
         fill_batches(data.order, data.seed, first, 1, data.per_epoch, True, permutation, index, sizes)
@@ -128,16 +140,23 @@ def drive(step, mode, data, runs, table, bias, slots, first):
                 uniform_gradient(data, runs, rows, size, weights, splat(0.0))
             else:
                 high, low = spread(weights, work.q, size, wide)
+                apart = high - low > spread_limit
                 if mode == COORDINATE:
-                    in_units_of_the_state(data, runs, rows, size, r, weights, high, low)
+                    in_units_of_the_state(data, runs, rows, size, r, weights, high, apart)
                 else:
                     uniform_gradient(data, runs, rows, size, weights, high)
                     if mode == BATCH:
                         squared = squared_length(data, runs, rows, size)
+                        if data.source != ITERATE:
+                            light = squared < LIGHT * LIGHT
+                            if data.uneven:
+                                light = light | apart
+                            if any_lane(light):
+                                squared = in_common_units(data, runs, rows, size, squared, light)
                     else:
-                        weighted_squares(data.rows, data.flat, rows, size, work.weight, wide, squares)
-                        if data.has_zeros and any_lane(high - low > float(SPREAD)):
-                            by_coordinate(data, runs, rows, size, high - low > float(SPREAD))
+                        weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, squares)
+                        if any_lane(apart):
+                            by_coordinate(data, runs, rows, size, apart)
             batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, squares, work.room)
             slot = slots[done + i]
             if slot >= 0:
@@ -146,7 +165,7 @@ def drive(step, mode, data, runs, table, bias, slots, first):
             lr = load(runs.eta[r], 0) * pick(table, which, wide, done + i, work.room)
             at = done + i if biased else 0
             factors = Bias(pick(bias[0], which, wide, at, work.room), pick(bias[1], which, wide, at, work.room))
-            step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.inverse[r]), batch)
+            step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.origin[r], data.shift), batch)
             if slot >= 0:
                 copy(w, runs.kept[slot, 1, r])
             if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
@@ -171,10 +190,10 @@ def weigh(data, runs, index, size, r):
         margins(data.rows, data.flat, index, size, w, wide, work.z)
     elif wide:  # frozen margins come with a single run
         for k in range(size):
-            store(work.z, k, load(w, index[k]))
+            store(work.z, k, load(w, index[k]) * data.stretch)
     else:
         every = w.reshape(-1) if data.source == ITERATE else data.frozen[r]
-        pick_margins(every, index, size, data.order == FULL, work.z)
+        pick_margins(every, index, size, data.order == FULL, data.stretch, work.z)
     first = sample_weight(load(work.z, 0), data.loss)
     store(work.f, 0, first[0])
     store(work.q, 0, first[1])
@@ -205,13 +224,13 @@ def uniform_gradient(data, runs, index, size, first, unit):
     weight = first[0] * pow2_lanes(first[1] - unit) * share
     store(work.weight, 0, weight)
     if size == 1 and not wide:
-        row = data.rows[index[0]]
-        for c in range(data.rows.shape[1]):
+        row = data.scaled[index[0]]
+        for c in range(data.scaled.shape[1]):
             store(work.g, c, weight * load(row, c))
         return
     for k in range(1, size if wide else -(-size // LANES)):
         store(work.weight, k, load(work.f, k) * pow2_lanes(load(work.q, k) - unit) * share)
-    weighted_sum(data.rows, data.flat, index, size, work.weight, wide, work.g)
+    weighted_sum(data.scaled, data.scaled_flat, index, size, work.weight, wide, work.g)
 
 
 @hot
@@ -232,20 +251,18 @@ def squared_length(data, runs, index, size):
 
 
 @hot
-def in_units_of_the_state(data, runs, index, size, r, first, high, low):
+def in_units_of_the_state(data, runs, index, size, r, first, high, apart):
     """The mean gradient, coordinate j in units of 2^expo[j]."""
     span = runs.span[r]
-    apart = high - low > float(SPREAD)
     if runs.forget:  # without memory the units are free: those of the batch
         uniform_gradient(data, runs, index, size, first, high)
-        inverse = pow2_lanes(-high)
         for c in range(runs.expo.shape[1]):
-            store(runs.expo[r], c, high)
-            store(runs.inverse[r], c, inverse)
-        if data.has_zeros and any_lane(apart):
+            store(runs.origin[r], c, high)
+            store(runs.expo[r], c, splat(0.0))
+        if any_lane(apart):
             with_care(data, runs, index, size, r, apart, apart)
         return
-    care = needs_care(high, low, span, data.has_zeros)
+    care = needs_care(high, apart, span, load(runs.fade[r], 0))
     uniform_gradient(data, runs, index, size, first, select(care, high, load(span, LEAST)))
     if any_lane(care):
         with_care(data, runs, index, size, r, care, apart)
@@ -257,21 +274,21 @@ def with_care(data, runs, index, size, r, care, apart):
     coordinate at a time. Where their weights are far apart, a coordinate may see light samples only: it is added up
     again in units of its own."""
     work, wide, g = runs.work, runs.wide, runs.work.g
-    state, expo, inverse = runs.state[r], runs.expo[r], runs.inverse[r]
+    state, expo, origin = runs.state[r], runs.expo[r], runs.origin[r]
     for lane in range(LANES if wide else 1):
         if not has_lane(care, lane):
             continue
         high = work.q[place(wide, lane, 0)]
         for k in range(1, size):
             high = max(high, work.q[place(wide, lane, k)])
-        look = data.has_zeros and has_lane(apart, lane)
+        look, fade = has_lane(apart, lane), runs.fade[r, lane]
         for j in range(data.d):
             at = place(wide, lane, j)
-            x, own = g[at], high
-            if look and abs(x) < LIGHT and data.touched[j]:
-                x, _, own = light_gradient(data.flat, index, size, work.f, work.q, wide, lane, j)
-            g[at] = align(x, own, state, runs.degrees, expo, inverse, at, runs.forget)
-        set_span(expo, runs.span[r], wide, lane, data.d)
+            x, power, order = g[at], high, 0
+            if look and (data.uneven or abs(x) < LIGHT) and data.touched[j]:
+                x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            g[at] = align(x, power, order, state, runs.degrees, expo, origin, at, fade, runs.forget)
+        set_span(expo, origin, runs.span[r], wide, lane, data.d)
 
 
 @helper
@@ -283,10 +300,34 @@ def by_coordinate(data, runs, index, size, apart):
         if has_lane(apart, lane):
             for j in range(data.d):
                 at = place(wide, lane, j)
-                if work.squares[at] < LIGHT * LIGHT and data.touched[j]:
-                    work.g[at], work.squares[at], _ = light_gradient(
-                        data.flat, index, size, work.f, work.q, wide, lane, j
+                if (data.uneven or work.squares[at] < LIGHT * LIGHT) and data.touched[j]:
+                    work.g[at], work.squares[at], _, _ = light_gradient(
+                        data.scaled_flat, index, size, work.f, work.q, wide, lane, j
                     )
+
+
+@helper
+def in_common_units(data, runs, index, size, squared, light):
+    """||g||_2^2 where it is `light` beside the heaviest sample, and g in the units of its own heaviest coordinate: what
+    is heavier may touch no coordinate alone, or cancel."""
+    work, wide, g = runs.work, runs.wide, runs.work.g
+    for lane in range(LANES if wide else 1):
+        if not has_lane(light, lane):
+            continue
+        unit, least, found = 0.0, 0, False
+        for j in range(data.d):
+            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            order += exponent(x)
+            if x != 0.0 and (not found or (power - unit) + (order - least) > 0.0):
+                unit, least, found = power, order, True
+        total = 0.0
+        for j in range(data.d):
+            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            x = times_pow2(x, (power - unit) + (order - least)) if x != 0.0 else x
+            g[place(wide, lane, j)] = x
+            total += x * x
+        squared = insert(squared, lane, total) if wide else splat(total)
+    return squared
 
 
 @hot
@@ -298,7 +339,7 @@ def follow(data, runs, r):
         for lane in range(LANES if wide else 1):
             if has_lane(moved, lane):
                 renormalise(
-                    runs.state[r], runs.degrees, runs.expo[r], runs.inverse[r], span, data.columns, wide, lane, data.d
+                    runs.state[r], runs.degrees, runs.expo[r], runs.origin[r], span, data.columns, wide, lane, data.d
                 )
 
 

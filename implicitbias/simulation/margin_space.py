@@ -9,21 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from implicitbias.simulation.scales import TRUE, level
 from implicitbias.threads import one_thread
 
 # Recovering w loses the condition number of the rows in relative accuracy: worth it up to here.
 WORST_CONDITION = 1e4
+FURTHEST = 1000  # binary orders of the rows: a power of two that float64 holds, with room to spare
 
 
 @dataclass(frozen=True)
 class MarginSpace:
-    """Gram matrix (n, n) of the rows and their pseudo-inverse (d, n)."""
+    """Gram matrix (n, n) of the rows over `stretch`, a power of two, and the pseudo-inverse (d, n) of these."""
 
     gram: np.ndarray
     inverse: np.ndarray
+    stretch: float
 
     def weights(self, z: np.ndarray) -> np.ndarray:
-        """(R, d) the w in the span of the rows with margins z (R, n)."""
+        """(R, d) the w in the span of the rows with margins `stretch` z (R, n)."""
         # One by one: the bits of a product of two matrices depend on how many vectors there are.
         with np.errstate(invalid="ignore", over="ignore"):  # a diverged run
             return np.array([self.inverse @ vector for vector in z]).reshape(len(z), len(self.inverse))
@@ -34,8 +37,14 @@ def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
     None. From w(0) = 0 only: elsewhere the digits of z(t) - z(0) would be lost to those of z(0)."""
     if not kind.linear or problem.n > problem.d or start.any():
         return None
+    # The products of rows far from 1 leave float64. Over a power of two they do not, and an update that takes nothing
+    # but the direction of the gradient needs no more; nor do rows too far apart for one condition number.
+    shift, uneven = level(problem.rows)
+    if uneven or (shift and kind.mode == TRUE) or abs(shift) > FURTHEST:
+        return None
+    rows = np.ldexp(problem.rows, -shift) if shift else problem.rows
     with one_thread():
-        u, s, vt = np.linalg.svd(problem.rows, full_matrices=False)
+        u, s, vt = np.linalg.svd(rows, full_matrices=False)
         if s[-1] * WORST_CONDITION < s[0]:
             return None
-        return MarginSpace(problem.rows @ problem.rows.T, (vt.T / s) @ u.T)
+        return MarginSpace(rows @ rows.T, (vt.T / s) @ u.T, 2.0**shift)

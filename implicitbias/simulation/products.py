@@ -80,18 +80,18 @@ def margins(rows, flat, index, size, w, wide, z):
 
 
 @hot
-def pick_margins(every, index, size, in_order, z):
-    """z_k = every[index_k], for margins that are there already (narrow); in_order: index_k = k."""
+def pick_margins(every, index, size, in_order, stretch, z):
+    """z_k = stretch every[index_k], for margins that are there already (narrow); in_order: index_k = k."""
     start = 0
     if in_order:  # nothing to pick but for what is left over
         start = size - size % LANES
         for c in range(start // LANES):
-            store(z, c, load(every, c))
+            store(z, c, load(every, c) * stretch)
     for first in range(start, size, LANES):
         part = splat(every[index[first]])
         for k in range(first + 1, min(first + LANES, size)):
             part = insert(part, k - first, every[index[k]])
-        store(z, first // LANES, part)
+        store(z, first // LANES, part * stretch)
 
 
 @hot

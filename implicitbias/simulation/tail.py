@@ -3,27 +3,50 @@ float64.
 
 On separable data the margins z grow for ever. The weight s = -l'(z) of a sample passes 1e-308 near z = 708, its square
 near z = 354, long before the direction of w has settled. With the exponent apart, nothing is lost at any margin.
+
+A float64 knows its margin to one part in 2^53. Beyond 2^53 that is more than 1, and weights of different margins differ
+by factors that nobody knows but that are huge; f is then some number near 1, and a larger margin never has the larger
+weight. A margin that is not finite has the weight NaN, so that the weights of the run say so too.
 """
 
 import math
 
 from implicitbias.jit import bits_of_float, float_of_bits, helper, hot
-from implicitbias.lanes import LANES, absolute, floor, fma, load, pow2_lanes, select
+from implicitbias.lanes import LANES, absolute, any_lane, floor, fma, load, maximum, minimum, pow2_lanes, select
 
 LOGISTIC, EXPONENTIAL = 0, 1
 LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
 
 LOG2_E = 1.0 / math.log(2.0)
-# log 2 in two parts: the first ends in 21 zero bits, so that q * LN2_HIGH is exact for |q| < 2^20.
+# log 2 in two parts. An fma rounds once, so x - q * LN2_HIGH, of the order of q * LN2_LOW, is right to 2^-53 of that.
 LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 
+# Below |q| = ROUGH, q is the nearest integer up to 2^-12, and |log(f)| at most WIDEST.
+ROUGH, WIDEST = 2.0**40, 0.35
+
+
 @hot
 def pow2(k):
-    """2.0^k for an integer k; 0 below the normal range (k < -1022), inf above it (k > 1023)."""
-    k = min(max(k, -1023), 1024)
-    return float_of_bits((k + 1023) << 52)
+    """2.0^k for an integer k, as int or float; 0 below the normal range (k < -1022), inf above it (k > 1023)."""
+    if not k > -1023:
+        return 0.0
+    return float_of_bits((int(min(k, 1024)) + 1023) << 52)
+
+
+@hot
+def times_pow2(x, k):
+    """x 2^k for an integer k, as int or float, also where 2^k is no float64."""
+    most = min(max(k, -1000), 1000)
+    return x * pow2(most) * pow2(k - most)
+
+
+@hot
+def times_pow2_lanes(x, k):
+    """x 2^k for integers k, also where 2^k is no float64."""
+    most = minimum(maximum(k, -1000.0), 1000.0)
+    return x * pow2_lanes(most) * pow2_lanes(k - most)
 
 
 @hot
@@ -35,9 +58,11 @@ def exponent(x):
 @hot
 def split_exp(x):
     """(f, q) with e^x = f 2^q and f in [0.7, 1.42), in eight lanes: |r| <= log(2)/2 and its Taylor polynomial of degree
-    13, whose remainder is below 5e-18."""
+    13, whose remainder is below 5e-18. Beyond |x| = 2^52, q is off by more than one half, and r is cut."""
     q = floor(fma(x, LOG2_E, 0.5))
     r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
+    if any_lane(absolute(q) > ROUGH):  # asked, for it is rare, and costs no time on the way to the gradient
+        r = minimum(WIDEST, maximum(-WIDEST, r))  # in this order a NaN stays one
     # in pairs, then pairs of pairs: the terms do not wait for each other
     square = r * r
     fourth = square * square
@@ -90,7 +115,7 @@ def mean_loss(z, f, q, first, stride, size, loss):
     for k in range(size):
         at = first + k * stride
         if loss == EXPONENTIAL or z[at] >= 0.0:
-            total += f[at] * pow2(int(q[at] - high)) * loss_over_weight(z[at], loss)
+            total += f[at] * pow2(q[at] - high) * loss_over_weight(z[at], loss)
         else:  # logistic: the weight is of order 1 = 2^0, and so is `high` = 0
             total += math.log1p(math.exp(z[at])) - z[at]
     return total / size, high
