@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.store.schema import RIVALS
+from implicitbias.study.naming import step_size
 
 FULL = "full"
 LINE = ["geometry", "order", "method", "batch"]
@@ -85,13 +86,6 @@ def _two_methods(runs: pd.DataFrame) -> np.ndarray:
     known = runs[runs["limit_method"] != "none"]
     counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
     return known.loc[counts > 1, "label"].astype(str).unique()
-
-
-def step_size(run: pd.Series) -> str:
-    """The step size of a run, as a formula."""
-    if not run["lr_a"]:
-        return f"lr {run['lr_eta']:g}"
-    return f"lr {run['lr_eta']:g} (t+{run['lr_t0']:g})^-{run['lr_a']:g}"
 
 
 def of_order(runs: pd.DataFrame, order: str) -> pd.DataFrame:

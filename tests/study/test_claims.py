@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from implicitbias.errors import InputError
 from implicitbias.store.schema import CURVES, RUNS
-from implicitbias.study.claims import MOVING, verdicts
+from implicitbias.study.claims import verdicts
+from implicitbias.study.moving import MOVING
 from implicitbias.study.spec import parse_study
 
 STEPS = 1000
