@@ -181,14 +181,15 @@ def _in_order(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def separators(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap and number of unique maximisers."""
+    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap relative to it and number of unique
+    maximisers."""
     rows = runs[runs["gamma_l2"].notna()].drop_duplicates(["geometry", "data_digest"])
     groups = rows.groupby("geometry", sort=False)
     found = groups[["n", "d"]].first().assign(sets=groups.size())
     for norm in NORMS:
         found[f"gamma_{norm}"] = groups[f"gamma_{norm}"].mean()
         found[f"sd_{norm}"] = groups[f"gamma_{norm}"].std()
-        found[f"gap_{norm}"] = groups[f"gap_{norm}"].max()
+        found[f"gap_{norm}"] = (rows[f"gap_{norm}"] / rows[f"gamma_{norm}"]).groupby(rows["geometry"], sort=False).max()
         found[f"unique_{norm}"] = groups[f"unique_{norm}"].agg(lambda column: int(column.fillna(False).sum()))
     return found.reset_index()
 

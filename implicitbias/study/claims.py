@@ -151,7 +151,7 @@ def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFram
     else:
         outcome, value, detail, lacking, fits = *_of_values(claim, study, chosen, counts, curves), {}
     if left_out:
-        lacking = [f"{count - len(ended)} of {count} runs left out, which did not end ok: {left_out}", *lacking]
+        lacking = [f"{len(ended)} of {count} runs; {left_out} left out", *lacking]
     if lacking and (outcome == "holds" or claim.over == "mean"):
         outcome = "undecided"
     return Verdict(claim, outcome, count, value, "; ".join([*lacking, detail]), fits)
@@ -173,11 +173,8 @@ def _of_values(
     unit = "groups" if claim.across else "runs"
     if known.empty:
         return "undecided", math.nan, f"none of the {len(values)} {unit} has the measure", []
-    lacking = [f"{len(values) - len(known)} of {len(values)} {unit} lack the measure"] * (len(known) < len(values))
-    if claim.across and members < len(chosen):
-        alone = f"; {len(chosen) - members} runs are in no group"
-    else:
-        alone = ""
+    lacking = [f"{len(values) - len(known)} of {len(values)} lack the measure"] * (len(known) < len(values))
+    alone = f"; {len(chosen) - members} runs are in no group" if claim.across and members < len(chosen) else ""
     if claim.over == "mean":
         value = float(known.mean())
         spread = f", standard deviation {known.std(ddof=1):.2g}" if len(known) > 1 else ""
@@ -185,33 +182,36 @@ def _of_values(
         return outcome, value, f"mean over {len(known)} {unit}{spread}{alone}", lacking
     slacks = known.map(lambda value: slack(claim, value))
     worst = slacks.idxmin()
-    outcome, words = "holds" if slacks[worst] >= 0.0 else "fails", ""
+    outcome, way = "holds" if slacks[worst] >= 0.0 else "fails", ()
     if claim.limit:
-        outcome, worst, words = _of_limit(claim, slacks, among, curves)
-    return outcome, float(known[worst]), f"{words}{what}: {name_among(chosen.loc[worst], among)}{alone}", lacking
+        outcome, worst, *way = _of_limit(claim, slacks, among, curves)
+    detail = "; ".join([*way[:1], f"{what}: {name_among(chosen.loc[worst], among)}{alone}"])
+    return outcome, float(known[worst]), ": ".join([detail, *way[1:]]), lacking
 
 
-def _of_limit(claim: Claim, slacks: pd.Series, runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[str, object, str]:
-    """Outcome for runs that claim a limit, the place of the one that decides, and what is said of the way they move."""
+def _of_limit(
+    claim: Claim, slacks: pd.Series, runs: pd.DataFrame, curves: pd.DataFrame
+) -> tuple[str, object, *tuple[str, ...]]:
+    """Outcome for a claim about a limit, the place of the run that decides, how the runs move, and where it was."""
     missed = slacks[slacks < 0.0]
     concerned = missed if len(missed) else slacks
     worst = concerned.idxmin()
     octaves = last_octaves(claim, runs.loc[concerned.index], curves)
     if len(missed):
         if not all(place in octaves and octaves[place].approaches(claim) for place in missed.index):
-            return "fails", worst, ""
-        words = f"{len(missed)} of {len(slacks)} runs not there, all still moving towards it, this one from "
-        return "undecided", worst, f"{words}{octaves[worst].before:.6g} at t/2; "
+            return "fails", worst
+        words = f"{len(missed)} of {len(slacks)} runs not there, all still moving towards it"
+        return "undecided", worst, words, f"{octaves[worst].before:.6g} at t/2"
     unseen = [place for place in slacks.index if place not in octaves]
     if unseen:
-        words = f"{len(unseen)} of {len(slacks)} runs have no value at t/2 to say which way they move; "
+        words = f"{len(unseen)} of {len(slacks)} runs have no value at t/2 to say which way they move"
         return "undecided", slacks[unseen].idxmin(), words
     leaving = [place for place, octave in octaves.items() if octave.leaves(claim, len(slacks))]
     if leaving:
         worst = slacks[leaving].idxmin()
-        words = f"{len(leaving)} of {len(slacks)} runs there, but moving out of it, this one from "
-        return "undecided", worst, f"{words}{octaves[worst].before:.6g} at t/2; "
-    return "holds", worst, ""
+        words = f"all there, but {len(leaving)} of {len(slacks)} runs moving away"
+        return "undecided", worst, words, f"{octaves[worst].before:.6g} at t/2"
+    return "holds", worst
 
 
 def _of_rate(
@@ -222,7 +222,7 @@ def _of_rate(
     lack = f"have no {window(claim):g} octaves of the measure above its rounding"
     if not fits:
         return "undecided", math.nan, f"all {len(ended)} runs {lack}", [], fits
-    lacking = [f"{len(ended) - len(fits)} of {len(ended)} runs {lack}"] * (len(fits) < len(ended))
+    lacking = [f"{len(ended) - len(fits)} of {len(ended)} {lack}"] * (len(fits) < len(ended))
     if claim.over == "mean":
         return *rates.over_mean(claim, list(fits.values())), lacking, fits
     outcome, worst, detail = rates.over_each(claim, fits)
