@@ -18,7 +18,10 @@ def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
     keep = np.ones(len(runs), bool)
     for name, wanted in where.items():
         items = [*axis(wanted), wanted]  # a list may be the value of a parameter of the data
-        fits = np.array([any(same(value, item) for item in items) for value in values_of(runs, name)], bool)
+        found = values_of(runs, name)
+        distinct = {repr(value): value for value in found}
+        known = {text: any(same(value, item) for item in items) for text, value in distinct.items()}
+        fits = np.array([known[repr(value)] for value in found], bool)
         if name == "batch" and "n" in items:
             fits |= (runs["batch"] == runs["n"]).to_numpy(bool)
         keep &= fits

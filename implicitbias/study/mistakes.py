@@ -122,7 +122,8 @@ def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
     mistakes = []
     for name, value in known.items():
         # Of a list each value must be there, unless it is itself the value of a parameter; of a range one.
-        whole = not isinstance(value, list) or any(same(found, value) for found in values_of(table, name))
+        lists = any(isinstance(found, list) for found in values_of(table, name))
+        whole = not isinstance(value, list) or (lists and not any(isinstance(item, list) for item in value))
         for item in [value] if whole else value:
             if select(table, {name: [item] if isinstance(item, list) else item}).empty:
                 mistakes.append(f"{where}.where.{name}: no run of the study has {item!r}; {_hint(name, item, table)}")
