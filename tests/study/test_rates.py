@@ -28,7 +28,7 @@ expectations = st.one_of(
 
 
 @given(st.builds(Fit, numbers, errors, numbers, errors), expectations)
-def test_a_slope_isjudged_by_its_whole_band(fit, expectation):
+def test_a_slope_is_judged_by_its_whole_band(fit, expectation):
     claim = claim_of(**expectation)
     low, high = fit.band()
     assert low <= fit.slope <= high
