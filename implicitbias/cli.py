@@ -85,7 +85,8 @@ def run(
     refresh: Refresh = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run a study; print its table and verdicts and write its report. Runs already in the folder are not repeated."""
+    """Run a study; print its table and verdicts and write its report. Runs already in the folder are not repeated. Exit
+    code 1 if no run of it ended ok."""
     if dry_run:
         _forecast(study, set_ or [], jobs)
         return
@@ -113,6 +114,8 @@ def run(
                 terminal.print_summary(summary, runs)
                 terminal.print_stale(runs)
                 print(f"report: {page}")
+                if not (runs["status"] == "ok").any():
+                    raise typer.Exit(1)
         except KeyboardInterrupt as error:
             kept = f"what was computed is in {folder}" if folder.is_dir() else "nothing was computed yet"
             again = " without --overwrite" * overwrite

@@ -67,11 +67,12 @@ def print_results(runs: pd.DataFrame) -> None:
     """Mean cosines to the l2 and l_inf directions by data, optimizer and order, a column for each batch size."""
     from implicitbias.report.tables import label_runs
 
-    if runs["cos_l2"].isna().all():
-        console.print("no run has a result")
-        return
     runs = label_runs(runs)
-    done = runs[runs["cos_l2"].notna()]
+    done = runs[(runs["status"] == "ok") & runs["cos_l2"].notna()]
+    if done.empty:
+        console.print("no run has a result")
+        print_failures(runs)
+        return
     keys = ["geometry", "method", "order"]
     groups = done.groupby([*keys, "batch"], sort=False)[["cos_l2", "cos_linf"]].mean()
     batches = sorted(done["batch"].unique())
@@ -95,6 +96,8 @@ def print_results(runs: pd.DataFrame) -> None:
         console.print(f"({len(rows) - len(shown[:ROWS])} of {len(rows)} rows not shown; runs.parquet has all of them)")
     if several > VALUES:
         console.print(f"({several - VALUES} of {several} batch sizes not shown; runs.parquet has all of them)")
+    if len(done) < len(runs):
+        console.print(f"({len(runs) - len(done)} of {len(runs)} runs are in no mean: they did not end ok)")
     console.print()
 
 
@@ -115,6 +118,9 @@ def print_verdicts(verdicts: list) -> None:
             f"            {literal(verdict.expected)}{value} ({verdict.runs} runs; {literal(verdict.detail)})",
             style="dim",
         )
+    empty = sum(not verdict.runs for verdict in verdicts)
+    if empty:
+        console.print(f"{empty} of {len(verdicts)} claims judged no run at all: their filters match none", style="bold")
     console.print()
 
 
@@ -167,7 +173,7 @@ REASONS = 20
 
 def print_status(identity: dict, runs: pd.DataFrame) -> None:
     """Counts by status, missing and stale runs, reasons of failures, the slowest runs; needs STATUS_COLUMNS."""
-    from implicitbias.report.tables import failures, label_runs
+    from implicitbias.report.tables import label_runs
 
     missing = max(identity["runs"] - len(runs), 0)
     console.print(f"study {literal(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")
@@ -175,15 +181,7 @@ def print_status(identity: dict, runs: pd.DataFrame) -> None:
         console.print(f"  {name:<14} {count}")
     print_stale(runs)
     if (runs["status"] != "ok").any():
-        failed = failures(label_runs(runs)).sort_values("count", ascending=False, kind="stable")
-        table = _table("not ended well", "status", "data", "optimizer", "reason", "a run of them", "runs", left=5)
-        for row in failed.head(REASONS).itertuples():
-            words = (row.geometry, row.methods, row.message)
-            table.add_row(row.status, *map(literal, words), row.example, str(row.count))
-        console.print(table)
-        if len(failed) > REASONS:
-            rest = failed["count"][REASONS:].sum()
-            console.print(f"({len(failed) - REASONS} more reasons, of {rest} runs; runs.parquet has all of them)")
+        print_failures(label_runs(runs))
     seconds = runs[["kernel_seconds", "measure_seconds"]].sum(axis=1)
     slow = runs.loc[seconds[seconds > 0].nlargest(3).index]
     if len(slow):
@@ -199,6 +197,21 @@ def print_status(identity: dict, runs: pd.DataFrame) -> None:
                 f"{row.measure_seconds:.3g}",
             )
         console.print(table)
+
+
+def print_failures(runs: pd.DataFrame) -> None:
+    """The reasons of the runs that did not end ok, of a table as from `label_runs`."""
+    from implicitbias.report.tables import failures
+
+    failed = failures(runs).sort_values("count", ascending=False, kind="stable")
+    table = _table("not ended well", "status", "data", "optimizer", "reason", "a run of them", "runs", left=5)
+    for row in failed.head(REASONS).itertuples():
+        words = (row.geometry, row.methods, row.message)
+        table.add_row(row.status, *map(literal, words), row.example, str(row.count))
+    console.print(table)
+    if len(failed) > REASONS:
+        rest = failed["count"][REASONS:].sum()
+        console.print(f"({len(failed) - REASONS} more reasons, of {rest} runs; runs.parquet has all of them)")
 
 
 def print_list(studies: list[Path]) -> None:

@@ -40,8 +40,8 @@ at_least = 0.1
 [[claim]]
 says = "It is a miracle"
 source = "nobody"
-measure = "cos_l2"
-where = { batch = 4 }
+measure = "residual"
+where = { batch = 2 }
 at_least = 0.1
 """
 FALSE = """
@@ -122,7 +122,7 @@ def test_the_whole_way_in_a_process_of_its_own(study, tmp_path):
     said = squeezed(out)
     assert "cosine of w to the l2 / l_inf max-margin direction" in said
     assert "holds It goes [somewhere] (arXiv:0000.00000) cos_l2 >= 0.1; measured 0." in said
-    assert "undecided It is a miracle (nobody) cos_l2 >= 0.1 (0 runs; no run matches the filter)" in said
+    assert "undecided It is a miracle (nobody) residual >= 0.1 (4 runs; none of the 4 runs has the measure)" in said
     assert "8 runs: 8 ok; 8 computed now, 0 kept" in said
     assert "on 2 worker(s)" in said and "million updates per kernel second" in said
     assert said.endswith(f"report: {Path('out', 'report.html')}")
@@ -158,11 +158,12 @@ def test_a_study_without_a_separable_data_set_runs_to_its_end(call, no_report, t
         'title = "t"\ndata.a = { kind = "file", path = "no.csv" }\noptimizer.sgd.lr = 1\n[[grid]]\nsteps = 5\n'
     )
     code, out, err = call("run", "no.toml", "--jobs", 1)
-    assert (code, err) == (0, "")
+    assert (code, err) == (1, "")
     assert "no run has a result" in out and "1 runs: 1 not_separable; 1 computed now, 0 kept" in out
     said = squeezed(call("status", "results/no")[1])
     assert "study no: 1 of 1 runs done, 0 missing not_separable 1" in said
-    assert "the convex combination 0.5 row 0 + 0.5 row 1 of the rows is zero" in said
+    for told in (squeezed(out), said):
+        assert "the convex combination 0.5 row 0 + 0.5 row 1 of the rows is zero" in told
 
 
 def test_shards_are_collected(study, call, no_report):

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.store.schema import RIVALS
+from implicitbias.study.naming import step_size
 
 FULL = "full"
 LINE = ["geometry", "order", "method", "batch"]
@@ -85,13 +86,6 @@ def _two_methods(runs: pd.DataFrame) -> np.ndarray:
     known = runs[runs["limit_method"] != "none"]
     counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
     return known.loc[counts > 1, "label"].astype(str).unique()
-
-
-def step_size(run: pd.Series) -> str:
-    """The step size of a run, as a formula."""
-    if not run["lr_a"]:
-        return f"lr {run['lr_eta']:g}"
-    return f"lr {run['lr_eta']:g} (t+{run['lr_t0']:g})^-{run['lr_a']:g}"
 
 
 def of_order(runs: pd.DataFrame, order: str) -> pd.DataFrame:
@@ -187,14 +181,15 @@ def _in_order(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def separators(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap and number of unique maximisers."""
+    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap relative to it and number of unique
+    maximisers."""
     rows = runs[runs["gamma_l2"].notna()].drop_duplicates(["geometry", "data_digest"])
     groups = rows.groupby("geometry", sort=False)
     found = groups[["n", "d"]].first().assign(sets=groups.size())
     for norm in NORMS:
         found[f"gamma_{norm}"] = groups[f"gamma_{norm}"].mean()
         found[f"sd_{norm}"] = groups[f"gamma_{norm}"].std()
-        found[f"gap_{norm}"] = groups[f"gap_{norm}"].max()
+        found[f"gap_{norm}"] = (rows[f"gap_{norm}"] / rows[f"gamma_{norm}"]).groupby(rows["geometry"], sort=False).max()
         found[f"unique_{norm}"] = groups[f"unique_{norm}"].agg(lambda column: int(column.fillna(False).sum()))
     return found.reset_index()
 

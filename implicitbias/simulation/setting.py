@@ -71,13 +71,18 @@ def resolve(
     elif not (is_number(epochs) and 0 < epochs <= MOST_STEPS / n):
         mistakes.append(f"epochs must be a positive number up to {MOST_STEPS // n}, but is {epochs!r}")
     elif not mistakes:
-        horizon = max(1, round(epochs * _per_epoch(n, batch, order, remainder)))
+        horizon = steps_of(epochs, n, batch, order, remainder)
     if until_log_loss is not None and not (is_number(until_log_loss) and abs(until_log_loss) <= sys.float_info.max):
         mistakes.append(f"until_log_loss must be a finite number, but is {until_log_loss!r}")
     if mistakes:
         raise InputError(mistakes)
     until = None if until_log_loss is None else float(until_log_loss)
     return Setting(int(batch), order, remainder, horizon, until, int(seed), loss, int(per_octave))
+
+
+def steps_of(epochs: float, n: int, batch: int, order: str, remainder: str) -> int:
+    """The updates in so many passes over n rows."""
+    return max(1, round(epochs * _per_epoch(n, batch, order, remainder)))
 
 
 def _per_epoch(n: int, batch: int, order: str, remainder: str) -> float:

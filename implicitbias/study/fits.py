@@ -19,14 +19,15 @@ same weight.
               the law does not explain, curvature included, makes the error larger. Where the correlation reaches
               across a piece it is still too small: by 10% at 0.8 from one of 6 snapshots to the next, by 30% at 0.9.
     drift     slope of the later half of the window minus that of the earlier one, with its error by the same jackknife.
-              It counts if it is beyond 2.4 errors. A window of finite t shows a local slope, and the drift is how
-              far that may still be from the exponent.
+              It counts if it is beyond 2.4 errors. A window of finite t shows a local slope, and the drift tells how
+              far that may still be from the exponent (study.rates): not more than its `reach` times the drift, if
+              the local slope is p + c / log t at worst.
     band      between slope and slope + drift, widened on both sides by 2.4 errors, or by more the more runs the claim
               is about (5 for 25): where the exponent may be.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -53,6 +54,7 @@ class Fit:
         slope, error, drift, drift_error   as in the module's text
         start, end      (x, y) of the fitted line at both ends of the window
         points          number of snapshots
+        reach           drifts that a slope p + c / log t has still to go: 2 log2 t / octaves - 1
     """
 
     slope: float
@@ -62,6 +64,7 @@ class Fit:
     start: tuple[float, float] = (math.nan, math.nan)
     end: tuple[float, float] = (math.nan, math.nan)
     points: int = 0
+    reach: float = 5.0  # as at t = 10^5 or 10^6 in a window of 6 octaves
 
     @property
     def drifts(self) -> bool:
@@ -130,7 +133,8 @@ def mean_fit(fits: list[Fit]) -> Fit:
     slope, _, drift, _ = table.mean(axis=0)
     _, error, _, drift_error = np.sqrt((table**2).mean(axis=0) / count)
     spread = table[:, 0].std(ddof=1) / math.sqrt(count) if count > 1 else 0.0
-    return Fit(float(slope), max(float(error), float(spread)), float(drift), float(drift_error))
+    reach = max(fit.reach for fit in fits)
+    return Fit(float(slope), max(float(error), float(spread)), float(drift), float(drift_error), reach=reach)
 
 
 def window(claim: Claim) -> float:
@@ -189,7 +193,10 @@ def fit_run(claim: Claim, run: pd.Series, curve: pd.DataFrame) -> Fit | None:
     if clock[first] > (1.0 + ROUNDING) * begin:
         return None
     inside = slice(max(first, int(np.searchsorted(clock, (1.0 - ROUNDING) * begin))), last)
-    return fit_line(x[inside], y[inside])
+    found = fit_line(x[inside], y[inside])
+    # The middles of the halves are half a window apart in log2 t, and the slope stands between them.
+    reach = 2.0 * math.log2(clock[last - 1]) / window(claim) - 1.0
+    return found and replace(found, reach=max(reach, 1.0))
 
 
 def fit_runs(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Fit]:

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
-from implicitbias.study.claims import claim_mistakes
 from implicitbias.study.expand import RunSpec, expand_tables
+from implicitbias.study.mistakes import Planned, claim_mistakes
 from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
 
 
@@ -35,9 +35,13 @@ def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[st
         mistakes += error.mistakes
     data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
+    claims = _readable(Claim, content, "claim")
+    wrong, planned = claim_mistakes(claims), Planned(claims)
     for run in expand_tables(data, optimizer, grids, mistakes):
         visit(run)
-    mistakes += claim_mistakes(_readable(Claim, content, "claim"))
+        planned.add(run)
+    # Mistakes elsewhere may be why a run is not there, and settings may leave runs out on purpose.
+    mistakes += wrong if wrong or mistakes or settings else planned.mistakes()
     if mistakes:
         raise InputError(mistakes)
     return study, text

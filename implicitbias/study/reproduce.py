@@ -1,8 +1,9 @@
 """One run again, from its row alone, and whether it comes out the same.
 
 The row of a run holds everything that decides it: the kind and the parameters of its data, the optimizer with its
-hyper-parameters, the step size, the setting, and how its limit was predicted. The run is computed anew, alone, and what
-it ends with and all its snapshots are compared with what is stored, bit by bit.
+hyper-parameters, the step size, the setting, and how its limit was predicted. The run is computed anew, alone, and its
+whole row and all its snapshots are compared with what is stored, bit by bit: every column but those of EXEMPT. What the
+study calls the data and the optimizer is no result of the run, and is compared with the study file beside the tables.
 """
 
 import json
@@ -24,11 +25,20 @@ from implicitbias.simulation.setting import Setting
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.execute import execute
-from implicitbias.study.expand import RunSpec, describe, identity
-from implicitbias.study.resume import PROVENANCE
+from implicitbias.study.expand import RunSpec, describe, expand, identity
+from implicitbias.study.resume import PROVENANCE, labels
+from implicitbias.study.spec import read_study
 
-# The results of a run: the columns before say what it was, those that follow how it was made.
-COMPARED = RUNS.names[RUNS.names.index("status") : RUNS.names.index("kernel_seconds")]
+# Columns that may differ from one time to the next, and why.
+EXEMPT = {
+    "kernel_seconds": "time",
+    "measure_seconds": "time",
+    "version": "code; what differs is told as stale",
+    "source": "code; what differs is told as stale",
+    "libraries": "code; what differs is told as stale",
+    "machine": "the machine",
+}
+COMPARED = [name for name in RUNS.names if name not in EXEMPT]
 SHOWN = 5  # candidates of an ambiguous prefix
 
 
@@ -83,10 +93,20 @@ def reproduce(name: str, folder=None) -> Reproduction:
     stored = store.table("curves", ids=[row["run_id"]])
     spec = spec_of(row)
     _, (found,), curve = execute([[spec]])
-    now = pa.Table.from_pylist([found], schema=RUNS).to_pylist()[0]
+    now = pa.Table.from_pylist([found | _names(store, row)], schema=RUNS).to_pylist()[0]
     differences = [*compare_rows(row, now), *compare_curves(stored, curve)]
     stale = {key: (row[key] or "unknown", now[key]) for key in PROVENANCE if row[key] != now[key]}
     return Reproduction(store.folder, row, now, len(curve), differences, stale)
+
+
+def _names(store: Store, row: dict) -> dict:
+    """What the study calls the data and the optimizer of a run; nothing if it cannot be planned, or has no such run."""
+    try:
+        study = read_study(store.folder / "study.toml", store.identity()["settings"])[0]
+        runs = [spec for spec in expand(study) if spec.run_id == row["run_id"]]
+    except InputError:  # another data file of the study is gone
+        return {}
+    return labels(runs).to_pylist()[0] if runs else {}
 
 
 def find(name: str, folder=None) -> tuple[Store, dict]:
@@ -148,7 +168,7 @@ def spec_of(row: dict) -> RunSpec:
 
 
 def compare_rows(stored: dict, now: dict) -> list[Difference]:
-    """What differs between two rows of results."""
+    """What differs between two rows of the table of runs."""
     found = []
     for name in COMPARED:
         before, after = stored.get(name), now.get(name)

@@ -202,7 +202,7 @@ def test_results_are_means_and_deviations_over_seeds():
 def test_separators_count_each_data_set_once():
     row = separators(frames(orders=("cyclic", "reshuffle"))[0]).iloc[0]
     assert (row["sets"], row["unique_l2"], row["unique_linf"]) == (3, 3, 0)
-    assert (row["gamma_l2"], row["gap_l2"]) == (0.5, 1e-12)
+    assert (row["gamma_l2"], row["gap_l2"]) == (0.5, 2e-12)  # relative to the margin
 
 
 def test_names_carry_what_tells_runs_apart_and_nothing_else():

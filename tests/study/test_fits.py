@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from implicitbias.simulation.simulate import snapshot_steps
 from implicitbias.store.schema import CURVES, RUNS
-from implicitbias.study.claims import DRIFTING, _judge, _slack, verdicts
+from implicitbias.study.claims import verdicts
 from implicitbias.study.fits import ABOVE, BLOCKS, Fit, deviations, fit_line, fit_runs, mean_fit
 from implicitbias.study.spec import Claim, parse_study
 
@@ -54,6 +54,7 @@ def test_an_exact_power_law(p, level, octaves):
     assert max(fit.error, abs(fit.drift), fit.drift_error) < 1e-9
     assert fit.start[0] == pytest.approx(math.log(HORIZON) - octaves * math.log(2), abs=0.12)
     assert fit.end == pytest.approx((math.log(HORIZON), level * math.log(10.0)))
+    assert fit.reach == pytest.approx(2.0 * 17.0 / octaves - 1.0)
     law = {"measure": "angle_l2", "octaves": octaves, "within": 1e-6}
     assert rate(curve, equal=p, **law).outcome == "holds"
     for wrong in (p - 0.05, p + 0.05):
@@ -150,7 +151,8 @@ def test_noise_rarely_makes_a_claim_fail_however_many_runs_it_is_about():
     for tables in noisy:
         assert rate(tables, equal=-0.2, within=0.1).outcome == "fails"
         assert rate(tables, equal=-0.7, within=0.1, over="mean").outcome == "holds"
-        assert rate(tables, equal=-0.4, within=0.1, over="mean").outcome == "fails"
+    means = [rate(tables, equal=-0.4, within=0.1, over="mean").outcome for tables in noisy]
+    assert means.count("fails") >= 17 and "holds" not in means  # a drift of two errors is one in 20
 
 
 @given(st.floats(0.5, 12.0), st.floats(0.0, 6.3), st.floats(0.05, 0.5), st.sampled_from([-1.0, -0.5]))
@@ -238,50 +240,7 @@ def test_a_fit_keeps_its_digits_far_from_zero():
     assert fit.slope == pytest.approx(-1e-3, rel=1e-9) and fit.error < 1e-12
 
 
-# -- from fits to verdicts --------------------------------------------------------------------------------------------
-
-numbers = st.floats(-2.0, 2.0)
-errors = st.floats(0.0, 0.5)
-expectations = st.one_of(
-    st.builds(lambda x: {"at_least": x}, numbers),
-    st.builds(lambda x: {"at_most": x}, numbers),
-    st.builds(lambda x, y: {"equal": x, "within": y}, numbers, errors),
-)
-
-
-@given(st.builds(Fit, numbers, errors, numbers, errors), expectations)
-def test_a_slope_is_judged_by_its_whole_band(fit, expectation):
-    claim = Claim(**LAW, **expectation)
-    low, high = fit.band()
-    assert low <= fit.slope <= high
-    inside = [_slack(claim, value) >= 0.0 for value in np.linspace(low, high, 101)]
-    outcome = _judge(claim, fit)
-    if outcome == "holds":
-        assert all(inside[1:-1])
-    if outcome == "fails":
-        assert not any(inside)
-        towards = _slack(claim, fit.slope + fit.drift) > (1.0 - DRIFTING) * _slack(claim, fit.slope)
-        assert not (fit.drifts and towards)
-    if all(inside):
-        assert outcome == "holds"
-
-
-@pytest.mark.parametrize(
-    "fit, outcome",
-    [
-        ((-1.0, 0.01, 0.0, 0.1), "holds"),
-        ((-1.0, 0.06, 0.0, 0.1), "undecided"),  # too noisy to tell
-        ((-1.0, 0.01, 0.2, 0.05), "undecided"),  # on its way out
-        ((-0.8, 0.01, 0.0, 0.05), "fails"),
-        ((-0.8, 0.01, -0.02, 0.001), "undecided"),  # misses 0.1, and drifts there
-        ((-0.8, 0.01, -0.02, 0.02), "fails"),  # a drift of no significance
-        ((-0.8, 0.01, -0.005, 0.001), "fails"),  # nor one that leads nowhere near
-        ((-0.8, 0.01, +0.1, 0.001), "fails"),
-        ((-0.8, 0.01, -0.5, 0.001), "undecided"),  # right through and out again
-    ],
-)
-def test_drift_and_error_decide_what_is_open(fit, outcome):
-    assert _judge(Claim(**LAW, equal=-1.0, within=0.1), Fit(*fit)) == outcome
+# -- several fits ------------------------------------------------------------------------------------------------------
 
 
 def test_one_failing_run_fails_the_claim_and_an_open_one_leaves_it_open():

@@ -16,9 +16,9 @@ from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.store import Store
 from implicitbias.store.schema import RUNS
-from implicitbias.study.execute import _describe
+from implicitbias.study.execute import _describe, execute
 from implicitbias.study.expand import expand
-from implicitbias.study.reproduce import find, reproduce, same, spec_of
+from implicitbias.study.reproduce import EXEMPT, find, reproduce, same, spec_of
 from implicitbias.study.run import run_study
 from implicitbias.study.spec import parse_study
 
@@ -196,6 +196,44 @@ def test_differences_are_named_with_their_size(call):
     assert "stale: source was abc, is" in out
     assert "differs in 1 columns table column places stored now difference runs cos_l2 1" in out
     assert out.endswith(" 0.25")
+
+
+WRONG = {pa.string(): "x", pa.int64(): 77, pa.float64(): 0.123, pa.list_(pa.float64()): [1.0]}
+
+
+def test_no_column_of_a_row_can_be_changed_unnoticed(results, monkeypatch):
+    """But those that are exempt; what would make it another run is refused."""
+    monkeypatch.chdir(results)
+    store = Store.open("results/s")
+    _, row = find(next(row["run_id"] for row in rows() if row["data"] == "gaussian"), "results/s")
+    stored, noticed = store.table("curves", ids=[row["run_id"]]), set()
+    monkeypatch.setattr(Store, "table", lambda self, name, *args, **options: stored)
+    once = execute([[spec_of(row)]])
+    monkeypatch.setattr("implicitbias.study.reproduce.execute", lambda task: once)
+    for field in RUNS:
+        value = not row[field.name] if field.type == pa.bool_() else WRONG[field.type]
+        changed = row | {field.name: value}
+        monkeypatch.setattr("implicitbias.study.reproduce.find", lambda *_, other=changed: (store, other))
+        try:
+            found = reproduce("")
+        except InputError:
+            noticed.add(field.name)
+            continue
+        if found.differences:
+            assert {item.column for item in found.differences} == {field.name}
+            noticed.add(field.name)
+    assert set(RUNS.names) - noticed == set(EXEMPT)
+
+
+def test_a_changed_label_or_name_is_told(call):
+    row = rows()[0]
+    other = {"label": "Adam", "data": "mine" if row["data"] == "gaussian" else "gaussian"}
+    change(label=lambda x: pa.chunked_array([["Adam"] * len(x)]))
+    code, out, _ = call(row["run_id"])
+    assert code == 1 and "differs in 1 columns table column places stored now difference runs label 1 Adam" in out
+    change(data=lambda x: pa.chunked_array([[other["data"]] * len(x)]))
+    code, out, _ = call(row["run_id"])
+    assert code == 1 and f"runs data 1 {other['data']} {row['data']}" in out
 
 
 def test_data_of_a_file_that_are_gone_or_changed_are_a_mistake(call, tmp_path):

@@ -49,13 +49,14 @@ def test_every_claim_looks_at_runs_of_its_study(path):
     table = table_of(runs)
     for claim in study.claim:
         for name, wanted in claim.where.items():
-            for value in axis(wanted):
+            for value in axis(wanted) if name != "status" else ():
                 assert len(select(table, claim.where | {name: value})), f"{claim.says}: {name} = {value!r}"
     # curves that stand still at 0.5, but for what a rate is taken against
     steps = 2.0 ** np.linspace(0.0, 400.0, 3201)
     moving = ("step", "sum_lr", "norm_l2", "norm_linf")
     curves = pd.DataFrame({name: steps if name in moving else 0.5 for name in CURVES.names}, index=range(len(steps)))
     curves["log_loss"] = -0.5
+    table["step"] = steps[-1]
     curves = pd.concat([curves.assign(run_id=name) for name in table["run_id"]])
     for verdict in verdicts(study, table, curves):
         assert verdict.outcome in ("holds", "fails"), verdict.claim.says  # with all measures there, nothing is open

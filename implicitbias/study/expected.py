@@ -1,0 +1,32 @@
+"""What a claim expects of a number, and how that reads."""
+
+from implicitbias.study.fits import axis_names, window
+from implicitbias.study.groups import VECTORS
+from implicitbias.study.spec import Claim
+
+
+def slack(claim: Claim, value: float) -> float:
+    """How far inside the expectation a value is; negative outside."""
+    if claim.at_least is not None:
+        return value - claim.at_least
+    if claim.at_most is not None:
+        return claim.at_most - value
+    return claim.within - abs(value - claim.equal)
+
+
+def expectation(claim: Claim) -> str:
+    """What the claim expects, in a line: "cos_l2 >= 0.999"."""
+    name = claim.measure
+    if claim.across:
+        what = f"least cosine of {VECTORS[name]}" if name in VECTORS else f"range of {name}"
+        name = f"{what} across {claim.across}"
+    if claim.against is not None:
+        y, x = axis_names(claim)
+        name = f"slope of {y} against {x}, last {window(claim):g} octaves,"
+    if claim.over == "mean":
+        name = f"mean of {name}"
+    if claim.at_least is not None:
+        return f"{name} >= {claim.at_least:g}"
+    if claim.at_most is not None:
+        return f"{name} <= {claim.at_most:g}"
+    return f"{name} = {claim.equal:g} +- {claim.within:g}"

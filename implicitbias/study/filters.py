@@ -1,0 +1,46 @@
+"""Filters: the rows of the table of runs that a claim is about, its `where`."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from implicitbias.study.spec import axis
+
+PARAMETER = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
+
+
+def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
+    """The rows in which every named column has the value, or one of the values, given.
+
+    Types count: true is not 1 and "1" is not 1, but 1 is 1.0. batch = "n" is the batch of all rows, as in a grid.
+    """
+    keep = np.ones(len(runs), bool)
+    for name, wanted in where.items():
+        items = [*axis(wanted), wanted]  # a list may be the value of a parameter of the data
+        found = values_of(runs, name)
+        distinct = {repr(value): value for value in found}
+        known = {text: any(same(value, item) for item in items) for text, value in distinct.items()}
+        fits = np.array([known[repr(value)] for value in found], bool)
+        if name == "batch" and "n" in items:
+            fits |= (runs["batch"] == runs["n"]).to_numpy(bool)
+        keep &= fits
+    return runs[keep]
+
+
+def values_of(runs: pd.DataFrame, name: str) -> list:
+    """A column, or a parameter of the data, as Python's own values."""
+    if name.startswith(PARAMETER):
+        return [json.loads(text).get(name.removeprefix(PARAMETER)) for text in runs["data_params"]]
+    return runs[name].tolist()
+
+
+def same(a, b) -> bool:
+    """Whether two values of a study are equal, lists element by element; a boolean equals no number.
+
+    >>> same(1, 1.0), same(True, 1), same([1, 2], (1.0, 2.0)), same("1", 1)
+    (True, False, True, False)
+    """
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    return isinstance(a, bool) == isinstance(b, bool) and bool(a == b)

@@ -1,0 +1,95 @@
+"""Groups of runs that differ in one thing alone, for claims with `across`.
+
+What a run is, is its canonical specification (study.expand.canonical): the rows of the data, the optimizer with every
+hyper-parameter, the law of its step size, the setting, and how its limit is predicted. The table of runs has each part
+as a column, those of SPECIFICATION. Runs form a group if they agree in all of them but the one that `across` names.
+
+Two columns may differ all the same, where the study file leaves them to follow from others: `remainder`, if no grid
+gives it, because each batch order has its own; and `steps`, if the runs make the same number of `epochs` that a grid
+asks for. Names that the study gives to data and optimizers are no part of what a run is.
+"""
+
+import math
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from implicitbias.flows import KINDS
+from implicitbias.flows.setting import FlowSetting
+from implicitbias.simulation.schedules import Power
+from implicitbias.simulation.setting import steps_of
+from implicitbias.study.formula import values
+from implicitbias.study.spec import Claim, Study
+
+# What identifies a run, as columns of the table of runs.
+SPECIFICATION = (
+    "data_digest",
+    "optimizer_kind",
+    *sorted({item.name for kind in KINDS.values() for item in fields(kind)}),
+    *(f"lr_{item.name}" for item in fields(Power)),
+    *(item.name for item in fields(FlowSetting)),  # all of Setting, and the time of a flow
+    "limit_method",
+)
+# What runs can differ in alone: other data or another kind of optimizer would change several columns at once.
+AXES = tuple(name for name in SPECIFICATION if name not in ("data_digest", "optimizer_kind"))
+VECTORS = {"direction": "w", "inc_direction": "increment"}  # measures of a group, and their columns in the table
+
+
+def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, int]:
+    """A value for each group of runs that differ in the column `claim.across` alone, and how many runs are in groups.
+
+    The value is NaN unless every run of the group counts and has the measure. The series is indexed by the run of the
+    group that has most to do with its value.
+    """
+    found, members = {}, 0
+    for group in _groups(claim.across, runs, study):
+        members += len(group)
+        if not counts[group.index].all():
+            found[group.index[0]] = math.nan
+            continue
+        if claim.measure in VECTORS:
+            value, place = _least_cosine(group[VECTORS[claim.measure]])
+        else:
+            numbers = values(claim.measure, group).to_numpy(float)
+            known = np.isfinite(numbers).all()
+            value = float(numbers.max() - numbers.min()) if known else math.nan
+            place = int(numbers.argmax()) if known else 0
+        found[group.index[place]] = value
+    return pd.Series(found, dtype=float), members
+
+
+def _groups(axis: str, runs: pd.DataFrame, study: Study) -> list[pd.DataFrame]:
+    """The groups of at least two runs that differ in one column alone, in the order of the runs."""
+    keys = runs[[name for name in SPECIFICATION if name != axis]].copy()
+    if axis == "order" and all(grid.remainder is None for grid in study.grid):
+        del keys["remainder"]
+    epochs = sorted({value for grid in study.grid for value in grid.epochs or ()})
+    if epochs and axis in ("batch", "order", "remainder"):
+        keys["steps"] = [_horizon(run, epochs) for _, run in runs.iterrows()]
+    labels = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
+    parts = [part for _, part in runs.groupby(labels.to_numpy(), sort=False)]
+    return [part for part in parts if part[axis].nunique(dropna=False) > 1]
+
+
+def _horizon(run: pd.Series, epochs: list[float]) -> str:
+    """The horizon of a run as the study asks for it: in epochs, if it is that of a grid, and otherwise in steps."""
+    if pd.notna(run["steps"]):
+        shape = run["n"], run["batch"], run["order"], run["remainder"]
+        for count in epochs:
+            if steps_of(count, *shape) == run["steps"]:
+                return f"{count!r} epochs"
+    return f"{run['steps']!r} steps"
+
+
+def _least_cosine(weights: pd.Series) -> tuple[float, int]:
+    """The least cosine between two of these vectors, and the place of the one farthest from the others."""
+    if weights.isna().any():
+        return math.nan, 0
+    w = np.array(weights.tolist())
+    with np.errstate(invalid="ignore"):
+        w /= np.linalg.norm(w, axis=1, keepdims=True)  # NaN for a zero vector, which has no direction
+    cosines = w @ w.T
+    if not np.isfinite(cosines).all():
+        return math.nan, 0
+    return float(cosines.min()), int(np.argmin(cosines.sum(axis=1)))

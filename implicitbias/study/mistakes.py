@@ -1,0 +1,149 @@
+"""What is wrong with the claims of a study, before anything is run."""
+
+import difflib
+
+import pandas as pd
+import pyarrow as pa
+
+from implicitbias.errors import one_of
+from implicitbias.store.schema import CURVES, RUNS, STATUSES
+from implicitbias.study.expand import RunSpec
+from implicitbias.study.filters import PARAMETER, same, select, values_of
+from implicitbias.study.fits import LOG
+from implicitbias.study.formula import columns
+from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
+from implicitbias.study.resume import naming
+from implicitbias.study.spec import Claim, axis
+
+_NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
+_CURVE_COLUMNS = [name for name in _NUMERIC if name in CURVES.names]
+_SCALARS = [field.name for field in RUNS if not pa.types.is_list(field.type)]
+# Columns of a run that are known before it is run.
+_PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
+MOST_VALUES = 8  # of a column that are told
+
+
+def claim_mistakes(claims: dict[str, Claim]) -> list[str]:
+    """Every unknown measure, filter or axis of the claims, each under the name of its place."""
+    mistakes = []
+    for where, claim in claims.items():
+        names = columns(claim.measure)
+        if names is None or (names != [claim.measure] and set(names) & set(VECTORS)):
+            mistakes.append(f"{where}.measure must be a column or the difference of two, not {claim.measure!r}")
+            names = []
+        for name in names:
+            if name not in _NUMERIC and not (name in VECTORS and claim.across):
+                mistakes.append(f"{where}.measure: {one_of(name, 'measure', _NUMERIC)}")
+            elif claim.limit and (claim.across or claim.over == "mean" or name not in CURVES.names):
+                mistakes.append(f"{where}.limit: needs a measure of the curves, over each run and not across runs")
+            elif claim.against is not None and name not in _CURVE_COLUMNS and name not in VECTORS:
+                mistakes.append(f"{where}.measure: {name!r} has no curve, which a claim with against needs")
+        mistakes += _rate_mistakes(where, claim)
+        for name in claim.where:
+            if name not in _SCALARS and not name.startswith(PARAMETER):
+                mistakes.append(f"{where}.where: {one_of(name, 'column', _SCALARS)}")
+            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in _SCALARS:
+                words = '; a parameter of the data is written "data.NAME", in quotes' * (name == "data")
+                mistakes.append(f"{where}.where.{name} must be a value or a list, not {claim.where[name]!r}{words}")
+            elif name == "status":
+                words = [value for value in axis(claim.where[name]) if value not in STATUSES]
+                mistakes += [f"{where}.where.status: {one_of(word, 'status', STATUSES)}" for word in words]
+        if claim.across is not None and claim.across not in AXES:
+            mistakes.append(f"{where}.across: {one_of(claim.across, 'column', AXES)}")
+    return mistakes
+
+
+def _rate_mistakes(where: str, claim: Claim) -> list[str]:
+    """What is wrong with the keys of a rate."""
+    if claim.against is None:
+        given = [name for name in ("law", "octaves", "above") if getattr(claim, name) is not None]
+        return [f"{where}.{name}: goes with against, the column that a slope is taken against" for name in given]
+    mistakes = []
+    column = claim.against.removeprefix(LOG)
+    if column not in _CURVE_COLUMNS:
+        mistakes.append(f"{where}.against: {one_of(column, 'column', _CURVE_COLUMNS)}")
+    if claim.law == "exponential" and column != claim.against:
+        mistakes.append(f"{where}.law: an exponential law against {claim.against!r} is a power law against {column!r}")
+    if claim.octaves is not None and claim.octaves < 1:
+        mistakes.append(f"{where}.octaves must be >= 1, but is {claim.octaves!r}")
+    if claim.above is not None and claim.above < 0:
+        mistakes.append(f"{where}.above must be >= 0, but is {claim.above!r}")
+    if claim.limit:
+        mistakes.append(f"{where}.limit: a slope is about the limit already; leave limit out of a claim with against")
+    if claim.across is not None:
+        mistakes.append(f"{where}.across: a slope is fitted to each run; leave across out of a claim with against")
+    return mistakes
+
+
+class Planned:
+    """The filters of claims against the runs of a plan: a value that no run has is a slip of the keyboard.
+
+    It keeps the distinct values of the columns that the filters name, not the runs.
+    """
+
+    def __init__(self, claims: dict[str, Claim]):
+        self.claims = claims
+        names = {name for claim in claims.values() for name in claim.where}
+        names = {"data_params" if name.startswith(PARAMETER) else name for name in names}
+        self.columns = sorted((names | ({"n"} if "batch" in names else set())) & set(_PLANNED))
+        self._rows: dict[tuple, None] = {}
+
+    def add(self, run: RunSpec) -> None:
+        if self.columns:
+            row = _planned(run)
+            self._rows[tuple(row.get(name) for name in self.columns)] = None
+
+    def mistakes(self) -> list[str]:
+        """Every value, and every combination of values, that no run has."""
+        table = pd.DataFrame(list(self._rows), columns=self.columns, dtype=object)
+        return [word for where, claim in self.claims.items() for word in _unmet(where, claim, table)]
+
+
+def _planned(run: RunSpec) -> dict:
+    """The columns of a run that are known before it is run."""
+    return {
+        "run_id": run.run_id,
+        **naming(run.data),
+        "data_digest": run.data.digest,
+        "n": run.data.n,
+        "d": run.data.d,
+        "optimizer": run.optimizer_name,
+        "optimizer_kind": run.optimizer.name,
+        "label": run.optimizer.label,
+        **vars(run.optimizer),
+        **({} if run.lr is None else {f"lr_{key}": value for key, value in vars(run.lr).items()}),
+        **vars(run.setting),
+        "limit_method": run.limit,
+    }
+
+
+def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
+    known = {name: value for name, value in claim.where.items() if name in table or name.startswith(PARAMETER)}
+    mistakes = []
+    for name, value in known.items():
+        # Of a list each value must be there, unless it is itself the value of a parameter; of a range one.
+        lists = any(isinstance(found, list) for found in values_of(table, name))
+        whole = not isinstance(value, list) or (lists and not any(isinstance(item, list) for item in value))
+        for item in [value] if whole else value:
+            if select(table, {name: [item] if isinstance(item, list) else item}).empty:
+                mistakes.append(f"{where}.where.{name}: no run of the study has {item!r}; {_hint(name, item, table)}")
+    if known and not mistakes and select(table, known).empty:
+        words = ", ".join(f"{name} = {value!r}" for name, value in known.items())
+        mistakes.append(f"{where}.where: no run of the study has all of {words}")
+    return mistakes
+
+
+def _hint(name: str, value, table: pd.DataFrame) -> str:
+    """What would be right in the place of a value that no run has."""
+    if name == "seed":
+        return "the seed of the data is data_seed"
+    found = []
+    for item in values_of(table, name):
+        if item is not None and not any(same(item, other) for other in found):
+            found.append(item)
+    near = difflib.get_close_matches(str(value), [str(item) for item in found], n=1) if isinstance(value, str) else []
+    if near:
+        return f"did you mean {near[0]!r}?"
+    if not found:
+        return "its runs have none at all"
+    return f"its runs have {', '.join(map(repr, found[:MOST_VALUES]))}{', ...' * (len(found) > MOST_VALUES)}"

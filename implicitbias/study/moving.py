@@ -1,0 +1,90 @@
+"""Claims about a limit: which way a finite run still moves.
+
+With `limit = true` a claim is about t -> infinity, of which a run of finite t shows its last value and its direction.
+That is told by the last octave, from t/2 to t (of updates, or of the time of a flow), in the slack: how far the value
+is inside the expectation, negative outside.
+
+    moves       the slack changed by more than a share of what it was at t/2: 2%, or 1 / (2 log2 t) where that is less.
+                A distance that shrinks like 1/log t, the slowest law in this field, loses 1 / log2 t of itself in an
+                octave: 5% at t = 10^6, 0.3% at t = 10^100.
+    approaches  a run that misses the expectation and moves towards it: it may get there, so it refutes nothing. Where
+                the noise of random batches may be taken for an approach, that is so too.
+    leaves      a run that meets the expectation and moves out of it, by more than noise: it may leave, so it supports
+                nothing.
+
+    noise       of the change over the octave: sqrt(m) s, with m moves from one snapshot to the next in it, and s the
+                deviation of a move from its neighbours, sqrt(mean (d_k+1 - d_k)^2 / 2) over the last MOVES moves. For
+                independent moves that is their standard error, for a measure that scatters about a value more than
+                it, and a smooth curve has none, however it is bent. A change counts beyond Student's t at 5%, over all
+                runs of the claim. With fewer than three snapshots an octave noise cannot be told, and none is assumed.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from implicitbias.study.expected import slack
+from implicitbias.study.fits import deviations
+from implicitbias.study.formula import values
+from implicitbias.study.spec import Claim
+
+MOVING = 0.02
+MOVES = 8  # an octave of snapshots, unless a study asks for others
+
+
+@dataclass(frozen=True)
+class Octave:
+    """The last octave of a run: the measure at t/2 and at t, the noise of its change, and log2 t."""
+
+    before: float
+    after: float
+    noise: float
+    log2_t: float
+
+    @property
+    def share(self) -> float:
+        return min(MOVING, 0.5 / self.log2_t) if self.log2_t > 0.0 else MOVING
+
+    def approaches(self, claim: Claim) -> bool:
+        """Whether a run that misses the expectation still moves towards it."""
+        before, after = slack(claim, self.before), slack(claim, self.after)
+        return after - before > self.share * -before
+
+    def leaves(self, claim: Claim, runs: int) -> bool:
+        """Whether a run that meets the expectation, one of so many, moves out of it."""
+        before, after = slack(claim, self.before), slack(claim, self.after)
+        return before - after > max(self.share * before, deviations(runs) * self.noise)
+
+
+def last_octaves(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> dict:
+    """The last octave of each run that has a measure at t/2, by the index of the runs."""
+    parts = dict(list(curves[curves["run_id"].isin(runs["run_id"])].groupby("run_id", sort=False)))
+    found = {}
+    for place, run in runs.iterrows():
+        if (curve := parts.get(run["run_id"])) is not None and (octave := _last_octave(claim, run, curve)):
+            found[place] = octave
+    return found
+
+
+def _last_octave(claim: Claim, run: pd.Series, curve: pd.DataFrame) -> Octave | None:
+    """The last octave of a run, from its row and its snapshots."""
+    flow = pd.notna(run["time"])  # its clock is t: its steps are those of an integrator
+    curve = curve.sort_values("sum_lr" if flow else "step", kind="stable")
+    clock = curve["sum_lr" if flow else "step"].to_numpy(float)
+    end = float(run["sum_lr"] if flow else run["step"])
+    half = end / 2.0 if flow else (end + 1.0) / 2.0  # a step is rounded to an integer
+    middle = int(np.searchsorted(clock, half * (1.0 + 1e-9), side="right")) - 1
+    if middle < 0:
+        return None
+    y = values(claim.measure, curve).to_numpy(float)
+    if not math.isfinite(y[middle]):
+        return None
+    moves = len(y) - 1 - middle
+    jumps = np.diff(y[-(MOVES + 1) :], n=2)
+    jumps = jumps[np.isfinite(jumps)]
+    known = moves >= 3 and len(jumps) > 0
+    noise = math.sqrt(moves * (jumps @ jumps) / (2.0 * len(jumps))) if known else 0.0
+    after = float(values(claim.measure, run.to_frame().T).iloc[0])
+    return Octave(float(y[middle]), after, noise, math.log2(end) if end > 0.0 else 0.0)
