@@ -1,10 +1,12 @@
 """How every kernel of the package is compiled: one policy, in one place."""
 
+import contextlib
 import functools
 import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numba
@@ -20,46 +22,80 @@ _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrap
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True}
 
 
+@contextlib.contextmanager
+def _own_settings(**settings):
+    """Numba's global settings while a function of this package is decorated, which is when they are read; those of the
+    user's own functions stay as they are."""
+    before = {name: getattr(numba.config, name) for name in settings}
+    try:
+        for name, value in settings.items():
+            setattr(numba.config, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(numba.config, name, value)
+
+
+def _compiled(function, **options):
+    """The function compiled under NUMBA_DISABLE_JIT too: the arithmetic of `lanes` exists in machine code alone."""
+    with _own_settings(DISABLE_JIT=0):
+        return njit(**options)(function)
+
+
 def inlined(function):
     """A helper copied into its caller before compilation; lets a driver take the step function as an argument and
     still be cached on disk as part of the optimizer's own kernel."""
-    return njit(inline="always", **_INNER)(function)
+    return _compiled(function, inline="always", **_INNER)
 
 
 def helper(function):
     """A function that other kernels call."""
-    return njit(**_INNER)(function)
+    return _compiled(function, **_INNER)
 
 
 def hot(function):
     """A helper that becomes part of its caller's machine code: a call with many arrays costs as much as a step."""
-    return njit(forceinline=True, **_INNER)(function)
+    return _compiled(function, forceinline=True, **_INNER)
 
 
 def kernel(function):
-    """An entry point called from Python, cached on disk between processes."""
+    """An entry point called from Python, cached on disk between processes, if there is a folder to write to."""
     # Numba's own invalidation sees only the file of the kernel, not the helpers inlined from other files, so the
-    # folder is named by everything that goes into the machine code. The setting is read while decorating; restoring
-    # it leaves the caching of the user's own functions alone.
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder())
-    try:
-        return njit(cache=True, **_OPTIONS)(function)
-    finally:
-        numba.config.CACHE_DIR = before
+    # folder is named by everything that goes into the machine code.
+    folder = _cache_folder()
+    if folder is None:
+        return _compiled(function, **_OPTIONS)
+    with _own_settings(CACHE_DIR=str(folder)):
+        return _compiled(function, cache=True, **_OPTIONS)
 
 
-def _cache_folder() -> Path:
+@functools.cache
+def _cache_folder() -> Path | None:
+    """Where kernels are cached: in the folder that the user names, in the user's cache, or among the temporary files;
+    None if nothing can be written there."""
+    for home in _cache_homes():
+        folder = home / f"{source_hash()}-numba{numba.__version__}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _cache_homes() -> Iterator[Path]:
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(os.environ["NUMBA_CACHE_DIR"])
-    base = _user_cache() / "implicitbias" / f"{source_hash()}-numba{numba.__version__}"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        if os.access(base, os.W_OK):
-            return base
-    except OSError:
-        pass
-    return Path(tempfile.gettempdir()) / f"implicitbias-{os.getuid() if hasattr(os, 'getuid') else 'user'}" / base.name
+        yield Path(os.environ["NUMBA_CACHE_DIR"])
+        return
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield _user_cache() / "implicitbias"
+    with contextlib.suppress(OSError):  # no place for temporary files
+        shared = Path(tempfile.gettempdir()) / f"implicitbias-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        shared.mkdir(mode=0o700, exist_ok=True)
+        # Loading a kernel runs it: among the files of all users, only what this one has made.
+        if not hasattr(os, "getuid") or shared.stat().st_uid == os.getuid():
+            yield shared
 
 
 @functools.cache

@@ -216,7 +216,8 @@ def print_list(studies: list[Path]) -> None:
     for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = _table(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():
-            table.add_row(name, literal((entry.__doc__ or "").strip().splitlines()[0]))
+            # python -OO strips docstrings
+            table.add_row(name, literal((entry.__doc__ or entry.__name__).strip().splitlines()[0]))
         console.print(table)
 
 

@@ -1,0 +1,5 @@
+"""`python -m implicitbias` is the command line."""
+
+from implicitbias.cli import main
+
+main()
