@@ -1,6 +1,7 @@
 """`implicitbias run | collect | status | check | report | reproduce | list | show | margins | predict`."""
 
 import errno
+import os
 import re
 import sys
 import traceback
@@ -22,20 +23,6 @@ app = typer.Typer(
 MOST_MISTAKES = 100  # shown
 STUDIES = Path("studies")
 
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"implicitbias {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
-) -> None:
-    """What comes before the command."""
-
-
 Out = Annotated[Path | None, typer.Option("--out", help="Results folder; default results/ and the study's name.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", help="Worker processes; default all cores.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Override, such as grid.steps=1000; repeatable.")]
@@ -56,12 +43,31 @@ Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"implicitbias {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _before_the_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of no command."""
+
+
 def main() -> None:
     """Entry point: a user's mistake is one sentence a mistake on stderr, never a traceback; codes as in `exits`."""
     from implicitbias.streams import guard
 
     outlets = guard()
-    code = _code()
+    try:
+        code = _code()
+    except Exception:
+        traceback.print_exc()
+        code = exits.FAULT
     sys.stdout.flush()
     lost = outlets[0].lost
     if lost is not None and lost.errno != errno.EPIPE:
@@ -73,7 +79,7 @@ def main() -> None:
 
 def _code() -> int:
     """Run the command that the command line names; its exit code."""
-    from implicitbias.errors import InputError, NotSeparable, NotWritten
+    from implicitbias.errors import InputError, NotSeparable, NotWritten, one_line
 
     try:
         app()
@@ -92,9 +98,11 @@ def _code() -> int:
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
         return getattr(error, "code", exits.INTERRUPTED)
-    except Exception:
-        traceback.print_exc()
-        return exits.FAULT
+    except OSError as error:  # what the system refuses, such as a name that is too long
+        if not error.filename:
+            raise
+        print(f"error: {one_line(os.fsdecode(error.filename))}: {error.strerror}", file=sys.stderr)
+        return exits.UNUSABLE
     return exits.DONE
 
 
@@ -171,8 +179,6 @@ def collect(
 
 
 def _forecast(study: Path, settings: list[str], jobs: int | None) -> None:
-    import os
-
     from implicitbias import terminal
     from implicitbias.errors import InputError
     from implicitbias.study.forecast import forecast

@@ -32,8 +32,8 @@ def guard() -> list[_Outlet]:
 
     Returns the outlets of both. Streams that are not the process's own (of a notebook, of a test) stay as they are.
     """
-    # Otherwise the next file that is opened, a table, takes the number 1, and what a library prints goes into it. Opened
-    # for reading alone, an output that was closed stays one that refuses.
+    # Otherwise the next file that is opened, a table, takes the number 1, and what a library prints goes into it.
+    # Opened for reading alone, an output that was closed stays one that refuses.
     for number in range(3):
         try:
             os.fstat(number)

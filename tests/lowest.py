@@ -1,9 +1,9 @@
-"""The lowest versions that pyproject.toml allows, one `name==version` a line: what `pip install -r` takes.
+"""The lowest versions that pyproject.toml allows, one `name==version` a line: constraints for pip.
 
 Each requirement of the package and of its extras for tests appears once; a bound is written nowhere else, so that
 what is tested and what is promised cannot differ.
 
-    python tests/lowest.py > lowest.txt && pip install -r lowest.txt
+    python tests/lowest.py > lowest.txt && pip install -e ".[test]" -c lowest.txt
 """
 
 import re
