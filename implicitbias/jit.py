@@ -14,6 +14,11 @@ from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
 
+from implicitbias.errors import InputError
+
+if numba.config.DISABLE_JIT:  # the arithmetic of lanes.py exists in machine code alone
+    raise InputError("NUMBA_DISABLE_JIT is set, and the kernels of implicitbias exist only compiled; unset it")
+
 # error_model="numpy": division by zero gives inf or nan instead of raising; a possible exception blocks SIMD.
 # No fastmath: a sum is added in the order of the source (see lanes.py), and a test for NaN stays a test.
 # No runtime of numba's (_nrt): kernels allocate nothing, and counting references to array views costs more than a step.
@@ -22,51 +27,36 @@ _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrap
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True}
 
 
-@contextlib.contextmanager
-def _own_settings(**settings):
-    """Numba's global settings while a function of this package is decorated, which is when they are read; those of the
-    user's own functions stay as they are."""
-    before = {name: getattr(numba.config, name) for name in settings}
-    try:
-        for name, value in settings.items():
-            setattr(numba.config, name, value)
-        yield
-    finally:
-        for name, value in before.items():
-            setattr(numba.config, name, value)
-
-
-def _compiled(function, **options):
-    """The function compiled under NUMBA_DISABLE_JIT too: the arithmetic of `lanes` exists in machine code alone."""
-    with _own_settings(DISABLE_JIT=0):
-        return njit(**options)(function)
-
-
 def inlined(function):
     """A helper copied into its caller before compilation; lets a driver take the step function as an argument and
     still be cached on disk as part of the optimizer's own kernel."""
-    return _compiled(function, inline="always", **_INNER)
+    return njit(inline="always", **_INNER)(function)
 
 
 def helper(function):
     """A function that other kernels call."""
-    return _compiled(function, **_INNER)
+    return njit(**_INNER)(function)
 
 
 def hot(function):
     """A helper that becomes part of its caller's machine code: a call with many arrays costs as much as a step."""
-    return _compiled(function, forceinline=True, **_INNER)
+    return njit(forceinline=True, **_INNER)(function)
 
 
 def kernel(function):
     """An entry point called from Python, cached on disk between processes, if there is a folder to write to."""
     # Numba's own invalidation sees only the file of the kernel, not the helpers inlined from other files, so the
-    # folder is named by everything that goes into the machine code.
+    # folder is named by everything that goes into the machine code. The setting is read while decorating; restoring
+    # it leaves the caching of the user's own functions alone.
     folder = _cache_folder()
     if folder is None:
-        return _compiled(function, **_OPTIONS)
-    with _own_settings(CACHE_DIR=str(folder)):
-        return _compiled(function, cache=True, **_OPTIONS)
+        return njit(**_OPTIONS)(function)
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 @functools.cache

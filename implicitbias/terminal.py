@@ -31,6 +31,9 @@ def literal(text) -> str:
 def progress():
     """A callback progress(phase, done, total) that draws a bar on stderr."""
     stderr = Console(stderr=True)
+    if not stderr.is_terminal:  # a log gets no bar
+        yield lambda phase, done, total: None
+        return
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -40,7 +43,6 @@ def progress():
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
-        disable=not stderr.is_terminal,  # a log gets no bar
     )
     with bar:
         task = bar.add_task("planning", total=None, rate="")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import pytest
 from commands import STUDY, refused
@@ -15,8 +16,8 @@ from implicitbias import jit
 
 HOSTILE = {
     "LC_ALL": "tr_TR.UTF-8", "LANG": "de_DE.UTF-8", "TZ": "Pacific/Kiritimati", "TERM": "dumb", "COLUMNS": "20",
-    "PYTHONIOENCODING": "ascii", "PYTHONOPTIMIZE": "2", "PYTHONHASHSEED": "7", "NO_COLOR": "1",
-    "NUMBA_DISABLE_JIT": "1", "HOME": "/proc/none", "OMP_NUM_THREADS": "3",
+    "PYTHONIOENCODING": "ascii", "PYTHONHASHSEED": "7", "NO_COLOR": "1",
+    "HOME": "/proc/none", "OMP_NUM_THREADS": "3",
 }  # fmt: skip
 
 
@@ -36,8 +37,8 @@ def test_a_study_in_hostile_surroundings_has_the_same_tables(tmp_path):
     (here / "tmp").mkdir(parents=True)
     (here / "tiny.toml").write_text(STUDY.replace("Tiny", "Große"), encoding="utf-8")
     done = command(
-        "run", "tiny.toml", "--jobs", 2, "--out", "Ergebnis ∞", cwd=here,
-        environment={**HOSTILE, "TMPDIR": str(here / "tmp")}, umask=0o077,
+        "run", "tiny.toml", "--jobs", 1, "--out", "Ergebnis ∞", cwd=here,
+        environment={**HOSTILE, "TMPDIR": str(here / "tmp"), "MPLCONFIGDIR": matplotlib.get_configdir()}, umask=0o077,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"report: Ergebnis \\u221e/report.html" in done.stdout and b"Traceback" not in done.stderr
@@ -48,9 +49,7 @@ def test_a_study_in_hostile_surroundings_has_the_same_tables(tmp_path):
     pd.testing.assert_frame_equal(left, right, check_exact=True)
 
 
-@pytest.mark.parametrize(
-    "environment", [{"PYTHONOPTIMIZE": "2", "NUMBA_DISABLE_JIT": "1"}, {"PYTHONUTF8": "0", "LC_ALL": "C"}]
-)
+@pytest.mark.parametrize("environment", [{"PYTHONOPTIMIZE": "2"}, {"PYTHONUTF8": "0", "LC_ALL": "C"}])
 def test_list_in_other_surroundings(environment):
     done = command("list", environment={"PYTHONIOENCODING": "ascii", **environment})
     assert (done.returncode, done.stderr) == (0, b"")
@@ -107,7 +106,13 @@ def test_a_chosen_folder_of_kernels_does_not_mix_sources(cache, monkeypatch, tmp
 
 def test_a_kernel_without_a_folder_is_compiled_all_the_same(monkeypatch):
     monkeypatch.setattr(jit, "_cache_folder", lambda: None)
-    monkeypatch.setattr(jit.numba.config, "DISABLE_JIT", 1)
     twice = jit.kernel(lambda x: 2 * x)
     assert twice(21) == 42 and twice.signatures
-    assert jit.numba.config.DISABLE_JIT == 1
+
+
+def test_kernels_that_may_not_be_compiled_are_a_sentence(tmp_path):
+    (tmp_path / "tiny.toml").write_text(STUDY)
+    done = command("run", "tiny.toml", environment={"NUMBA_DISABLE_JIT": "1"}, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"error: NUMBA_DISABLE_JIT is set") and done.stderr.count(b"\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
