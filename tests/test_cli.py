@@ -30,7 +30,7 @@ def results(study, call, no_report):
 
 def test_the_whole_way_in_a_process_of_its_own(study, tmp_path):
     child = start("run", study, "--out", "out", "--jobs", "2", cwd=tmp_path)
-    out, err = child.communicate(timeout=100)
+    out, err = child.communicate(timeout=600)
     assert child.returncode == 0, err
     assert "Traceback" not in err and "Warning" not in err
     said = squeezed(out)
