@@ -1,14 +1,20 @@
 """`implicitbias run | collect | status | check | report | reproduce | list | show | margins | predict`."""
 
+import errno
+import os
 import re
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from implicitbias import __version__, exits
+
 app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
+    epilog="\n\n".join(["Exit codes:", *(f"{code}: {meaning}" for code, meaning in exits.MEANINGS.items())]),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,28 +52,67 @@ ZeroBased = Annotated[bool | None, typer.Option("--zero-based/--one-based", help
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
 
 
-def main() -> None:
-    """Entry point: a user's mistake is one sentence a mistake on stderr and exit code 2, never a traceback."""
-    from implicitbias.errors import InputError, NotSeparable, NotWritten, Undecided
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"implicitbias {__version__}")
+        raise typer.Exit
 
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be UTF-8
+
+@app.callback()
+def _before_the_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of no command."""
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one sentence a mistake on stderr, never a traceback; codes as in `exits`."""
+    from implicitbias.streams import guard
+
+    outlets = guard()
+    try:
+        code = _code()
+    except Exception:
+        traceback.print_exc()
+        code = exits.FAULT
+    sys.stdout.flush()
+    lost = outlets[0].lost
+    if lost is not None and lost.errno != errno.EPIPE:
+        print(f"error: the output could not be written: {lost.strerror}", file=sys.stderr)
+    if lost is not None and code == exits.DONE:
+        code = exits.NO_READER if lost.errno == errno.EPIPE else exits.NOT_WRITTEN
+    sys.exit(code)
+
+
+def _code() -> int:
+    """Run the command that the command line names; its exit code."""
+    from implicitbias.errors import InputError, NotSeparable, NotWritten, Undecided, one_line
+
     try:
         app()
-    except InputError as error:
-        for mistake in error.mistakes[:MOST_MISTAKES]:
+    except SystemExit as end:  # the way every command ends, well or not
+        return end.code or exits.DONE
+    except (InputError, NotSeparable, Undecided) as error:
+        mistakes = getattr(error, "mistakes", [str(error)])
+        for mistake in mistakes[:MOST_MISTAKES]:
             print(f"error: {mistake}", file=sys.stderr)
-        if len(error.mistakes) > MOST_MISTAKES:
-            print(f"... and {len(error.mistakes) - MOST_MISTAKES} more mistakes", file=sys.stderr)
-        sys.exit(2)
-    except (NotSeparable, Undecided) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        if len(mistakes) > MOST_MISTAKES:
+            print(f"... and {len(mistakes) - MOST_MISTAKES} more mistakes", file=sys.stderr)
+        return exits.UNUSABLE
     except NotWritten as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        return exits.NOT_WRITTEN
     except KeyboardInterrupt as error:
         print("interrupted", file=sys.stderr)
-        sys.exit(getattr(error, "code", 130))
+        return getattr(error, "code", exits.INTERRUPTED)
+    except OSError as error:  # what the system refuses, such as a name that is too long
+        if not error.filename:
+            raise
+        print(f"error: {one_line(os.fsdecode(error.filename))}: {error.strerror}", file=sys.stderr)
+        return exits.UNUSABLE
+    return exits.DONE
 
 
 @app.command()
@@ -120,7 +165,7 @@ def run(
             kept = f"what was computed is in {folder}" if folder.is_dir() else "nothing was computed yet"
             again = " without --overwrite" * overwrite
             print(f"interrupted; {kept}, and the same command{again} goes on from there", file=sys.stderr)
-            sys.exit(getattr(error, "code", 130))
+            sys.exit(getattr(error, "code", exits.INTERRUPTED))
 
 
 @app.command()
@@ -142,12 +187,10 @@ def collect(
         terminal.print_stale(runs)
         print(f"report: {page}")
     if collected.missing:
-        raise typer.Exit(1)
+        raise typer.Exit(exits.NO)
 
 
 def _forecast(study: Path, settings: list[str], jobs: int | None) -> None:
-    import os
-
     from implicitbias import terminal
     from implicitbias.errors import InputError
     from implicitbias.study.forecast import forecast
@@ -222,7 +265,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
     found = judge(stored, store, store.table("runs").to_pandas())
     terminal.print_verdicts(found)
     if any(verdict.outcome == "fails" for verdict in found):
-        raise typer.Exit(1)
+        raise typer.Exit(exits.NO)
 
 
 @app.command()
@@ -245,7 +288,7 @@ def reproduce(
     found = reproduce(run_id, folder)
     terminal.print_reproduction(found)
     if not found.equal:
-        raise typer.Exit(1)
+        raise typer.Exit(exits.NO)
 
 
 @app.command("list")

@@ -1,16 +1,23 @@
 """How every kernel of the package is compiled: one policy, in one place."""
 
+import contextlib
 import functools
 import hashlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numba
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
+
+from implicitbias.errors import InputError
+
+if numba.config.DISABLE_JIT:  # the arithmetic of lanes.py exists in machine code alone
+    raise InputError("NUMBA_DISABLE_JIT is set, and the kernels of implicitbias exist only compiled; unset it")
 
 # error_model="numpy": division by zero gives inf or nan instead of raising; a possible exception blocks SIMD.
 # No fastmath: a sum is added in the order of the source (see lanes.py), and a test for NaN stays a test.
@@ -37,29 +44,48 @@ def hot(function):
 
 
 def kernel(function):
-    """An entry point called from Python, cached on disk between processes."""
+    """An entry point called from Python, cached on disk between processes, if there is a folder to write to."""
     # Numba's own invalidation sees only the file of the kernel, not the helpers inlined from other files, so the
     # folder is named by everything that goes into the machine code. The setting is read while decorating; restoring
     # it leaves the caching of the user's own functions alone.
+    folder = _cache_folder()
+    if folder is None:
+        return njit(**_OPTIONS)(function)
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder())
+    numba.config.CACHE_DIR = str(folder)
     try:
         return njit(cache=True, **_OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = before
 
 
-def _cache_folder() -> Path:
+@functools.cache
+def _cache_folder() -> Path | None:
+    """Where kernels are cached: in the folder that the user names, in the user's cache, or among the temporary files;
+    None if nothing can be written there."""
+    for home in _cache_homes():
+        folder = home / f"{source_hash()}-numba{numba.__version__}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                return folder
+        except OSError:
+            continue
+    return None
+
+
+def _cache_homes() -> Iterator[Path]:
     if os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(os.environ["NUMBA_CACHE_DIR"])
-    base = _user_cache() / "implicitbias" / f"{source_hash()}-numba{numba.__version__}"
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        if os.access(base, os.W_OK):
-            return base
-    except OSError:
-        pass
-    return Path(tempfile.gettempdir()) / f"implicitbias-{os.getuid() if hasattr(os, 'getuid') else 'user'}" / base.name
+        yield Path(os.environ["NUMBA_CACHE_DIR"])
+        return
+    with contextlib.suppress(RuntimeError):  # a user without a home
+        yield _user_cache() / "implicitbias"
+    with contextlib.suppress(OSError):  # no place for temporary files
+        shared = Path(tempfile.gettempdir()) / f"implicitbias-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        shared.mkdir(mode=0o700, exist_ok=True)
+        # Loading a kernel runs it: among the files of all users, only what this one has made.
+        if not hasattr(os, "getuid") or shared.stat().st_uid == os.getuid():
+            yield shared
 
 
 @functools.cache

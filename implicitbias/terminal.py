@@ -32,6 +32,9 @@ def literal(text) -> str:
 def progress():
     """A callback progress(phase, done, total) that draws a bar on stderr."""
     stderr = Console(stderr=True)
+    if not stderr.is_terminal:  # a log gets no bar
+        yield lambda phase, done, total: None
+        return
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -41,7 +44,6 @@ def progress():
         TimeRemainingColumn(),
         console=stderr,
         transient=True,
-        disable=not stderr.is_terminal,  # a log gets no bar
     )
     with bar:
         task = bar.add_task("planning", total=None, rate="")
@@ -230,7 +232,8 @@ def print_list(studies: list[Path]) -> None:
     for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = _table(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():
-            table.add_row(name, literal((entry.__doc__ or "").strip().splitlines()[0]))
+            # python -OO strips docstrings
+            table.add_row(name, literal((entry.__doc__ or entry.__name__).strip().splitlines()[0]))
         console.print(table)
 
 

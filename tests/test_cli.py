@@ -1,49 +1,18 @@
 """The command line as a user meets it: what it prints, how it exits, and what it leaves behind."""
 
 import io
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from commands import STUDY, refused, squeezed
+from processes import start
 
-from implicitbias import cli
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
-from implicitbias.store import load_curves, load_runs
+from implicitbias.store import load_runs
 
-STUDY = """
-title = "Tiny [study]"
-question = "Which way?"
-sources = ["A. Author 2020"]
-[data.gaussian]
-n = 4
-d = 6
-seed = [0, 1]
-[optimizer.sgd]
-lr = 0.1
-[optimizer.adam]
-lr = { eta = 0.1, a = 0.5 }
-[[grid]]
-batch = [1, 2]
-steps = 100
-[[claim]]
-says = "It goes [somewhere]"
-source = "arXiv:0000.00000"
-measure = "cos_l2"
-at_least = 0.1
-[[claim]]
-says = "It is a miracle"
-source = "nobody"
-measure = "residual"
-where = { batch = 2 }
-at_least = 0.1
-"""
 FALSE = """
 [[claim]]
 says = "It is there already"
@@ -54,69 +23,14 @@ at_least = 1
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Call the command line in this process, in an empty folder: (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def of(*arguments):
-        monkeypatch.setattr(sys, "argv", ["implicitbias", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return of
-
-
-@pytest.fixture
-def no_report(monkeypatch):
-    """The page is not what these tests are about."""
-    monkeypatch.setattr("implicitbias.report.write_report", lambda folder: Path(folder) / "report.html")
-
-
-@pytest.fixture
-def study(tmp_path):
-    path = tmp_path / "tiny.toml"
-    path.write_text(STUDY)
-    return path
-
-
-@pytest.fixture
 def results(study, call, no_report):
     assert call("run", study, "--jobs", 1)[0] == 0
     return Path("results/tiny")
 
 
-def squeezed(text):
-    """The words, however the lines are broken."""
-    return " ".join(text.split())
-
-
-def refused(answer, *sentences):
-    """Exit code 2, one line `error: ...` for each mistake on stderr, and nothing else."""
-    code, out, err = answer
-    assert code == 2
-    assert out == ""
-    lines = [line for line in err.splitlines() if line.strip()]
-    assert len(lines) == len(sentences), err
-    for line, sentence in zip(lines, sentences):
-        assert line.startswith("error: ")
-        assert sentence in line
-    assert "Traceback" not in err
-
-
-def process(*arguments, **options):
-    """The same in a process of its own."""
-    command = [sys.executable, "-c", "from implicitbias.cli import main; main()", *map(str, arguments)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
-
-
 def test_the_whole_way_in_a_process_of_its_own(study, tmp_path):
-    child = process("run", study, "--out", "out", "--jobs", "2", cwd=tmp_path)
-    out, err = child.communicate(timeout=100)
+    child = start("run", study, "--out", "out", "--jobs", "2", cwd=tmp_path)
+    out, err = child.communicate(timeout=600)
     assert child.returncode == 0, err
     assert "Traceback" not in err and "Warning" not in err
     said = squeezed(out)
@@ -304,127 +218,6 @@ def test_the_rate_is_that_of_the_runs_computed_now(study, tmp_path, monkeypatch)
     runs = load_runs("out")
     assert again.rate == pytest.approx(runs["step"].sum() / runs["kernel_seconds"].sum())
     assert run_study(study, "out", jobs=1, settings=["grid.steps=3000"]).rate == 0.0
-
-
-def test_mistakes_in_a_study_leave_nothing_behind(study, call, tmp_path):
-    study.write_text(
-        STUDY.replace("batch = [1, 2]", "batch = 9").replace("[optimizer.adam]", "[optimizer.adam]\nbeta1 = 1.0")
-    )
-    sentences = [
-        "optimizer.adam: beta1 of Adam must be in [0, 1), but is 1.0",
-        "batch must be an integer from 1 to n = 4",
-    ]
-    for command in ("run", "show"):
-        refused(call(command, study), *sentences)
-    refused(call("run", study, "--out", "out"), *sentences)
-    refused(
-        call("run", study, "--set", "grid.bach=1"), "grid.0.bach: unknown key 'bach'; did you mean 'batch'?", *sentences
-    )
-    assert [path.name for path in tmp_path.iterdir()] == ["tiny.toml"]
-
-
-def test_every_other_mistake_is_one_sentence(study, call, tmp_path):
-    (tmp_path / "broken.toml").write_text("title = ")
-    (tmp_path / "file").write_text("x")
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "thesis.tex").write_text("x")
-    (tmp_path / "wide.csv").write_text("1,2,1\n1,2\n3,4,5,-1\n")
-    (tmp_path / "three.csv").write_text("1,2,1\n1,2,2\n3,4,3\n")
-    (tmp_path / "nan.csv").write_text("1,nan,1\n1,2,-1\n")
-    (tmp_path / "no.csv").write_text("1,1\n1,-1\n")
-    (tmp_path / "bad.csv").write_text("0,1\n1,1\n")
-    before = sorted(map(str, tmp_path.rglob("*")))
-    for command in ("run", "show", "check"):
-        refused(call(command, "none.toml"), "there is no study file none.toml")
-        refused(call(command, "broken.toml"), "broken.toml is not valid TOML: ")
-    for command in ("status", "report", "check"):
-        refused(call(command, "other"), "other holds no results of a study")
-    for command in ("status", "report"):
-        refused(call(command, "nowhere"), "nowhere holds no results of a study")
-    refused(call("check", study), "results/tiny holds no results of a study")
-    refused(call("run", study, "--jobs", 0), "jobs must be an integer >= 1, but is 0")
-    refused(call("run", study, "--out", "file"), "file is a file; --out must be a directory")
-    refused(call("run", study, "--out", "file/out"), "file/out cannot be written: Not a directory")
-    refused(call("run", study, "--out", "other"), "other exists and is not a results folder; choose another --out")
-    refused(call("margins", "none.csv"), "none.csv: no such file")
-    refused(call("margins", "file"), "file: unknown extension ''; use one of .csv")
-    refused(call("margins", "wide.csv"), "wide.csv: line 2 ", "wide.csv: line 3 ")
-    refused(call("margins", "three.csv"), "three.csv: needs exactly two labels")
-    refused(call("margins", "nan.csv"), "nan.csv: line 1")
-    code, out, err = call("margins", "no.csv")  # what was read may be why
-    assert code == 2 and out.startswith("no.csv: 2 rows, 1 feature; no header\n")
-    refused((code, "", err), "the data are not separable: the convex combination 0.5 row 0 + 0.5 row 1 of the rows")
-    refused(call("margins", "bad.csv", "--label", "kind"), "bad.csv: ")
-    assert sorted(map(str, tmp_path.rglob("*"))) == before
-
-
-def test_a_data_file_of_a_study_can_be_wrong_too(call, tmp_path):
-    (tmp_path / "bad.csv").write_text("1,2,1\n1,2\n")
-    (tmp_path / "a.toml").write_text(
-        'title = "t"\noptimizer.sgd.lr = 1\n[[grid]]\nsteps = 5\n'
-        '[data]\na = { kind = "file", path = "bad.csv" }\nb = { kind = "file", path = "none.csv" }\n'
-    )
-    refused(call("run", "a.toml"), "data.a: bad.csv: line 2", "data.b: none.csv: no such file")
-    assert not Path("results").exists()
-
-
-@pytest.mark.parametrize("arguments", [["runn"], ["run"], ["run", "a.toml", "--jobs", "many"], ["check", "a", "--no"]])
-def test_a_wrong_command_line_is_exit_code_two(call, arguments):
-    code, _, err = call(*arguments)
-    assert code == 2 and "Traceback" not in err
-
-
-def test_a_mistake_in_a_process_of_its_own(tmp_path):
-    child = process("run", "none.toml", cwd=tmp_path)
-    out, err = child.communicate(timeout=60)
-    assert (child.returncode, out, err) == (2, "", "error: there is no study file none.toml\n")
-
-
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-def test_ctrl_c_keeps_what_is_there_and_says_how_to_go_on(study, tmp_path):
-    study.write_text(STUDY.replace("[0, 1]", "{ from = 0, to = 999 }").replace("steps = 100", "steps = 200_000"))
-    child = process("run", study, "--out", "out", "--jobs", "1", cwd=tmp_path, start_new_session=True)
-    end = time.monotonic() + 60
-    while len(list(tmp_path.glob("out/parts/*.runs.parquet"))) < 2 and time.monotonic() < end and child.poll() is None:
-        time.sleep(0.02)
-    os.killpg(child.pid, signal.SIGINT)  # as a terminal does
-    out, err = child.communicate(timeout=60)
-    assert child.returncode == 130, err
-    assert "interrupted; what was computed is in out, and the same command goes on from there" in squeezed(err)
-    assert "Traceback" not in err and out.strip() == ""
-    runs, curves = load_runs(tmp_path / "out"), load_curves(tmp_path / "out")
-    assert 0 < len(runs) < 4000
-    assert set(curves["run_id"]) == set(runs["run_id"])
-
-
-def test_ctrl_c_elsewhere(call, monkeypatch, study):
-    def interrupted(*args, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("implicitbias.study.plan.plan", interrupted)
-    code, _, err = call("show", study)
-    assert code == 130 and "Traceback" not in err
-
-
-@pytest.mark.parametrize("statement", ["import implicitbias", "import sys; sys.argv[1:] = ['--help']; HELP"])
-def test_help_and_import_load_nothing_heavy(statement):
-    help_ = "\nfrom implicitbias.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n    assert not end.code"
-    code = statement.replace("HELP", help_) + (
-        "\nimport sys\nheavy = {'numba', 'pandas', 'scipy', 'matplotlib', 'seaborn', 'pyarrow', 'sklearn', 'clarabel'}"
-        "\nassert not heavy & set(sys.modules), heavy & set(sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    if "HELP" in statement:
-        assert all(
-            command in done.stdout for command in ("run", "status", "check", "report", "list", "show", "margins")
-        )
-
-
-@pytest.mark.parametrize("command", ["run", "collect", "status", "check", "report", "list", "show", "margins"])
-def test_every_command_explains_itself(call, command):
-    code, out, _ = call(command, "--help")
-    assert code == 0 and f"{command} [OPTIONS]" in out
 
 
 def test_the_progress_bar(monkeypatch):

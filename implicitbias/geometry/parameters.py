@@ -35,7 +35,7 @@ def whole(low: int, high: float = math.inf) -> Rule:
     """Integers from low to high, numpy's included; True and 5.0 are none."""
 
     def convert(value):
-        if isinstance(value, bool):
+        if isinstance(value, (bool, np.bool_)):
             raise TypeError
         value = operator.index(value)
         if not low <= value <= high:

@@ -81,7 +81,9 @@ Data = namedtuple(
 # sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
 # two; fade (G, 8): binary orders by which a step without gradient lightens the last state, per degree, <= 0; forget: the
 # state keeps nothing from one step to the next; work: see `Work`
-Runs = namedtuple("Runs", "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget work")
+Runs = namedtuple(
+    "Runs", "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget work"
+)
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,)

@@ -90,7 +90,12 @@ class Store:
     """
 
     def __init__(self, folder: str | Path):
+        """Errors: ``InputError`` for a name that is not text, which the library of tables cannot open."""
         self.folder = Path(folder)
+        try:
+            str(folder).encode()
+        except UnicodeEncodeError:
+            raise InputError(f"the name of the folder {folder} is not UTF-8; choose another --out") from None
         self.parts = self.folder / "parts"
         self.notice: Callable[[str], None] = lambda sentence: None
         self._lock: Lock | None = None

@@ -189,6 +189,9 @@ def override(content: dict, settings: list[str]) -> dict:
     content = copy.deepcopy(content)
     mistakes = []
     for setting in settings:
+        if any("\ud800" <= letter <= "\udfff" for letter in setting):  # bytes of the command line that are no text
+            mistakes.append(f"--set {setting} is not UTF-8")
+            continue
         key, equals, value = setting.partition("=")
         try:
             parsed = tomllib.loads(f"value = {value}")["value"]

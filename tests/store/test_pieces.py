@@ -1,5 +1,6 @@
 """Many parts, other columns, damaged files: what is read, merged and set aside."""
 
+import io
 import os
 import subprocess
 import sys
@@ -121,9 +122,12 @@ def truncated(data):
     return data[: len(data) // 2]
 
 
-def flipped(data):
-    """One byte of the data pages; the footer is well."""
-    return data[:40] + bytes([data[40] ^ 255]) + data[41:]
+def flipped(data: bytes) -> bytes:
+    """The last byte of a data page; headers and footer are well."""
+    chunk = pq.ParquetFile(io.BytesIO(data)).metadata.row_group(0).column(0)
+    start = chunk.data_page_offset if chunk.dictionary_page_offset is None else chunk.dictionary_page_offset
+    at = start + chunk.total_compressed_size - 1
+    return data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :]
 
 
 DAMAGE = [truncated, flipped, lambda data: b"", lambda data: b"garbage " * 100, lambda data: b"PAR1" + data[10:]]
