@@ -79,10 +79,17 @@ class TailMap:
         """F with its jumps replaced by slopes, as wide as `width` times the absolute terms of what vanishes there."""
         return self
 
-    def vanishing(self, g: np.ndarray, small: float) -> np.ndarray:
-        """(m, d) which of the m numerators of each coordinate are smaller than `small`, beside their absolute terms, in
-        such a way that F jumps if they vanish."""
-        return np.zeros((0, g.shape[1]), bool)
+    def sizes(self, g: np.ndarray) -> np.ndarray:
+        """(m, d) the absolute value of each of the m numerators of a coordinate, in units of its absolute terms."""
+        return np.zeros((0, g.shape[1]))
+
+    def vanishing(self, g: np.ndarray, small: np.ndarray) -> np.ndarray:
+        """(m, d) the numerators at which F jumps if those called `small` (m, d) vanish."""
+        return small
+
+    def without(self, vanish: np.ndarray, parts: np.ndarray) -> np.ndarray:
+        """`vanish` without the numerators of some parts (R,) of the `Jumps` there."""
+        return vanish
 
     def jumps(self, g: np.ndarray, level: np.ndarray, vanish: np.ndarray) -> Jumps:
         """The parts of F that jump where the numerators `vanish` (m, d) do.
@@ -202,10 +209,18 @@ class Epoch(FixedBlocks):
         signed, unsigned = self._spread(g, first - second * means, np.broadcast_to(floor, means.shape))
         return g * signed - np.abs(g) * unsigned
 
-    def vanishing(self, g, small):
+    def sizes(self, g):
         means, absolute = self._sums(g)
-        most = small * absolute.sum(axis=0)
-        return (np.abs(means) <= most).all(axis=0) & (absolute > most)
+        return ratio(np.abs(means), absolute.sum(axis=0) ** 2 + np.zeros_like(means))
+
+    def vanishing(self, g, small):
+        _, absolute = self._sums(g)
+        return small.all(axis=0) & (absolute > 1e-9*absolute.sum(axis=0))
+
+    def without(self, vanish, parts):
+        left = vanish.copy()
+        left[:, np.flatnonzero(vanish.any(axis=0))[parts]] = False
+        return left
 
     def jumps(self, g, level, vanish):
         _, absolute = self._sums(g)
@@ -265,9 +280,17 @@ class SignEpoch(FixedBlocks):
         signed, unsigned = self._spread(g, *answers)
         return g * signed + np.abs(g) * unsigned
 
-    def vanishing(self, g, small):
+    def sizes(self, g):
         momenta, absolute = self._momenta(g)
-        return (np.abs(momenta) <= small * absolute) & (absolute > 0.0)
+        return ratio(np.abs(momenta), absolute**2)
+
+    def vanishing(self, g, small):
+        return small & (self._momenta(g)[1] > 0.0)
+
+    def without(self, vanish, parts):
+        left = vanish.copy()
+        left[tuple(np.argwhere(vanish)[parts].T)] = False
+        return left
 
     def jumps(self, g, level, vanish):
         momenta, absolute = self._momenta(g)
