@@ -28,7 +28,7 @@ import numpy as np
 
 from implicitbias.limits.tail_maps import Jumps, TailMap
 
-WIDTHS = 10.0 ** -np.arange(2, 9)  # of the slopes that replace jumps; the error of u is of the order of the last
+WIDTHS = 10.0 ** -np.arange(3, 9)  # of the slopes that replace jumps; the error of u is of the order of the last
 SHARP = 30.0  # widths from zero, a slope is within 6e-4 of its jump: what is nearer slides
 FIRST = 1e-2  # of the time in which weights change by a factor e, the first step
 ACCURACY = 1e-2  # of log-weights, per step: enough to stay on the way to the same rest point
@@ -166,7 +166,7 @@ def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
     agree, free = _changes(rows / size, same), _changes(rows / size, same & ~fading & ~fading[:, None])
     flat = tail_map.contributions(rows, level)
     now, then = (
-        np.min([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs], axis=0) for end in (tail, before)
+        np.mean([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs], axis=0) for end in (tail, before)
     )
     small = (now <= SHRINKS * then) & (now < 0.1) | (now < 1e-13)
     vanish = tail_map.vanishing(tail_map.contributions(rows, base + free @ (free.T @ logs)), small)
