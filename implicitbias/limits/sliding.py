@@ -33,19 +33,18 @@ SHARP = 30.0  # widths from zero, a slope is within 6e-4 of its jump: what is ne
 FIRST = 1e-2  # of the time in which weights change by a factor e, the first step
 ACCURACY = 1e-2  # of log-weights, per step: enough to stay on the way to the same rest point
 ASTRAY = 0.5  # of the unevenness of x', per step
-STEPS = 400  # of the integrator for each width
+LONG, SHORT = 3000, 300  # steps of the integrator for the first width, and for the others
 GAMMA = 1.0 - np.sqrt(0.5)  # makes the integrator L-stable: fast parts are gone after one long step
 SETTLED = 1e-11  # gap, in units of the longest row, at which a flow has arrived
-VERBOSE=False
 SHRINKS = 0.3
 ROUNDING = 1e-15
 CIRCLING = 1e-2
 EQUAL = 1e-6  # difference of a_i.u, in the same units, of samples that stay comparable
-SOLVED = 1e-12  # gap, in the same units, at which rounding of A u takes over
-ROUNDS = 12
+SOLVED = 1e-11  # gap, in the same units, at which rounding of A u takes over
+ROUNDS = 30
 RELEASES = 8
 TINY = 1e-9  # of log-weights: a step that is not made shorter
-FAR = 1e4  # takes the place of an infinite difference of log-weights
+FAR = 300.0  # takes the place of an infinite difference of log-weights
 APART = 40.0  # difference of log-weights from which on a sample does not count beside another
 
 
@@ -75,7 +74,7 @@ def sliding_point(rows: np.ndarray, tail_map: TailMap, start: np.ndarray | None 
     logs = np.zeros(len(rows)) if start is None else start
     before, best = None, None
     for width in WIDTHS:
-        tail = settle(rows, tail_map.smoothed(width), logs, max(SETTLED, ROUNDING / width))
+        tail = settle(rows, tail_map.smoothed(width), logs, max(SETTLED, ROUNDING / width), LONG if before is None else SHORT)
         logs = tail.logs[-1]
         if before is not None:
             found = solved(rows, before, tail)
@@ -86,7 +85,7 @@ def sliding_point(rows: np.ndarray, tail_map: TailMap, start: np.ndarray | None 
     return best
 
 
-def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: float) -> Tail:
+def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: float, most: int) -> Tail:
     """Where the flow from log-weights `logs` goes, up to a common shift, for a map without jumps.
 
     In x = log c the flow is x' = -A F; two linearly implicit stages a step (Rosenbrock's method of order 2). A step is
@@ -103,7 +102,7 @@ def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: floa
     g, u, v = velocity(logs)
     step = FIRST / max(np.abs(v).max(), 1e-3 * size)
     passed = []
-    for _ in range(STEPS):
+    for _ in range(most):
         uneven = _unevenness(v, logs)
         even = accuracy * size * np.linalg.norm(u)
         if max(uneven, _overtaking(v, logs)) <= even:
@@ -129,7 +128,7 @@ def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: floa
         passed.append((step, u, new))
         logs, v = new, arrived
         step *= min(max(factor, 0.2), 5.0)
-    steps, moves, logs = map(np.array, zip(*passed[STEPS // 2 :]))
+    steps, moves, logs = map(np.array, zip(*passed[-SHORT // 2 :]))
     return Tail(tail_map, logs, steps @ moves / steps.sum(), CIRCLING)
 
 
@@ -165,10 +164,11 @@ def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
     base = np.where(fading, level - FAR / 2.0, level)
     agree, free = _changes(rows / size, same), _changes(rows / size, same & ~fading & ~fading[:, None])
     flat = tail_map.contributions(rows, level)
-    now, then = (
-        np.mean([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs], axis=0) for end in (tail, before)
-    )
-    small = (now <= SHRINKS * then) & (now < 0.1) | (now < 1e-13)
+    now, then = ([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs] for end in (tail, before))
+    if len(now) == 1 and len(then) == 1:
+        small = (now[0] <= SHRINKS * then[0]) & (now[0] < 0.1) | (now[0] < 1e-13)
+    else:
+        small = np.min(now, axis=0) < SHARP * tail.tail_map.width
     vanish = tail_map.vanishing(tail_map.contributions(rows, base + free @ (free.T @ logs)), small)
     y = free.T @ logs
     best = None
@@ -192,13 +192,11 @@ def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
             jumps = tail_map.jumps(g, flat, vanish)
         u = jumps.held + share @ effect
         found = certified(rows, base + free @ y, u, jumps)
-        if VERBOSE: print("      ", found.gap, np.abs(error).max(), np.sort(np.abs(share))[::-1][:4], len(share), len(free.T), len(agree.T))
         best = found if best is None or found.gap < best.gap else best
-        beyond = np.abs(share) > 1.0 + 1e-9
-        if not beyond.any():
+        if best.gap <= SOLVED * size or not len(share):
             break
-        # What would have to be more than all of its jump does not slide.
-        vanish = tail_map.without(vanish, beyond[group]&(np.abs(share)[group]>=np.abs(share).max()))
+        # What would have to be all of its jump or more does not slide; nor does one too many, most likely this one.
+        vanish = tail_map.without(vanish, np.abs(share)[group] >= np.abs(share).max())
     return best
 
 
