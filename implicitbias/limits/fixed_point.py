@@ -16,18 +16,17 @@ are.
 `follow`    The curve log c = -t A F(c) (up to a constant) leaves equal weights at t = 0 and ends, for t -> infinity, in
 a
             rest point with every light sample at its own exponential rate; Newton's method from one t to the next.
-`average`   Where F jumps (fixed blocks: when two block gradients vanish together in a coordinate) there may be no c to
-            rest at, but a path log c <- log c - gamma_k A F(c) that chatters around a jump (Filippov's solutions). Then
-            the direction is the average of F along it, weighted by gamma_k: as log c stays bounded on the support,
-            a_i.F and a_j.F agree on average for any two of its rows, up to 1 / sum gamma_k.
+`sliding_point`
+            Where F jumps there may be no c to rest at, but weights that slide along a jump: see `sliding`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import nnls
 
+from implicitbias.limits.sliding import LONG, WIDTHS, settle, sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
 
 CONVERGED = 1e-12  # gap, in units of the longest row, at which rounding of A F takes over
@@ -35,7 +34,6 @@ ARRIVED = 1e-9  # gap, in the same units, at which a search counts as successful
 DAMPED = 40  # damped steps before Newton has to do with what there is
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
 FAR = 1e9  # steps, in units of those that change a weight by a factor e, after which F is exact to 1e-9 but for Newton
-STRETCHES = 6000  # steps of a path; the gains of its second half add up to 100 times the first one
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 
 
@@ -56,6 +54,8 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -
 
     If no search arrives, the one point with the least gap, which says how far it is from resting.
     """
+    if tail_map.flat:
+        return [_sliding(rows, tail_map)]
     size = np.linalg.norm(rows, axis=1).max()
     points = []
     for start in [] if (rows == 0.0).any() else starts:
@@ -67,7 +67,7 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -
         points.append(follow(rows, tail_map))
         arrived = [point for point in points[-1:] if point.gap <= ARRIVED * size]
     if not arrived:
-        points.append(average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), starts[0])[0])
+        points.append(_sliding(rows, tail_map))
         return [min(points, key=lambda point: point.gap)]
     found: list[RestPoint] = []
     for point in arrived:
@@ -77,6 +77,11 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: list[np.ndarray]) -
     if not any(point.stable for point in found):
         found += [replace(point, stable=True) for point in _leave(rows, tail_map, found[0])]
     return sorted(found, key=lambda point: not point.stable)
+
+
+def _sliding(rows: np.ndarray, tail_map: TailMap) -> RestPoint:
+    point = sliding_point(rows, tail_map)
+    return RestPoint(point.weights, point.logs, point.direction, point.gap)
 
 
 def is_stable(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> bool:
@@ -100,8 +105,8 @@ def _leave(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> list[RestPo
     found: list[RestPoint] = []
     for _ in range(4):
         start = point.weights * np.exp(0.1 * rng.normal(size=len(rows))) + 1e-9
-        path, _ = average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), start / start.sum())
-        arrived = newton(rows, tail_map, path)
+        end = settle(rows, tail_map.smoothed(WIDTHS[0]), np.log(start), ARRIVED, LONG)
+        arrived = newton(rows, tail_map, evaluate(rows, tail_map, end.logs[-1]))
         size = np.linalg.norm(rows, axis=1).max()
         settled = arrived.gap <= ARRIVED * size and is_stable(rows, tail_map, arrived)
         if settled and all(1.0 - arrived.direction @ other.direction > SAME for other in found):
@@ -278,37 +283,3 @@ def _correct(rows, tail_map, logs, t) -> np.ndarray | None:
         if step == 1.0 and np.abs(change).max() <= 1e-9 * max(1.0, np.abs(logs).max()):
             return logs
     return logs if np.abs(r).max() <= 1e-9 * max(1.0, np.abs(logs).max()) else None
-
-
-def average(
-    rows: np.ndarray, move: Callable[[np.ndarray], np.ndarray], start: np.ndarray, samples: int = 30
-) -> tuple[RestPoint, np.ndarray]:
-    """The averages of c and of F over the second half of a path of STRETCHES steps from weights `start`.
-
-    `move` gives F, or a measurement of it, at c. Returns the pair with its gap, and F (samples, d) over successive
-    pieces of that half, whose scatter says how well the average is known.
-
-    Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
-    """
-    logs = np.log(np.maximum(start, 1e-6))
-    spread = np.ptp(rows @ move(start))
-    # The first step moves log-weights by about a half.
-    first = 0.5 / max(spread, 1e-3 * np.abs(rows).sum(axis=1).max())
-    gains = first * np.arange(1, STRETCHES + 1) ** -0.4
-    half = STRETCHES // 2
-    weights, moves = np.empty((half, len(rows))), np.empty((half, rows.shape[1]))
-    for k, gain in enumerate(gains):
-        c = np.exp(logs - logs.max())
-        c /= c.sum()
-        u = move(c)
-        logs -= gain * (rows @ u)
-        logs -= logs.max()
-        if k >= half:
-            weights[k - half], moves[k - half] = c, u
-    late = gains[half:, None]
-    c, u = (late * weights).sum(axis=0) / late.sum(), (late * moves).sum(axis=0) / late.sum()
-    pieces = (late * moves).reshape(samples, -1, rows.shape[1]).sum(axis=1)
-    pieces /= late.reshape(samples, -1).sum(axis=1)[:, None]
-    length = np.linalg.norm(u)
-    z = rows @ (u / length)
-    return RestPoint(c, _logs(c), u / length, max(float(c @ z - z.min()), 0.0)), pieces / length

@@ -4,12 +4,12 @@ At frozen sample weights c the state of an optimizer (m, v, ...) settles into a 
 update per step. So a prediction needs nothing but the kernel: finite beta2 with random orders, Signum on mini-batches,
 and optimizers to come.
 
-The path w <- w + gamma_k F(c), log c = -A w up to a constant, from w = 0, along which the state runs on and every F is
-the mean over a stretch of steps, is a run whose weights move slowly beside its state. It keeps what a run keeps (an
-affine dependency of the rows holds for log c for ever), and log-weights may fall as far as they will: the kernel has
-every coordinate in units of its own. As log c stays bounded on the support, the mean of F along the path, weighted by
-gamma_k, has a_i.F and a_j.F equal for any two of its rows up to 1 / sum gamma_k, whatever the noise and wherever F
-jumps.
+The search starts where a closed map of the same optimizer, or that of Adam on random batches, would send a run from
+w = 0 (`sliding.settle`), and goes on with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to A F
+under the closed map. Such steps keep what a run keeps (an affine dependency of the rows holds for log c for ever), and
+log-weights may fall as far as they will: the kernel has every coordinate in units of its own. The direction is the mean
+of F along the second half, weighted by gamma_k; as log c stays bounded on the support, a_i.F agrees there, whatever the
+noise and wherever F jumps.
 
 Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
 """
@@ -19,14 +19,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from implicitbias.limits.sliding import LONG, overtaking, settle
+from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 
-STRETCHES = 6000  # steps of the path; the gains of its second half add up to 100 times the first one
+STRETCHES = 6000  # steps of the path; with their gains the second half forgets the first e^100 times over
 SAMPLES = 30  # pieces of that half, whose scatter tells how well the mean is known
+REFRESHED = 30  # times in the first half that P is made anew
+STEEP, SMOOTH = 1e-3, 1e-2  # widths of the slopes in the place of jumps: on the way to the start, and in P
+SETTLED = 1e-9  # unevenness of the closed flow at the start, in units of the longest row
+HORIZON = 100.0  # times of one e-fold of the weights after which P lets samples go that nothing holds
+APART = 40.0  # of log-weights: a sample lighter than another by this does not count beside it, nor by more
 
 
 class FrozenRun:
@@ -41,7 +48,7 @@ class FrozenRun:
 
     def mean_update(self, logs: np.ndarray, steps: int) -> np.ndarray:
         """(d,) the mean of w(t+1) - w(t) over the next steps at log-weights (n,) and step size 1."""
-        self.block.freeze(-logs)
+        self.block.freeze(-_closer(logs))
         self.block.put(np.zeros((1, self.problem.d)))
         *_, (_, iterates, *_) = self.block.advance(self.step, np.array([self.step + steps]))
         self.step += steps
@@ -56,46 +63,76 @@ def settling(optimizer: Optimizer) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The end of a path: mean log-weights (n,), u = F / ||F||_2 of the mean F (d,), and the same in pieces (k, d)."""
+    """The end of a path: weights c (n,), the direction u = F / ||F||_2 (d,), gap, and their standard errors; that of
+    the direction, an l2 distance, has the scatter of the path, its drift, and what is left of samples on their way."""
 
-    logs: np.ndarray
+    weights: np.ndarray
     direction: np.ndarray
-    pieces: np.ndarray
-
-    @property
-    def error(self) -> float:
-        """Of the direction, an l2 distance: the scatter of the pieces, and how far they still drift."""
-        half = len(self.pieces) // 2
-        drift = self.pieces[half:].mean(axis=0) - self.pieces[:half].mean(axis=0)
-        return float(np.hypot(np.linalg.norm(_standard_error(self.pieces)), np.linalg.norm(drift)))
+    gap: float
+    gap_error: float
+    error: float
 
 
-def _standard_error(samples: np.ndarray) -> np.ndarray:
-    return samples.std(axis=0, ddof=1) / np.sqrt(len(samples))
-
-
-def measured_rest_point(problem: Problem, optimizer: Optimizer, setting: Setting, steps: int) -> Measured:
-    """Where the measured map goes over about `steps` steps."""
+def measured_rest_point(
+    problem: Problem, optimizer: Optimizer, setting: Setting, steps: int, model: TailMap | None = None
+) -> Measured:
+    """The rest point of the measured map over about `steps` steps; `model` is the closed map nearest to it."""
     run, rows = FrozenRun(problem, optimizer, setting), problem.rows
-    logs = np.zeros(problem.n)
-    run.mean_update(logs, settling(optimizer))
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
-    # The first step moves log-weights by about a half.
-    spread = np.ptp(rows @ run.mean_update(logs, stretch))
-    first = 0.5 / max(spread, 1e-3 * np.abs(rows).sum(axis=1).max())
-    gains = first * np.arange(1, STRETCHES + 1) ** -0.4
+    model = replacement(problem.n, setting.batch) if model is None else model
+    logs = settle(rows, model.smoothed(STEEP), np.zeros(problem.n), SETTLED, LONG).logs[-1]
+    run.mean_update(logs, settling(optimizer))
+    scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
+        model.value(model.contributions(rows, logs))
+    )
+    slow = scale * np.linalg.norm(rows, axis=1).max() * np.linalg.norm(model.value(rows)) / HORIZON
+    gains = 0.5 * np.arange(1, STRETCHES + 1) ** -0.4
     half = STRETCHES // 2
-    w, total, moves = np.zeros(problem.d), np.zeros(problem.n), np.empty((half, problem.d))
+    total, moves = np.zeros(problem.n), np.empty((half, problem.d))
     for k, gain in enumerate(gains):
-        logs = -(rows @ w)
+        if k <= half and k % (half // REFRESHED) == 0:
+            slope = model.smoothed(SMOOTH).slope(model.contributions(rows, logs))
+            answer = np.linalg.inv(slow * np.eye(problem.n) + scale * (rows @ slope.T))
         u = run.mean_update(logs, stretch)
-        w += gain * u
+        change = -gain * (answer @ (rows @ u))
+        if k < half:
+            change *= _within_reach(change, logs)
+        logs = logs + change
+        logs -= logs.max()
         if k >= half:
-            total += gain * (logs - logs.max())
+            total += gain * logs
             moves[k - half] = gain * u
     late = gains[half:]
     u = moves.sum(axis=0) / late.sum()
     pieces = moves.reshape(SAMPLES, -1, problem.d).sum(axis=1) / late.reshape(SAMPLES, -1).sum(axis=1)[:, None]
-    length = np.linalg.norm(u)
-    return Measured(total / late.sum(), u / length, pieces / length)
+    return _judged(rows, total / late.sum(), u / np.linalg.norm(u), pieces / np.linalg.norm(u))
+
+
+def _judged(rows: np.ndarray, logs: np.ndarray, u: np.ndarray, pieces: np.ndarray) -> Measured:
+    """The rest point with its errors, from mean log-weights, direction, and the same in pieces (k, d) of the path."""
+    c, z, half = np.exp(logs - logs.max()), rows @ u, len(pieces) // 2
+    c /= c.sum()
+    margins = pieces @ rows.T
+    gaps = margins @ c - margins[:, z.argmin()]
+    scatter = np.linalg.norm(pieces.std(axis=0, ddof=1)) / np.sqrt(len(pieces))
+    drift = np.linalg.norm(pieces[half:].mean(axis=0) - pieces[:half].mean(axis=0))
+    left = overtaking(-z, logs) / np.linalg.norm(rows, axis=1).max()
+    return Measured(
+        c, u, max(float(c @ z - z.min()), 0.0), float(gaps.std(ddof=1) / np.sqrt(len(gaps))),
+        float(np.sqrt(scatter**2 + drift**2 + left**2)),
+    )  # fmt: skip
+
+
+def _within_reach(change: np.ndarray, logs: np.ndarray) -> float:
+    """The factor, up to 1, at which log-weights do not change their order of magnitude beside each other."""
+    apart = np.abs(logs[:, None] - logs)
+    return 1.0 / max(float((np.abs(change[:, None] - change) / np.maximum(1.0, 0.5 * apart)).max()), 1.0)
+
+
+def _closer(logs: np.ndarray) -> np.ndarray:
+    """Log-weights without the part of their gaps above APART: states of fading samples need no time to follow."""
+    order = np.argsort(-logs, kind="stable")
+    found = np.empty_like(logs)
+    found[order] = np.cumsum(np.r_[0.0, np.maximum(np.diff(logs[order]), -APART)])
+    return found

@@ -74,7 +74,9 @@ def sliding_point(rows: np.ndarray, tail_map: TailMap, start: np.ndarray | None 
     logs = np.zeros(len(rows)) if start is None else start
     before, best = None, None
     for width in WIDTHS:
-        tail = settle(rows, tail_map.smoothed(width), logs, max(SETTLED, ROUNDING / width), LONG if before is None else SHORT)
+        tail = settle(
+            rows, tail_map.smoothed(width), logs, max(SETTLED, ROUNDING / width), LONG if before is None else SHORT
+        )
         logs = tail.logs[-1]
         if before is not None:
             found = solved(rows, before, tail)
@@ -105,7 +107,7 @@ def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: floa
     for _ in range(most):
         uneven = _unevenness(v, logs)
         even = accuracy * size * np.linalg.norm(u)
-        if max(uneven, _overtaking(v, logs)) <= even:
+        if max(uneven, overtaking(v, logs)) <= even:
             return Tail(tail_map, logs[None], u, EQUAL)
         jacobian = -rows @ tail_map.slope(g).T
         while True:
@@ -138,7 +140,7 @@ def _unevenness(x: np.ndarray, logs: np.ndarray) -> float:
     return float((near * np.abs(x[:, None] - x)).max())
 
 
-def _overtaking(v: np.ndarray, logs: np.ndarray) -> float:
+def overtaking(v: np.ndarray, logs: np.ndarray) -> float:
     """How fast a sample can gain on a heavier one."""
     ordered = v[np.argsort(-logs, kind="stable")]
     return float((ordered - np.minimum.accumulate(ordered)).max())

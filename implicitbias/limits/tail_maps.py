@@ -21,6 +21,7 @@ Song, Yun 2026. The rest is derived: v averages g_B^2 over the batches an order 
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from scipy.signal import lfilter
@@ -62,6 +63,8 @@ class Jumps:
 
 class TailMap:
     """F as a function of the contributions G (n, d)."""
+
+    flat: ClassVar[bool] = False  # whether it is constant but for jumps
 
     def contributions(self, rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """(n, d) G in the units in which this map wants it."""
@@ -215,7 +218,7 @@ class Epoch(FixedBlocks):
 
     def vanishing(self, g, small):
         _, absolute = self._sums(g)
-        return small.all(axis=0) & (absolute > 1e-9*absolute.sum(axis=0))
+        return small.all(axis=0) & (absolute > 1e-9 * absolute.sum(axis=0))
 
     def without(self, vanish, parts):
         left = vanish.copy()
@@ -228,12 +231,13 @@ class Epoch(FixedBlocks):
         coordinate = np.flatnonzero(slides)
         where = np.argwhere(vanish)
         normals = self._members()[where[:, 0]] * g.T[where[:, 1]] / absolute[vanish][:, None]
+        others = np.where(slides, 0.0, g)
         # Any block may be the last to vanish, or all together: F_j is between + and - its value then.
         heavy = self._sums(level)[1][:, coordinate] > 0.0
         alone = np.where(heavy, self._highest(np.eye(len(heavy)))[:, None], 0.0).max(axis=0)
         return Jumps(
             coordinate, np.maximum(alone, self._highest(heavy * 1.0)), level.T[coordinate] * self._members().sum(axis=0),
-            normals, np.where(slides, 0.0, self.value(g)), np.where(slides, 0.0, self.slope(g)),
+            normals, self.value(others), self.slope(others),
         )  # fmt: skip
 
     def _highest(self, x: np.ndarray) -> np.ndarray:
@@ -248,6 +252,8 @@ class SignEpoch(FixedBlocks):
     Constant but for jumps. Without momentum (beta = 0) every block counts, however light, so gradients are given in
     units of the block's own heaviest sample, coordinate by coordinate.
     """
+
+    flat: ClassVar[bool] = True
 
     blocks: list[np.ndarray]
     beta: float = 0.0
