@@ -13,13 +13,13 @@ rests, and runs end in the one that is of this form.
 So the search is the run itself, made slow: `weight_flow` is integrated from the start of the run, and Newton's method
 finds the digits of its end, in coordinates of the column space alone. Other starts find other rest points. An end that
 is unstable, such as the symmetric one of data with a symmetry, is left at the first disturbance: the paths that leave
-it on both sides are followed too. Where the path stops because F jumps, see `average`.
+it on both sides are followed too. Where F jumps on the way, weights may slide along the jump: see `sliding`.
 
 Sparse rows: coordinate by coordinate F depends on the heaviest samples that touch it, however light. Those that stay
 comparable there form a level, with a column space and weights of its own; the support is the heaviest level.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from scipy.linalg.lapack import dgesv
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from implicitbias.limits.sliding import sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
 from implicitbias.limits.weight_flow import LIGHT, Point, weight_flow
 
@@ -38,7 +39,6 @@ NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: furthe
 # left says whether it is. At a tie that it loses it falls like 1/t only.
 LEAVING = 12.0
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
-STRETCHES = 6000  # steps of a path; the gains of its second half add up to 100 times the first one
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 # Errors of a log-weight over a step: a run from the given start is followed with care, others look for company.
 FAITHFUL, ROUGH = 1e-3, 1e-2
@@ -59,17 +59,16 @@ class RestPoint:
 def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray]) -> list[RestPoint]:
     """The distinct rest points in which the paths from the log-weights `starts` (n,) end, that of the first one first.
 
-    Where the path of the first stops at a jump of F, the one point with the least gap.
+    Where F jumps on the path of the first, the one point at which its weights slide.
     """
     size = longest(rows)
     rows = rows / size
     ends: list[RestPoint] = []
     for number, x in enumerate(starts):
-        found = _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
+        found = [] if tail_map.flat else _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
         if number == 0 and not found:
-            start = np.full(len(rows), 1.0 / len(rows))
-            found = [average(rows, lambda c: tail_map.value(contributions(rows, _logs(c))), start)[0]]
-            return [replace(point, gap=point.gap * size) for point in found]
+            point = sliding_point(rows, tail_map, x)
+            return [RestPoint(point.weights, point.logs, point.direction, point.gap * size)]
         ends += _new(found, ends)
     if not (rows == 0.0).any():
         ends += _new(vertices(rows, tail_map), ends)
@@ -315,41 +314,3 @@ def vertices(rows: np.ndarray, tail_map: TailMap) -> list[RestPoint]:
     np.fill_diagonal(z, np.inf)
     strict = np.flatnonzero(z.min(axis=0) > own + ARRIVED * np.abs(own))
     return [evaluate(rows, tail_map, np.where(np.arange(len(rows)) == i, 0.0, LIGHTEST)) for i in strict]
-
-
-def _logs(c: np.ndarray) -> np.ndarray:
-    return np.log(c, where=c > 0.0, out=np.full(len(c), LIGHTEST))
-
-
-def average(
-    rows: np.ndarray, move: Callable[[np.ndarray], np.ndarray], start: np.ndarray, samples: int = 30
-) -> tuple[RestPoint, np.ndarray]:
-    """The averages of c and of F over the second half of a path of STRETCHES steps from weights `start`.
-
-    `move` gives F, or a measurement of it, at c. Returns the pair with its gap, and F (samples, d) over successive
-    pieces of that half, whose scatter says how well the average is known.
-
-    Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
-    """
-    logs = np.log(np.maximum(start, 1e-6))
-    spread = np.ptp(rows @ move(start))
-    # The first step moves log-weights by about a half.
-    first = 0.5 / max(spread, 1e-3 * np.abs(rows).sum(axis=1).max())
-    gains = first * np.arange(1, STRETCHES + 1) ** -0.4
-    half = STRETCHES // 2
-    weights, moves = np.empty((half, len(rows))), np.empty((half, rows.shape[1]))
-    for k, gain in enumerate(gains):
-        c = np.exp(logs - logs.max())
-        c /= c.sum()
-        u = move(c)
-        logs -= gain * (rows @ u)
-        logs -= logs.max()
-        if k >= half:
-            weights[k - half], moves[k - half] = c, u
-    late = gains[half:, None]
-    c, u = (late * weights).sum(axis=0) / late.sum(), (late * moves).sum(axis=0) / late.sum()
-    pieces = (late * moves).reshape(samples, -1, rows.shape[1]).sum(axis=1)
-    pieces /= late.reshape(samples, -1).sum(axis=1)[:, None]
-    length = np.linalg.norm(u)
-    z = rows @ (u / length)
-    return RestPoint(c, _logs(c), u / length, max(float(c @ z - z.min()), 0.0)), pieces / length

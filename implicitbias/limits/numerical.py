@@ -2,23 +2,38 @@
 
 At frozen sample weights c the state of an optimizer (m, v, ...) settles into a stationary law, and F(c) is its mean
 update per step. So a prediction needs nothing but the kernel: finite beta2 with random orders, Signum on mini-batches,
-and optimizers to come. The rest point is the average over a path of weights (`fixed_point.average`) along which the
-state runs on, every F a mean over a stretch of steps.
+and optimizers to come.
+
+The search starts where a closed map of the same optimizer, or that of Adam on random batches, would send a run from
+w = 0 (`sliding.settle`), and goes on with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to A F
+under the closed map. Such steps keep what a run keeps (an affine dependency of the rows holds for log c for ever), and
+log-weights may fall as far as they will: the kernel has every coordinate in units of its own. The direction is the mean
+of F along the second half, weighted by gamma_k; as log c stays bounded on the support, a_i.F agrees there, whatever the
+noise and wherever F jumps.
+
+Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias.limits.fixed_point import STRETCHES, RestPoint, average
+from implicitbias.limits.sliding import LONG, overtaking, settle
+from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 
-FLOOR = 1e-300  # a weight below it is zero to every state, and its logarithm is still a number
+STRETCHES = 6000  # steps of the path; with their gains the second half forgets the first e^100 times over
+SAMPLES = 30  # pieces of that half, whose scatter tells how well the mean is known
+REFRESHED = 30  # times in the first half that P is made anew
+STEEP, SMOOTH = 1e-3, 1e-2  # widths of the slopes in the place of jumps: on the way to the start, and in P
+SETTLED = 1e-9  # unevenness of the closed flow at the start, in units of the longest row
+HORIZON = 100.0  # times of one e-fold of the weights after which P lets samples go that nothing holds
+APART = 40.0  # of log-weights: a sample lighter than another by this does not count beside it, nor by more
 
 
 class FrozenRun:
@@ -31,9 +46,9 @@ class FrozenRun:
         self.problem = problem
         self.step = 0
 
-    def mean_update(self, c: np.ndarray, steps: int) -> np.ndarray:
-        """(d,) the mean of w(t+1) - w(t) over the next steps at weights c (n,) and step size 1."""
-        self.block.freeze(-np.log(np.maximum(c, FLOOR)))
+    def mean_update(self, logs: np.ndarray, steps: int) -> np.ndarray:
+        """(d,) the mean of w(t+1) - w(t) over the next steps at log-weights (n,) and step size 1."""
+        self.block.freeze(-_closer(logs))
         self.block.put(np.zeros((1, self.problem.d)))
         *_, (_, iterates, *_) = self.block.advance(self.step, np.array([self.step + steps]))
         self.step += steps
@@ -46,12 +61,78 @@ def settling(optimizer: Optimizer) -> int:
     return 1 if slowest == 0.0 else math.ceil(math.log(1e-8) / math.log(slowest))
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """The end of a path: weights c (n,), the direction u = F / ||F||_2 (d,), gap, and their standard errors; that of
+    the direction, an l2 distance, has the scatter of the path, its drift, and what is left of samples on their way."""
+
+    weights: np.ndarray
+    direction: np.ndarray
+    gap: float
+    gap_error: float
+    error: float
+
+
 def measured_rest_point(
-    problem: Problem, optimizer: Optimizer, setting: Setting, start: np.ndarray, steps: int
-) -> tuple[RestPoint, np.ndarray]:
-    """The rest point of the measured map and its samples (see `average`), from weights `start` over about `steps`."""
-    run = FrozenRun(problem, optimizer, setting)
-    run.mean_update(start, settling(optimizer))
+    problem: Problem, optimizer: Optimizer, setting: Setting, steps: int, model: TailMap | None = None
+) -> Measured:
+    """The rest point of the measured map over about `steps` steps; `model` is the closed map nearest to it."""
+    run, rows = FrozenRun(problem, optimizer, setting), problem.rows
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
-    return average(problem.rows, lambda c: run.mean_update(c, stretch), start)
+    model = replacement(problem.n, setting.batch) if model is None else model
+    logs = settle(rows, model.smoothed(STEEP), np.zeros(problem.n), SETTLED, LONG).logs[-1]
+    run.mean_update(logs, settling(optimizer))
+    scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
+        model.value(model.contributions(rows, logs))
+    )
+    slow = scale * np.linalg.norm(rows, axis=1).max() * np.linalg.norm(model.value(rows)) / HORIZON
+    gains = 0.5 * np.arange(1, STRETCHES + 1) ** -0.4
+    half = STRETCHES // 2
+    total, moves = np.zeros(problem.n), np.empty((half, problem.d))
+    for k, gain in enumerate(gains):
+        if k <= half and k % (half // REFRESHED) == 0:
+            slope = model.smoothed(SMOOTH).slope(model.contributions(rows, logs))
+            answer = np.linalg.inv(slow * np.eye(problem.n) + scale * (rows @ slope.T))
+        u = run.mean_update(logs, stretch)
+        change = -gain * (answer @ (rows @ u))
+        if k < half:
+            change *= _within_reach(change, logs)
+        logs = logs + change
+        logs -= logs.max()
+        if k >= half:
+            total += gain * logs
+            moves[k - half] = gain * u
+    late = gains[half:]
+    u = moves.sum(axis=0) / late.sum()
+    pieces = moves.reshape(SAMPLES, -1, problem.d).sum(axis=1) / late.reshape(SAMPLES, -1).sum(axis=1)[:, None]
+    return _judged(rows, total / late.sum(), u / np.linalg.norm(u), pieces / np.linalg.norm(u))
+
+
+def _judged(rows: np.ndarray, logs: np.ndarray, u: np.ndarray, pieces: np.ndarray) -> Measured:
+    """The rest point with its errors, from mean log-weights, direction, and the same in pieces (k, d) of the path."""
+    c, z, half = np.exp(logs - logs.max()), rows @ u, len(pieces) // 2
+    c /= c.sum()
+    margins = pieces @ rows.T
+    gaps = margins @ c - margins[:, z.argmin()]
+    scatter = np.linalg.norm(pieces.std(axis=0, ddof=1)) / np.sqrt(len(pieces))
+    drift = np.linalg.norm(pieces[half:].mean(axis=0) - pieces[:half].mean(axis=0))
+    left = overtaking(-z, logs) / np.linalg.norm(rows, axis=1).max()
+    return Measured(
+        c, u, max(float(c @ z - z.min()), 0.0), float(gaps.std(ddof=1) / np.sqrt(len(gaps))),
+        float(np.sqrt(scatter**2 + drift**2 + left**2)),
+    )  # fmt: skip
+
+
+def _within_reach(change: np.ndarray, logs: np.ndarray) -> float:
+    """The factor, up to 1, at which log-weights do not change their order of magnitude beside each other."""
+    apart = np.abs(logs[:, None] - logs)
+    return 1.0 / max(float((np.abs(change[:, None] - change) / np.maximum(1.0, 0.5 * apart)).max()), 1.0)
+
+
+def _closer(logs: np.ndarray) -> np.ndarray:
+    """Log-weights without the part of their gaps above APART: states of fading samples need no time to follow."""
+    order = np.argsort(-logs, kind="stable")
+    found = np.empty_like(logs)
+    found[order] = np.cumsum(np.r_[0.0, np.maximum(np.diff(logs[order]), -APART)])
+    return found

@@ -80,9 +80,7 @@ def why_not(
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     setting = resolve(problem.n, batch=batch, order=order, steps=1, remainder=remainder)
     if method == "numerical":
-        if _is_flow(optimizer):
-            return NO_KERNEL
-        return NO_MAP if _depends_on_size(optimizer) else runs_away(optimizer)
+        return _unmeasurable(optimizer)
     found = rule(problem.rows, optimizer, setting)
     return found if isinstance(found, str) else None
 
@@ -165,20 +163,17 @@ def _depends_on_size(optimizer: Optimizer) -> bool:
     return optimizer.name == "adagrad" or any(getattr(optimizer, name, 0.0) > 0.0 for name in scales)
 
 
+def _unmeasurable(optimizer: Optimizer) -> str | None:
+    """The sentence that says why an optimizer has no tail map that could be measured."""
+    if _is_flow(optimizer):
+        return NO_KERNEL
+    return NO_MAP if _depends_on_size(optimizer) else runs_away(optimizer)
+
+
 def _numerical(problem, optimizer, setting, found) -> Limit | None:
-    if _is_flow(optimizer) or _depends_on_size(optimizer) or runs_away(optimizer):
+    if _unmeasurable(optimizer) is not None:
         return None
-    start = np.full(problem.n, 1.0 / problem.n)
-    if not isinstance(found, str) and found.tail_map is not None:
-        start = 0.99 * solve(problem, found).weights + 0.01 * start
-    point, samples = measured_rest_point(problem, optimizer, setting, start, NUMERICAL_STEPS)
-    margins = samples @ problem.rows.T
-    gaps = margins @ point.weights - margins[:, (problem.rows @ point.direction).argmin()]
-    return Limit(
-        point.direction,
-        point.weights,
-        point.gap,
-        f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps",
-        gap_error=float(gaps.std(ddof=1) / np.sqrt(len(gaps))),
-        error=float(np.linalg.norm(samples.std(axis=0, ddof=1)) / np.sqrt(len(samples))),
-    )
+    model = None if isinstance(found, str) else found.tail_map
+    point = measured_rest_point(problem, optimizer, setting, NUMERICAL_STEPS, model)
+    text = f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps"
+    return Limit(point.direction, point.weights, point.gap, text, gap_error=point.gap_error, error=point.error)

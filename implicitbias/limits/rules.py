@@ -163,7 +163,10 @@ def _signum(rows, optimizer, setting) -> Rule | str:
         return Rule(text, norm="linf")
     if setting.batch == 1 and optimizer.beta == 0.0:
         return _mean_sign(rows)
-    return "there is no closed limit for Signum on mini-batches; the numerical tail map has one"
+    if setting.order in ("cyclic", "shuffle_once"):
+        text = "rest point of the mean of sign(m) over an epoch at this beta (derived)"
+        return Rule(text, tail_map=tail_maps.SignEpoch(blocks(len(rows), setting), optimizer.beta))
+    return "there is no closed limit for Signum on mini-batches drawn at random; the numerical tail map has one"
 
 
 def _gradient_flow(rows, optimizer, setting) -> Rule:
