@@ -29,10 +29,13 @@ from scipy.special import logsumexp
 
 from implicitbias.errors import InputError
 from implicitbias.limits import Limit, predict
+from implicitbias.lengths import length, unit
 from implicitbias.limits.residual import gradient_residual, hard_margin
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
+from implicitbias.problem import Problem
 from implicitbias.simulation.run import Run
+from implicitbias.simulation.scales import level
 
 NORMS = ("l1", "l2", "linf")
 ORDERS_OF_NORM = {"l1": 1, "l2": 2, "linf": np.inf}
@@ -72,9 +75,9 @@ def angle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         return np.degrees(2.0 * np.arctan2(np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)))
 
 
-def unit(u: np.ndarray) -> np.ndarray:
-    """u over its l2 norm, along the last axis; NaN for zero."""
-    return u / np.linalg.norm(u, axis=-1, keepdims=True)
+def size(u: np.ndarray, order: float) -> np.ndarray:
+    """(S,) the l_order norm of each row of u (S, d)."""
+    return length(u) if order == 2 else np.linalg.norm(u, order, axis=1)
 
 
 def limit_of(run: Run) -> Limit | None:
@@ -114,13 +117,13 @@ def measures(run: Run, limit: Limit | None) -> dict[str, np.ndarray]:
     }
     with np.errstate(invalid="ignore", divide="ignore"):
         for norm, order in ORDERS_OF_NORM.items():
-            columns[f"norm_{norm}"] = np.linalg.norm(w, order, axis=1)
+            columns[f"norm_{norm}"] = size(w, order)
         for norm in NORMS:
             columns[f"margin_{norm}"] = lowest / columns[f"norm_{norm}"]
         for norm, order in ORDERS_OF_NORM.items():
             best = max_margin(run.problem, norm).margin
             columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / best
-            columns[f"inc_ratio_{norm}"] = moved / np.linalg.norm(increment, order, axis=1) / best
+            columns[f"inc_ratio_{norm}"] = moved / size(increment, order) / best
         columns["relative_move"] = run.last_move / columns["norm_l2"]
     references = {norm: max_margin(run.problem, norm).direction for norm in NORMS}
     references["limit"] = np.full(run.problem.d, np.nan) if limit is None else limit.direction
@@ -147,9 +150,15 @@ def residual(run: Run) -> np.ndarray:
     name, full = run.optimizer.name, run.setting.batch == run.problem.n and run.setting.order != "replacement"
     if not (name == "gradient_flow" or (name == "sgd" and full and run.optimizer.momentum == 0.0)):
         return np.full(len(run.steps), np.nan)
+    # Rows over 2^k have the iterate 2^k w at time t 2^2k: in the middle of float64 all of it is of ordinary size.
+    k, uneven = level(run.problem.rows)
+    problem = Problem(np.ldexp(run.problem.rows, -k)) if k else run.problem
     try:
-        limit = gradient_residual(run.problem, run.initial)
+        if uneven:
+            raise InputError(f"the rows of {run.problem.name} are too far apart for float64")
+        limit = gradient_residual(problem, np.ldexp(run.initial, k))
     except InputError:  # the support vectors do not decide it
         return np.full(len(run.steps), np.nan)
+    time = np.log(run.sum_lr) + 2 * k * np.log(2.0)
     with np.errstate(over="ignore", invalid="ignore"):  # a diverged run
-        return np.linalg.norm(run.weights - np.outer(np.log(run.sum_lr), hard_margin(run.problem)) - limit, axis=1)
+        return np.ldexp(length(np.ldexp(run.weights, k) - np.outer(time, hard_margin(problem)) - limit), -k)

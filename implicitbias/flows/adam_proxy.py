@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from implicitbias.flows.base import Flow
 from implicitbias.limits.tail_maps import contributions, proxy
 
@@ -29,7 +31,12 @@ class AdamProxyFlow(Flow):
     longest: ClassVar[float] = 1e6  # margins grow like t, and their differences must be known to a small part of 1
 
     def velocity(self, rows, logs):
-        return proxy().value(contributions(rows, logs)) / len(rows)
+        return proxy().value(_level(contributions(rows, logs))) / len(rows)
 
     def slope(self, rows, logs):
-        return proxy().slope(contributions(rows, logs)) / len(rows)
+        return proxy().slope(_level(contributions(rows, logs))) / len(rows)
+
+
+def _level(g: np.ndarray) -> np.ndarray:
+    """g (n, d) over a power of two in each column, which no ratio sees and every square needs."""
+    return np.ldexp(g, -np.frexp(np.abs(g).max(axis=0))[1])

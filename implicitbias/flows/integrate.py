@@ -6,6 +6,9 @@ underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 a
 
 The unknown is x = r V'(w - w(0)) with r the length of the longest row: of order one on data of any size. V (d, k) is an
 orthonormal basis of the row space for a flow that stays in it (a system of at most n where n < d), else the identity.
+Rows r times as long at t / r^2 (of degree 0: t / r) are the same curve of x. Where r is far from 1, t is therefore
+counted in a power of two near r^-2, or r^-1; and if the whole time is less than that, in one near itself, with the
+unknown as much larger.
 """
 
 import math
@@ -18,6 +21,7 @@ from scipy.integrate import LSODA
 from implicitbias.errors import InputError
 from implicitbias.flows.base import Flow
 from implicitbias.flows.setting import FlowSetting, resolve_flow, snapshot_times
+from implicitbias.lengths import length
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
 from implicitbias.problem import Problem
@@ -26,6 +30,7 @@ from implicitbias.simulation.run import Run
 # Error of a step, relative and absolute, where margins are of order one. At this tolerance LSODA agrees with the
 # implicit Runge-Kutta method Radau to a few 1e-12 of w, in a tenth of its time; BDF is ten times less accurate.
 TOLERANCE = 1e-13
+FAR = 64  # binary orders of r from which time is counted in its powers
 MOST_STEPS = 100_000  # ten times what any data here needed; a flow that needs more makes no headway
 
 
@@ -65,18 +70,32 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     """The Run of a flow from start (d,), cut short after the first step that ends later than this many seconds.
 
     Errors: ``NotSeparable`` for data without a separator: at the minimum of the loss (1 + t) times the gradient is
-    rounding. RuntimeError if the integrator makes no headway.
+    rounding. ``InputError`` where lengths of rows or margins leave float64. RuntimeError if the integrator makes no
+    headway.
     """
     max_margin(problem, "l2")
     clock = seconds.perf_counter()
-    size = np.linalg.norm(problem.rows, axis=1).max()
+    with np.errstate(over="ignore", invalid="ignore"):
+        size, margins = length(problem.rows).max(), problem.rows @ start
+    if not (np.isfinite(size) and np.isfinite(margins).all()):
+        raise InputError(f"the rows of {problem.name}, or their margins at `initial`, are too long for float64")
     rows = problem.rows / size
     basis = _row_space(rows) if flow.rotates else None
+    order = int(np.frexp(size)[1])
+    order = order if abs(order) > FAR else 0
+    octaves = order * (1 + flow.degree)  # of time
+    less = min(0, int(np.frexp(setting.time)[1]) + octaves) if order else 0
     velocity, jacobian = _system(
-        flow, rows if basis is None else rows @ basis, problem.rows @ start, size, setting.loss
-    )
+        flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
+        setting.loss,
+    )  # fmt: skip
     times = snapshot_times(setting.time, setting.per_octave)
-    stops = np.log1p(times) if flow.degree else times
+    stops = _in_units(times, flow, octaves - less)
+    if order and not flow.degree and not stops[-1] <= flow.longest:
+        raise InputError(
+            f"time of {flow.label} must be at most {flow.longest / size:.3g} on rows of length {size:.3g}, but is "
+            f"{setting.time:g}"
+        )
     weights, steps = np.empty((len(times), problem.d)), np.empty(len(times), np.int64)
     x = np.zeros(problem.d if basis is None else basis.shape[1])
     solver = LSODA(velocity, 0.0, x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
@@ -91,7 +110,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
         inside = None
         while done < len(stops) and stops[done] <= solver.t:
             inside = inside or solver.dense_output()
-            x = inside(stops[done]) / size
+            x = np.ldexp(inside(stops[done]) / size, less)
             weights[done], steps[done] = start + (x if basis is None else basis @ x), made
             done += 1
             if until is not None and log_loss(problem.rows @ weights[done - 1], setting.loss) <= until:
@@ -104,20 +123,29 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     )  # fmt: skip
 
 
-def _system(flow: Flow, rows, margins, size: float, loss: str) -> tuple[Callable, Callable]:
-    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of x, margins (n,) at x = 0."""
+def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
+    """(S,) the times, counted in 2^-octaves, as the flow is integrated: log(1 + t), or t."""
+    if not flow.degree:
+        with np.errstate(over="ignore"):
+            return np.ldexp(times, octaves)
+    return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
+
+
+def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable]:
+    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of x, margins (n,) at x = 0, where x is an unknown
+    `less` times as large; size is r in the units of time."""
     scale = 1.0 if flow.degree else size
 
     def logs(tau, z):
         return log_weights(z, loss) + (tau + 2.0 * math.log(size) if flow.degree else 0.0)
 
     def velocity(tau, x):
-        return scale * flow.velocity(rows, logs(tau, margins + rows @ x))
+        return scale * flow.velocity(rows, logs(tau, margins + less * (rows @ x)))
 
     def jacobian(tau, x):
-        z = margins + rows @ x
+        z = margins + less * (rows @ x)
         falls = 1.0 if loss == "exponential" else np.exp(log_weights(-z, loss))  # -d log s_i / dz_i
-        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * np.reshape(falls, (-1, 1)))
+        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * np.reshape(less * falls, (-1, 1)))
 
     return velocity, jacobian
 

@@ -44,7 +44,7 @@ steps = 20
 says = {name}
 source = {name}
 measure = "cos_l2"
-where = {{ data = {name}, "data.{name[1:-1]}" = {name} }}
+where = {{ data = {name}, message = {name} }}
 at_least = 0
 [[claim]]
 says = {name}
