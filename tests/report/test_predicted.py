@@ -94,7 +94,7 @@ def test_the_table_of_predictions():
     found = predictions(runs).set_index(LINE)
     assert len(found) == 6
     for keys, row in found.iterrows():
-        part = runs.set_index(LINE).loc[keys]
+        part = runs.set_index(LINE).sort_index().loc[keys]
         assert (row["count"], row["rule"], row["gap"]) == (3, "rule of theory", pytest.approx(1e-9))
         assert (
             row["mean"] == pytest.approx(part["inc_cos_limit"].mean()) and row["least"] == part["inc_cos_limit"].min()
