@@ -1,4 +1,4 @@
-"""Exact scaling, and products accumulated without rounding: the same on every machine."""
+"""Scaling, and products accumulated without rounding: the same on every machine."""
 
 import math
 
@@ -11,6 +11,18 @@ def unit_scale(rows: np.ndarray) -> tuple[np.ndarray, int]:
     """(unit, k): rows = unit 2^k with the largest entry of unit in [1/2, 1), so that squares stay within float64."""
     k = int(np.frexp(np.abs(rows).max())[1])
     return np.ldexp(rows, -k), k
+
+
+def unit_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(b, lengths): rows = lengths b with ||b_i||_2 = 1, for entries of any size.
+
+    >>> unit_rows(np.array([[3e200, 4e200]]))
+    (array([[0.6, 0.8]]), array([5.e+200]))
+    """
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    scaled = rows / largest
+    lengths = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return scaled / lengths, (largest * lengths)[:, 0]
 
 
 def product(matrix: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
