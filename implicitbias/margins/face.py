@@ -31,6 +31,7 @@ class Face:
         direction  (d,) an optimal direction with N(direction) = 1
         dual       (n,) optimal weights in the simplex
 
+    >>> from implicitbias.margins.unit_rows import UnitRows
     >>> unit = UnitRows(np.array([[2.0, 1.0], [2.0, -1.0]]))
     >>> face = Face(unit, "linf", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
     >>> face.is_point, face.nearest(np.array([0.7, 0.2]))

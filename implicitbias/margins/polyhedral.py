@@ -22,9 +22,9 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
     """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1, each better.
 
     The program in unit rows:  max t  subject to  b_i.w >= g h_i t  and the norm's own bounds, with w split into
-    positive and negative parts for l1. With g the l2 margin in units of the shortest row t lies between 1/sqrt(d) and sqrt(d).
-    The multipliers of the rows are the weights c. If the gap is not tight the program is solved again for the magnified
-    residuals (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
+    positive and negative parts for l1. With g the l2 margin in units of the shortest row t lies between 1/sqrt(d) and
+    sqrt(d). The multipliers of the rows are the weights c. If the gap is not tight the program is solved again for the
+    magnified residuals (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
 
     Where the optimal face is not a point, w is its point of smallest l2 norm.
     """

@@ -99,7 +99,8 @@ def quadratic(unit: UnitRows, start, diag: np.ndarray | None = None) -> Iterator
 def linear(unit: UnitRows, norm: str) -> Iterator:
     """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1.
 
-    As min { cost.x : G x >= level, x >= 0 }.  l1: w = x+ - x-, all of cost 1. linf: w = x - r 1 with x <= 2 r, and r costs 1.
+    As min { cost.x : G x >= level, x >= 0 }.  l1: w = x+ - x-, all of cost 1.
+    linf: w = x - r 1 with x <= 2 r, and r costs 1.
 
     Errors: ``NotSeparable``.
     """

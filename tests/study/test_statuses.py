@@ -24,6 +24,9 @@ path = "wedge.csv"
 [data.hopeless]
 kind = "file"
 path = "hopeless.csv"
+[data.hair]
+kind = "file"
+path = "hair.csv"
 [optimizer.sgd]
 lr = [0.1, 1000.0, 1e300]
 [[grid]]
@@ -38,6 +41,8 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "wedge.csv").write_text("1,0,1\n1,-0.5,-1\n")
     (tmp_path / "hopeless.csv").write_text("1,0,1\n-1,0,1\n0,1,1\n0,1,-1\n")
+    # a separator exists, but none whose entries are float64 numbers
+    (tmp_path / "hair.csv").write_text("1,-3,0,1\n-1,3,8.673617379884035e-19,1\n-1,0,1,-1\n")
     (tmp_path / "study.toml").write_text(STUDY)
     return tmp_path / "study.toml"
 
@@ -53,7 +58,7 @@ def test_every_status_in_one_study(study, tmp_path, monkeypatch):
     monkeypatch.setattr(execute, "simulate", fails_on_one)
     run_study(study, "out", jobs=1)
     runs, curves = ib.load_runs("out"), ib.load_curves("out")
-    assert len(runs) == 3 * 3 * 3 and set(runs["status"]) == set(STATUSES)
+    assert len(runs) == 4 * 3 * 3 and set(runs["status"]) == set(STATUSES)
     said = runs[runs["status"].isin(["diverged", "non_finite"])][["status", "message"]].drop_duplicates()
     assert dict(said.to_numpy()) == {
         "diverged": "the loss ends above that of w = 0", "non_finite": "w overflows after step 1, its last snapshot"
@@ -90,7 +95,7 @@ def test_the_death_of_workers_is_the_status_of_their_runs(study, tmp_path, monke
     )
     run_study(study, "out", jobs=2, settings=["grid.steps=5"])
     runs = ib.load_runs("out")
-    assert len(runs) == 9 and set(runs["status"]) == {"error"}
+    assert len(runs) == 12 and set(runs["status"]) == {"error"}
     (message,) = set(runs["message"])
     assert message == (
         "the worker of this run died in both attempts (killed by SIGKILL); too little memory is the usual reason"
