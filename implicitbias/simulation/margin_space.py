@@ -12,8 +12,9 @@ import numpy as np
 from implicitbias.simulation.scales import TRUE, level
 from implicitbias.threads import one_thread
 
-# Recovering w loses the condition number of the rows in relative accuracy: worth it up to here.
-WORST_CONDITION = 1e4
+# Recovering w loses the condition number of the rows in relative accuracy, and a coordinate with small features what
+# these are below the largest: worth it up to here.
+WORST_CONDITION, WORST_COLUMN = 1e4, 1e6
 FURTHEST = 1000  # binary orders of the rows: a power of two that float64 holds, with room to spare
 
 
@@ -43,6 +44,9 @@ def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
     if uneven or (shift and kind.mode == TRUE) or abs(shift) > FURTHEST:
         return None
     rows = np.ldexp(problem.rows, -shift) if shift else problem.rows
+    columns = np.abs(rows).max(axis=0)
+    if columns.max() > WORST_COLUMN * columns[columns > 0.0].min():
+        return None
     with one_thread():
         u, s, vt = np.linalg.svd(rows, full_matrices=False)
         if s[-1] * WORST_CONDITION < s[0]:

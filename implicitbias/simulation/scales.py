@@ -92,7 +92,7 @@ def in_units(x, units, c, degree, high=0.0):
 def moderate(rate):
     """(x, y) with x y = rate, y a power of two, for a rate near the ends of float64: a product with x does not leave
     it before the quotient that it is divided in. In the middle y = 1."""
-    low, high = rate < 2.0**-300, rate > 2.0**300
+    low, high = rate < 2.0**-600, rate > 2.0**600
     x = select(low, rate * 2.0**600, select(high, rate * 2.0**-600, rate))
     return x, select(low, 2.0**-600, select(high, 2.0**600, 1.0))
 
