@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import nnls
 
-from implicitbias.limits.sliding import LONG, WIDTHS, settle, sliding_point
+from implicitbias.limits.sliding import settle, sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
 
 CONVERGED = 1e-12  # gap, in units of the longest row, at which rounding of A F takes over
@@ -105,7 +105,7 @@ def _leave(rows: np.ndarray, tail_map: TailMap, point: RestPoint) -> list[RestPo
     found: list[RestPoint] = []
     for _ in range(4):
         start = point.weights * np.exp(0.1 * rng.normal(size=len(rows))) + 1e-9
-        end = settle(rows, tail_map.smoothed(WIDTHS[0]), np.log(start), ARRIVED, LONG)
+        end = settle(rows, tail_map, np.log(start))
         arrived = newton(rows, tail_map, evaluate(rows, tail_map, end.logs[-1]))
         size = np.linalg.norm(rows, axis=1).max()
         settled = arrived.gap <= ARRIVED * size and is_stable(rows, tail_map, arrived)

@@ -20,8 +20,8 @@ LARGE = 10**5  # entries of the data from which on fewer starts are tried
 NO_KERNEL = "a flow has no step kernel with which a tail map could be measured; its limit is in closed form"
 NO_MAP = "the updates of this optimizer depend on the size of the gradients, so it has no tail map to measure"
 NO_RATIO = (
-    "with beta1 > sqrt(beta2) on full batches the ratio m/sqrt(v) is not stationary while gradients fall, so there is no "
-    "tail map to measure"
+    "with beta1 > sqrt(beta2) on full batches the ratio m/sqrt(v) is not stationary while gradients fall, so there is "
+    "no tail map to measure"
 )
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
