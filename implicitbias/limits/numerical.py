@@ -5,11 +5,11 @@ update per step. So a prediction needs nothing but the kernel: finite beta2 with
 and optimizers to come.
 
 The search starts where a closed map of the same optimizer, or that of Adam on random batches, would send a run from
-w = 0 (`sliding.settle`), and goes on with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to A F
-under the closed map. Such steps keep what a run keeps (an affine dependency of the rows holds for log c for ever), and
-log-weights may fall as far as they will: the kernel has every coordinate in units of its own. The direction is the mean
-of F along the second half, weighted by gamma_k; as log c stays bounded on the support, a_i.F agrees there, whatever the
-noise and wherever F jumps.
+w = 0 (`sliding.settle`), and goes on with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to
+A F under the closed map. Such steps keep what a run keeps (an affine dependency of the rows holds for log c for ever),
+and log-weights may fall as far as they will: the kernel has every coordinate in units of its own. The direction is the
+mean of F along the second half, weighted by gamma_k; as log c stays bounded on the support, a_i.F agrees there,
+whatever the noise and wherever F jumps.
 
 Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
 """
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias.limits.sliding import LONG, overtaking, settle
+from implicitbias.limits.sliding import overtaking, settle
 from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
@@ -30,8 +30,7 @@ from implicitbias.simulation.setting import Setting
 STRETCHES = 6000  # steps of the path; with their gains the second half forgets the first e^100 times over
 SAMPLES = 30  # pieces of that half, whose scatter tells how well the mean is known
 REFRESHED = 30  # times in the first half that P is made anew
-STEEP, SMOOTH = 1e-3, 1e-2  # widths of the slopes in the place of jumps: on the way to the start, and in P
-SETTLED = 1e-9  # unevenness of the closed flow at the start, in units of the longest row
+SMOOTH = 1e-2  # width of the slopes in the place of jumps, in P
 HORIZON = 100.0  # times of one e-fold of the weights after which P lets samples go that nothing holds
 APART = 40.0  # of log-weights: a sample lighter than another by this does not count beside it, nor by more
 
@@ -81,7 +80,7 @@ def measured_rest_point(
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
     model = replacement(problem.n, setting.batch) if model is None else model
-    logs = settle(rows, model.smoothed(STEEP), np.zeros(problem.n), SETTLED, LONG).logs[-1]
+    logs = settle(rows, model, np.zeros(problem.n)).logs[-1]
     run.mean_update(logs, settling(optimizer))
     scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
         model.value(model.contributions(rows, logs))

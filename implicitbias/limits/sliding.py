@@ -28,24 +28,24 @@ import numpy as np
 
 from implicitbias.limits.tail_maps import Jumps, TailMap
 
-WIDTHS = 10.0 ** -np.arange(3, 9)  # of the slopes that replace jumps; the error of u is of the order of the last
-SHARP = 30.0  # widths from zero, a slope is within 6e-4 of its jump: what is nearer slides
+# Widths of the slopes that replace jumps. A run knows no wider ones: from 1e-2 on, paths ended at other rest points.
+WIDTHS = 10.0 ** -np.arange(3, 9)
+SHRINKS = 0.3  # from one width to the next, what vanishes with the width falls to 0.1 of itself, the rest stays
+SHARP = 30.0  # widths from zero, a slope is within 6e-4 of its jump: where the flow circles, what is nearer slides
 FIRST = 1e-2  # of the time in which weights change by a factor e, the first step
 ACCURACY = 1e-2  # of log-weights, per step: enough to stay on the way to the same rest point
-ASTRAY = 0.5  # of the unevenness of x', per step
+ASTRAY = 0.5  # of the unevenness of x', per step: a jump passed over unseen makes a difference of its whole size
+TINY = 1e-9  # of log-weights: a step that is not made shorter
 LONG, SHORT = 3000, 300  # steps of the integrator for the first width, and for the others
 GAMMA = 1.0 - np.sqrt(0.5)  # makes the integrator L-stable: fast parts are gone after one long step
-SETTLED = 1e-11  # gap, in units of the longest row, at which a flow has arrived
-SHRINKS = 0.3
-ROUNDING = 1e-15
-CIRCLING = 1e-2
-EQUAL = 1e-6  # difference of a_i.u, in the same units, of samples that stay comparable
-SOLVED = 1e-11  # gap, in the same units, at which rounding of A u takes over
-ROUNDS = 30
-RELEASES = 8
-TINY = 1e-9  # of log-weights: a step that is not made shorter
-FAR = 300.0  # takes the place of an infinite difference of log-weights
+# Differences below are of a_i.u, in units of the longest row.
+SETTLED = 1e-11  # at which a flow has arrived; rounding of the weights leaves
+ROUNDING = 1e-15  # over the width
+EQUAL, CIRCLING = 1e-6, 1e-2  # of samples that stay comparable, where the flow has arrived, and where it circles
+SOLVED = 1e-11  # gap at which rounding of A u takes over
+ROUNDS, RELEASES = 30, 8  # of Newton's method, and with fewer and fewer parts sliding
 APART = 40.0  # difference of log-weights from which on a sample does not count beside another
+FAR = 300.0  # takes the place of an infinite one, and half of it of that to a sample that fades
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,40 +60,36 @@ class Sliding:
 
 @dataclass(frozen=True, eq=False)
 class Tail:
-    """The end of a flow: k log-weights logs (k, n) for the map, the last ones last, and the mean u (d,) along them."""
+    """The end of a flow: k log-weights logs (k, n), the last ones last, and the mean u (d,) along them; the width of
+    the slopes, and by how much a_i.u may differ among samples that stay comparable."""
 
-    tail_map: TailMap
     logs: np.ndarray
     u: np.ndarray
+    width: float
     equal: float
 
 
-def sliding_point(rows: np.ndarray, tail_map: TailMap, start: np.ndarray | None = None) -> Sliding:
-    """The rest point, sliding or not, at the end of the flow from equal weights, or from log-weights `start` (n,)."""
+def sliding_point(rows: np.ndarray, tail_map: TailMap) -> Sliding:
+    """The rest point, sliding or not, at the end of the flow from equal weights."""
     size = np.linalg.norm(rows, axis=1).max()
-    logs = np.zeros(len(rows)) if start is None else start
-    before, best = None, None
-    for width in WIDTHS:
-        tail = settle(
-            rows, tail_map.smoothed(width), logs, max(SETTLED, ROUNDING / width), LONG if before is None else SHORT
-        )
-        logs = tail.logs[-1]
-        if before is not None:
-            found = solved(rows, before, tail)
-            best = found if best is None or found.gap < best.gap else best
-            if best.gap <= SOLVED * size:
-                break
-        before = tail
+    tail, best = settle(rows, tail_map, np.zeros(len(rows)), WIDTHS[0]), None
+    for width in WIDTHS[1:]:
+        before, tail = tail, settle(rows, tail_map, tail.logs[-1], width, SHORT)
+        found = solved(rows, tail_map, before, tail)
+        best = found if best is None or found.gap < best.gap else best
+        if best.gap <= SOLVED * size:
+            break
     return best
 
 
-def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: float, most: int) -> Tail:
-    """Where the flow from log-weights `logs` goes, up to a common shift, for a map without jumps.
+def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, width: float = WIDTHS[0], most: int = LONG) -> Tail:
+    """Where the flow from log-weights `logs` goes in at most so many steps, with slopes of a width for jumps.
 
     In x = log c the flow is x' = -A F; two linearly implicit stages a step (Rosenbrock's method of order 2). A step is
     as long as its difference to one of order 1 allows, and the difference of its velocity to that at its end: a steep
     slope that it did not see would show there. On a slope the flow may circle; then the tail is what it does last.
     """
+    tail_map, accuracy = tail_map.smoothed(width), max(SETTLED, ROUNDING / width)
     size = np.linalg.norm(rows, axis=1).max()
 
     def velocity(at):
@@ -108,7 +104,7 @@ def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: floa
         uneven = _unevenness(v, logs)
         even = accuracy * size * np.linalg.norm(u)
         if max(uneven, overtaking(v, logs)) <= even:
-            return Tail(tail_map, logs[None], u, EQUAL)
+            return Tail(logs[None], u, width, EQUAL)
         jacobian = -rows @ tail_map.slope(g).T
         while True:
             inverse = np.linalg.inv(np.eye(len(rows)) - GAMMA * step * jacobian)
@@ -131,7 +127,7 @@ def settle(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, accuracy: floa
         logs, v = new, arrived
         step *= min(max(factor, 0.2), 5.0)
     steps, moves, logs = map(np.array, zip(*passed[-SHORT // 2 :]))
-    return Tail(tail_map, logs, steps @ moves / steps.sum(), CIRCLING)
+    return Tail(logs, steps @ moves / steps.sum(), width, CIRCLING)
 
 
 def _unevenness(x: np.ndarray, logs: np.ndarray) -> float:
@@ -146,42 +142,30 @@ def overtaking(v: np.ndarray, logs: np.ndarray) -> float:
     return float((ordered - np.minimum.accumulate(ordered)).max())
 
 
-def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
-    """The rest point near the end of a flow for a smoothed map, by Newton's method.
+def solved(rows: np.ndarray, tail_map: TailMap, before: Tail, tail: Tail) -> Sliding:
+    """The rest point near the end of a flow, by Newton's method; `before` is its end for a larger width.
 
-    Samples whose a_i.u agree form a class; those of one class keep finite ratios, but for some that have faded to
-    `small` as the numerators have; other classes do not count beside a heavier one. Unknowns are log c within the
-    classes, as far as w moves it, and the shares of the parts that slide together; equations that a_i.u agrees in every
-    class, and that the numerators of the sliding parts vanish.
+    Samples whose a_i.u agree form a class; those of one class keep finite ratios, but for some that fade with the
+    width; other classes do not count beside a heavier one. Unknowns are log c within the classes, as far as w moves it,
+    and the shares of the parts that slide together; equations that a_i.u agrees in every class, and that the numerators
+    of the sliding parts vanish.
     """
-    size, d = np.linalg.norm(rows, axis=1).max(), rows.shape[1]
-    tail_map, logs, u = tail.tail_map.smoothed(0.0), tail.logs.mean(axis=0), tail.u
+    size, logs, u = np.linalg.norm(rows, axis=1).max(), tail.logs.mean(axis=0), tail.u
     labels = _classes(rows @ u / (size * np.linalg.norm(u)), logs, tail.equal)
     same = labels[:, None] == labels
-    lightness = logs - np.where(same, logs, -np.inf).max(axis=1)
-    earlier = before.logs.mean(axis=0)
-    earlier = earlier - np.where(same, earlier, -np.inf).max(axis=1)
-    fading = lightness < earlier + np.log(SHRINKS)
+    fading = _beside(logs, same) < _beside(before.logs.mean(axis=0), same) + np.log(SHRINKS)
     level = -FAR * labels
     base = np.where(fading, level - FAR / 2.0, level)
     agree, free = _changes(rows / size, same), _changes(rows / size, same & ~fading & ~fading[:, None])
     flat = tail_map.contributions(rows, level)
-    now, then = ([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs] for end in (tail, before))
-    if len(now) == 1 and len(then) == 1:
-        small = (now[0] <= SHRINKS * then[0]) & (now[0] < 0.1) | (now[0] < 1e-13)
-    else:
-        small = np.min(now, axis=0) < SHARP * tail.tail_map.width
-    vanish = tail_map.vanishing(tail_map.contributions(rows, base + free @ (free.T @ logs)), small)
-    y = free.T @ logs
-    best = None
+    y, best = free.T @ logs, None
+    vanish = tail_map.vanishing(tail_map.contributions(rows, base + free @ y), _small(rows, tail_map, before, tail))
     for _ in range(RELEASES):
-        g = tail_map.contributions(rows, base + free @ y)
-        jumps = tail_map.jumps(g, flat, vanish)
-        effect, group = _together(jumps, d)
+        jumps = tail_map.jumps(tail_map.contributions(rows, base + free @ y), flat, vanish)
+        effect, group = _together(jumps, rows.shape[1])
         share = np.linalg.lstsq(effect.T, u - jumps.held)[0]
         for _ in range(ROUNDS):
-            u = jumps.held + share @ effect
-            error = np.r_[agree.T @ (rows @ u) / size, jumps.normals.sum(axis=1)]
+            error = np.r_[agree.T @ (rows @ (jumps.held + share @ effect)) / size, jumps.normals.sum(axis=1)]
             if np.abs(error).max(initial=0.0) < 1e-15:
                 break
             top = np.c_[agree.T @ rows @ jumps.slope.T @ free, agree.T @ (rows @ effect.T)] / size
@@ -190,8 +174,7 @@ def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
             change = np.linalg.lstsq(np.r_[top, bottom], -error, rcond=1e-12)[0]
             change *= min(1.0, 1.0 / max(np.abs(change).max(initial=0.0), 1e-300))
             y, share = y + change[: len(y)], share + change[len(y) :]
-            g = tail_map.contributions(rows, base + free @ y)
-            jumps = tail_map.jumps(g, flat, vanish)
+            jumps = tail_map.jumps(tail_map.contributions(rows, base + free @ y), flat, vanish)
         u = jumps.held + share @ effect
         found = certified(rows, base + free @ y, u, jumps)
         best = found if best is None or found.gap < best.gap else best
@@ -200,6 +183,19 @@ def solved(rows: np.ndarray, before: Tail, tail: Tail) -> Sliding:
         # What would have to be all of its jump or more does not slide; nor does one too many, most likely this one.
         vanish = tail_map.without(vanish, np.abs(share)[group] >= np.abs(share).max())
     return best
+
+
+def _beside(logs: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """(n,) log-weights beside the heaviest of the class."""
+    return logs - np.where(same, logs, -np.inf).max(axis=1)
+
+
+def _small(rows: np.ndarray, tail_map: TailMap, before: Tail, tail: Tail) -> np.ndarray:
+    """(m, d) the numerators that vanish with the width."""
+    now, then = ([tail_map.sizes(tail_map.contributions(rows, x)) for x in end.logs] for end in (tail, before))
+    if len(now) > 1 or len(then) > 1:
+        return np.min(now, axis=0) < SHARP * tail.width
+    return (now[0] <= SHRINKS * then[0]) & (now[0] < 0.1) | (now[0] < 1e-13)
 
 
 def _classes(rates: np.ndarray, logs: np.ndarray, equal: float) -> np.ndarray:

@@ -234,10 +234,9 @@ class Epoch(FixedBlocks):
         # Any block may be the last to vanish, or all together: F_j is between + and - its value then.
         heavy = self._sums(level)[1][:, coordinate] > 0.0
         alone = np.where(heavy, self._highest(np.eye(len(heavy)))[:, None], 0.0).max(axis=0)
-        return Jumps(
-            coordinate, np.maximum(alone, self._highest(heavy * 1.0)), level.T[coordinate] * self._members().sum(axis=0),
-            normals, self.value(others), self.slope(others),
-        )  # fmt: skip
+        height = np.maximum(alone, self._highest(heavy * 1.0))
+        key = level.T[coordinate] * self._members().sum(axis=0)
+        return Jumps(coordinate, height, key, normals, self.value(others), self.slope(others))
 
     def _highest(self, x: np.ndarray) -> np.ndarray:
         """(k,) F for k coordinates with block gradients x (m, k)."""

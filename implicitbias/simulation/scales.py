@@ -75,7 +75,7 @@ def level(rows: np.ndarray) -> tuple[int, bool]:
     of ordinary size, and whether no power of two makes all of them so."""
     _, above = np.frexp(rows[rows != 0.0])
     low, high = int(above.min()) - 1, int(above.max())
-    if -ORDINARY <= low and high <= ORDINARY:
+    if low >= -ORDINARY and high <= ORDINARY:
         return 0, False
     return (high, False) if high - low <= UNEVEN else (0, True)
 
