@@ -73,14 +73,20 @@ class Measured:
 
 
 def measured_rest_point(
-    problem: Problem, optimizer: Optimizer, setting: Setting, steps: int, model: TailMap | None = None
+    problem: Problem,
+    optimizer: Optimizer,
+    setting: Setting,
+    steps: int,
+    model: TailMap | None = None,
+    start: np.ndarray | None = None,
 ) -> Measured:
-    """The rest point of the measured map over about `steps` steps; `model` is the closed map nearest to it."""
+    """The rest point of the measured map over about `steps` steps, for runs from log-weights `start` (n,), default
+    equal ones; `model` is the closed map nearest to it."""
     run, rows = FrozenRun(problem, optimizer, setting), problem.rows
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
     model = replacement(problem.n, setting.batch) if model is None else model
-    logs = settle(rows, model, np.zeros(problem.n)).logs[-1]
+    logs = settle(rows, model, np.zeros(problem.n) if start is None else start).logs[-1]
     run.mean_update(logs, settling(optimizer))
     scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
         model.value(model.contributions(rows, logs))

@@ -69,7 +69,7 @@ def predict(
     max_margin(problem, "l2")  # no limit without a separator
     found = rule(problem.rows, optimizer, setting)
     if method == "numerical":
-        return _numerical(problem, optimizer, setting, found)
+        return _numerical(problem, optimizer, setting, found, start)
     return None if isinstance(found, str) else solve(problem, found, start)
 
 
@@ -170,10 +170,10 @@ def _unmeasurable(optimizer: Optimizer) -> str | None:
     return NO_MAP if _depends_on_size(optimizer) else runs_away(optimizer)
 
 
-def _numerical(problem, optimizer, setting, found) -> Limit | None:
+def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:
     if _unmeasurable(optimizer) is not None:
         return None
     model = None if isinstance(found, str) else found.tail_map
-    point = measured_rest_point(problem, optimizer, setting, NUMERICAL_STEPS, model)
+    point = measured_rest_point(problem, optimizer, setting, NUMERICAL_STEPS, model, -(problem.rows @ initial))
     text = f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps"
     return Limit(point.direction, point.weights, point.gap, text, gap_error=point.gap_error, error=point.error)

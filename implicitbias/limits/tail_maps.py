@@ -21,10 +21,13 @@ Song, Yun 2026. The rest is derived: v averages g_B^2 over the batches an order 
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
 from scipy.signal import lfilter
+
+FEW = 64  # blocks, up to which a product with powers of beta is faster than the recursion
 
 
 def contributions(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -36,8 +39,7 @@ def contributions(rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
 
 def ratio(numerator: np.ndarray, square: np.ndarray) -> np.ndarray:
     """numerator / sqrt(square), with 0/0 = 0."""
-    positive = square > 0.0
-    return np.where(positive, numerator, 0.0) / np.sqrt(np.where(positive, square, 1.0))
+    return np.divide(numerator, np.sqrt(square), where=square > 0.0, out=np.zeros(np.shape(square)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,9 +141,16 @@ def replacement(n: int, batch: int) -> Sampled:
 def around(beta: float, x: np.ndarray) -> np.ndarray:
     """y_p = sum_q beta^((p - q) mod m) x_q for x (m, d): the periodic state of y <- beta y + (1 - beta^m) x_p."""
     m = len(x)
+    if m <= FEW:
+        return _circulant(float(beta), m) @ x
     last = (float(beta) ** np.arange(m - 1, -1, -1))[:, None] * x
     start = beta * last.sum(axis=0, keepdims=True)
     return lfilter([1.0 - float(beta) ** m], [1.0, -beta], x, axis=0, zi=start)[0]
+
+
+@lru_cache(maxsize=64)
+def _circulant(beta: float, m: int) -> np.ndarray:
+    return beta ** ((np.arange(m)[:, None] - np.arange(m)) % m)
 
 
 class FixedBlocks(TailMap):
@@ -151,13 +160,19 @@ class FixedBlocks(TailMap):
     blocks are left, the steps of a run pass over them: they do not count.
     """
 
+    @cached_property
+    def _order(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The samples in turn, where each block begins, and how many each has (m, 1)."""
+        sizes = np.array([len(block) for block in self.blocks])
+        return np.concatenate(self.blocks), np.cumsum(sizes) - sizes, sizes[:, None]
+
     def _sums(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m, d) the gradients of the blocks, and the same of absolute values."""
-        absolute = np.abs(g)
-        return (
-            np.array([g[block].mean(axis=0) for block in self.blocks]),
-            np.array([absolute[block].mean(axis=0) for block in self.blocks]),
-        )
+        order, first, sizes = self._order
+        g = g[order]
+        if len(first) == len(order):
+            return g, np.abs(g)
+        return np.add.reduceat(g, first, axis=0) / sizes, np.add.reduceat(np.abs(g), first, axis=0) / sizes
 
     def _members(self) -> np.ndarray:
         """(m, n) the weight of each sample in the gradient of each block."""
@@ -166,12 +181,11 @@ class FixedBlocks(TailMap):
             found[q, block] = 1.0 / len(block)
         return found
 
-    def _spread(self, g: np.ndarray, *answers: np.ndarray) -> list[np.ndarray]:
-        """Answers (m, d) to the gradient of each block, for every one of its samples (n, d)."""
-        found = [np.empty_like(g) for _ in answers]
-        for q, block in enumerate(self.blocks):
-            for each, answer in zip(found, answers):
-                each[block] = answer[q] / len(block)
+    def _spread(self, g: np.ndarray, answer: np.ndarray) -> np.ndarray:
+        """An answer (m, d) to the gradient of each block, for every one of its samples (n, d)."""
+        order, _, sizes = self._order
+        found = np.empty_like(g)
+        found[order] = np.repeat(answer / sizes, sizes[:, 0], axis=0)
         return found
 
 
@@ -207,9 +221,11 @@ class Epoch(FixedBlocks):
         # row q: how sum_p m_p / sqrt(v_p) answers to the gradient of block q, which acts on the blocks after it
         first = around(self.beta1, inverse[::-1])[::-1]
         second = around(self.beta2, bend[::-1])[::-1]
-        floor = self.width**2 * bend.sum(axis=0) * absolute.sum(axis=0)
-        signed, unsigned = self._spread(g, first - second * means, np.broadcast_to(floor, means.shape))
-        return g * signed - np.abs(g) * unsigned
+        slope = g * self._spread(g, first - second * means)
+        if self.width > 0.0:
+            floor = self.width**2 * bend.sum(axis=0) * absolute.sum(axis=0)
+            slope -= np.abs(g) * self._spread(g, np.broadcast_to(floor, means.shape))
+        return slope
 
     def sizes(self, g):
         means, absolute = self._sums(g)
@@ -281,7 +297,7 @@ class SignEpoch(FixedBlocks):
         inverse = ratio(np.ones_like(momenta), momenta**2 + (self.width * absolute) ** 2)
         bend = self.width**2 * absolute * inverse**3
         answers = (around(self.beta, (bend * x)[::-1])[::-1] for x in (absolute, -momenta))
-        signed, unsigned = self._spread(g, *answers)
+        signed, unsigned = (self._spread(g, answer) for answer in answers)
         return g * signed + np.abs(g) * unsigned
 
     def sizes(self, g):

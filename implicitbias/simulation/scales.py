@@ -46,7 +46,8 @@ LIGHT = 2.0**-SPREAD
 # to at most 1, and then down to 2^-UNEVEN: the square of a term, 2^-2(SPREAD + UNEVEN), is still there.
 ORDINARY = 128
 UNEVEN = 200
-# While a coordinate has no state yet, weights this light need a look at each: squares, of sums that cancel by 2^-53, too.
+# While a coordinate has no state yet, weights this light need a look at each: squares, of sums that cancel by 2^-53,
+# too.
 UNSEEN = SPREAD - UNEVEN
 # Exponents of a run are made equal again when its coordinates are within 2^UNIFORM of each other, and moved only when
 # the state has drifted by more than 2^DRIFT, so that moving is rare.
