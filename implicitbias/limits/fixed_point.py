@@ -14,8 +14,7 @@ are.
             min { sum_j M_j w_j^2 : A w >= 1 }; call that dual T(c). Damped steps c + theta (T(c) - c) find the support,
             Newton's method on {a_i.F(c) equal on the support, sum c = 1} the digits.
 `follow`    The curve log c = -t A F(c) (up to a constant) leaves equal weights at t = 0 and ends, for t -> infinity, in
-a
-            rest point with every light sample at its own exponential rate; Newton's method from one t to the next.
+            a rest point with every light sample at its own exponential rate; Newton's method from one t to the next.
 `sliding_point`
             Where F jumps there may be no c to rest at, but weights that slide along a jump: see `sliding`.
 """
