@@ -151,13 +151,13 @@ class FixedBlocks(TailMap):
     blocks are left, the steps of a run pass over them: they do not count.
     """
 
+    def _means(self, g: np.ndarray) -> np.ndarray:
+        """(m, d) the gradients of the blocks."""
+        return np.array([g[block].mean(axis=0) for block in self.blocks])
+
     def _sums(self, g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m, d) the gradients of the blocks, and the same of absolute values."""
-        absolute = np.abs(g)
-        return (
-            np.array([g[block].mean(axis=0) for block in self.blocks]),
-            np.array([absolute[block].mean(axis=0) for block in self.blocks]),
-        )
+        return self._means(g), self._means(np.abs(g))
 
     def _members(self) -> np.ndarray:
         """(m, n) the weight of each sample in the gradient of each block."""
@@ -193,22 +193,24 @@ class Epoch(FixedBlocks):
     def smoothed(self, width):
         return replace(self, width=width)
 
-    def _squares(self, means, absolute):
-        return around(self.beta2, means**2) + (self.width * absolute.sum(axis=0)) ** 2
+    def _squares(self, means, g):
+        squares = around(self.beta2, means**2)
+        return squares + (self.width * self._means(np.abs(g)).sum(axis=0)) ** 2 if self.width else squares
 
     def value(self, g):
-        means, absolute = self._sums(g)
-        return ratio(around(self.beta1, means), self._squares(means, absolute)).sum(axis=0)
+        means = self._means(g)
+        return ratio(around(self.beta1, means), self._squares(means, g)).sum(axis=0)
 
     def slope(self, g):
-        means, absolute = self._sums(g)
-        inverse = ratio(np.ones_like(means), self._squares(means, absolute))
+        means = self._means(g)
+        inverse = ratio(np.ones_like(means), self._squares(means, g))
         bend = around(self.beta1, means) * inverse**3
         # row q: how sum_p m_p / sqrt(v_p) answers to the gradient of block q, which acts on the blocks after it
-        first = around(self.beta1, inverse[::-1])[::-1]
-        second = around(self.beta2, bend[::-1])[::-1]
-        floor = self.width**2 * bend.sum(axis=0) * absolute.sum(axis=0)
-        signed, unsigned = self._spread(g, first - second * means, np.broadcast_to(floor, means.shape))
+        answer = around(self.beta1, inverse[::-1])[::-1] - around(self.beta2, bend[::-1])[::-1] * means
+        if not self.width:
+            return g * self._spread(g, answer)[0]
+        floor = self.width**2 * bend.sum(axis=0) * self._means(np.abs(g)).sum(axis=0)
+        signed, unsigned = self._spread(g, answer, np.broadcast_to(floor, means.shape))
         return g * signed - np.abs(g) * unsigned
 
     def sizes(self, g):
