@@ -69,10 +69,10 @@ class Tail:
     equal: float
 
 
-def sliding_point(rows: np.ndarray, tail_map: TailMap) -> Sliding:
-    """The rest point, sliding or not, at the end of the flow from equal weights."""
+def sliding_point(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray | None = None) -> Sliding:
+    """The rest point, sliding or not, at the end of the flow from log-weights `logs` (n,), default equal ones."""
     size = np.linalg.norm(rows, axis=1).max()
-    tail, best = settle(rows, tail_map, np.zeros(len(rows)), WIDTHS[0]), None
+    tail, best = settle(rows, tail_map, np.zeros(len(rows)) if logs is None else logs), None
     for width in WIDTHS[1:]:
         before, tail = tail, settle(rows, tail_map, tail.logs[-1], width, SHORT)
         found = solved(rows, tail_map, before, tail)
