@@ -9,10 +9,13 @@ import struct
 import sys
 import threading
 
+from implicitbias.streams import guard
+
 
 def serve(modules: list[str]) -> None:
     """Import these modules, and answer calls until the input ends, which is when the study does, however it does."""
     calls: queue.SimpleQueue = queue.SimpleQueue()
+    guard()  # nobody may listen to what a library prints
 
     def listen():
         try:

@@ -16,12 +16,14 @@ class _Outlet(io.FileIO):
     lost: OSError | None = None
 
     def write(self, content) -> int:
+        rest = memoryview(content).cast("B")
         try:
-            while self.lost is None:
-                count = super().write(content)
-                if count is not None:
-                    return count
-                select.select([], [self], [])  # made non-blocking by a program that shares it, and full
+            while rest and self.lost is None:
+                count = super().write(rest)
+                if count is None:  # made non-blocking by a program that shares it, and full
+                    select.select([], [self], [])
+                else:
+                    rest = rest[count:]
         except OSError as error:
             self.lost = error
         return len(content)
@@ -33,12 +35,12 @@ def guard() -> list[_Outlet]:
     Returns the outlets of both. Streams that are not the process's own (of a notebook, of a test) stay as they are.
     """
     # Otherwise the next file that is opened, a table, takes the number 1, and what a library prints goes into it.
-    # Opened for reading alone, an output that was closed stays one that refuses.
-    for number in range(3):
+    # Opened for reading alone, a closed output stays one that refuses; what is told to nobody on 2 is not missed.
+    for number, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_RDWR)):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDONLY)  # takes the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, mode), True)  # at the lowest number that is free, for workers too
     outlets = []
     for name, number in (("stdout", 1), ("stderr", 2)):
         outlet = _Outlet(number, "w", closefd=False)
@@ -48,12 +50,13 @@ def guard() -> list[_Outlet]:
             continue
         if own is not None:
             own.flush()
+        at_once = own is not None and own.write_through  # python -u
         stream = io.TextIOWrapper(
-            io.BufferedWriter(outlet),
+            outlet if at_once else io.BufferedWriter(outlet),
             encoding=own.encoding if own is not None else None,
             errors="backslashreplace",  # what the terminal cannot show, and names of files need not be text
             line_buffering=number == 2 or outlet.isatty(),
-            write_through=own is not None and own.write_through,
+            write_through=at_once,
         )
         setattr(sys, name, stream)
     return outlets

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from scipy.linalg.lapack import dtrtrs
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from implicitbias.margins import rational, separability
 from implicitbias.margins.exact import ExactMatrix
@@ -12,6 +12,7 @@ from implicitbias.margins.unit_rows import UnitRows
 
 # Each correction by an exact residual gains the digits that the factorisation has: two are enough for half of 16.
 CORRECTIONS = 2
+SLACK = 1e-7  # of the optimality of NNLS, whose own threshold is relative and far smaller
 
 
 def solve(unit: UnitRows) -> Iterator:
@@ -79,7 +80,13 @@ def combination(g, h):
     target[-1] = 1.0
     # Degenerate vertices can make the method walk longer than SciPy's default of 3 m steps.
     u, _ = nnls(stacked, target, maxiter=30 * sum(g.shape) + 100)
-    return u, target - stacked @ u
+    residual = target - stacked @ u
+    # The target is 1 long, and u = 0 leaves it; at the answer no column points along what is left. SciPy 1.17 may
+    # end elsewhere at a degenerate vertex; the other method takes ten times as long.
+    if not (residual @ residual <= 1 + SLACK and (residual @ stacked).max() <= SLACK):
+        u = np.maximum(lsq_linear(stacked, target, (0.0, np.inf), method="bvls", tol=1e-14).x, 0.0)
+        residual = target - stacked @ u
+    return u, residual
 
 
 def refine(g, h, alpha, exact: ExactMatrix | None = None, rounds: int = 200):
@@ -87,10 +94,13 @@ def refine(g, h, alpha, exact: ExactMatrix | None = None, rounds: int = 200):
 
     NNLS stops on absolute thresholds and forms x by subtraction, which costs digits when the margin is small.
     Here each step solves g_S x = h_S by a QR factorisation of g_S', corrected by exact residuals if ``exact`` is given;
-    a negative multiplier leaves the set, the most violated constraint enters it.
+    a negative multiplier leaves the set, the most violated constraint enters it. Where the steps end at rows that
+    depend on each other, further from feasible than they began, the beginning is returned.
     """
+    start = alpha
     alpha = alpha.copy()
     x = g.T @ alpha
+    start_short = (h - g @ x).max()
     eps = np.finfo(float).eps * np.sqrt(g.shape[1])
     entered = -1
     for _ in range(rounds):
@@ -116,8 +126,8 @@ def refine(g, h, alpha, exact: ExactMatrix | None = None, rounds: int = 200):
         violation[support] = -np.inf
         entered = int(violation.argmax())
         if violation[entered] <= 0:
-            break
-    return x, alpha
+            return x, alpha
+    return (x, alpha) if (h - g @ x).max() <= max(start_short, 0.0) else (g.T @ start, start)
 
 
 def _equalities(g, h, support, exact):

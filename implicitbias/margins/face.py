@@ -4,6 +4,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from implicitbias.margins.euclidean import least_distance
+from implicitbias.margins.exact import ExactMatrix
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
@@ -103,7 +104,8 @@ class Face:
         w = self.direction.copy()
         if self.basis.shape[1]:
             z = self.basis.T @ (u - w)[self.free]
-            move, _ = least_distance(self.normals, -self.slack - self.normals @ z)
+            exact = ExactMatrix(self.normals) if self.normals.size else None
+            move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
             w[self.free] += self.basis @ (z + move)
         return w
 

@@ -348,7 +348,7 @@ def test_a_run_that_gets_lost_is_a_result(write, tmp_path):
     assert runs["status"].tolist()[::3] == ["ok", "ok"]
     assert (runs["status"][2::3] == "non_finite").all()
     assert (runs.query("status == 'non_finite'")["step"] < 12).all()  # the snapshots end before
-    assert np.isfinite(curves.query("run_id in @runs.run_id[::3]")["log_loss"]).all()
+    assert np.isfinite(curves[curves["run_id"].isin(runs["run_id"][::3])]["log_loss"]).all()
 
 
 def test_a_run_may_diverge(write, tmp_path):

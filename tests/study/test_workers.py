@@ -58,8 +58,8 @@ def test_an_exception_is_the_answer_of_its_task(tmp_path, pool):
 
 
 def test_what_a_task_prints_is_not_an_answer(tmp_path, capfd):
-    found = answers(Processes(2), [["print"], ["a"]], tmp_path)
-    assert found == {("print",): ["printprint"], ("a",): ["aa"]}
+    found = answers(Processes(2), [["print", "write"], ["a"]], tmp_path)
+    assert found == {("print", "write"): ["printprint", "writewrite"], ("a",): ["aa"]}
     out, err = capfd.readouterr()
     assert out == "" and "a word on standard output" in err and "another" in err
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +13,9 @@ from commands import STUDY
 from processes import TIMINGS
 
 import implicitbias as ib
+from implicitbias import streams
 
+HOME = Path(__file__).parents[2]
 needs_posix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full and fork")
 CLOSED = (3, "error: the output could not be written: Bad file descriptor\n")
 FULL = (3, "error: the output could not be written: No space left on device\n")
@@ -56,6 +59,28 @@ def test_a_study_without_any_stream_is_computed_and_stored(tmp_path):
     left, right = (ib.load_runs(tmp_path / name).drop(columns=TIMINGS) for name in ("out", "quiet"))
     pd.testing.assert_frame_equal(left, right, check_exact=True)
     assert (tmp_path / "out/report.html").is_file()
+
+
+WORDY = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import deadly
+from implicitbias.study.pool import outcomes
+from implicitbias.study.workers import Processes
+pool = Processes(1)
+print(*(answer for _, answer in outcomes(pool, deadly.work, [["print"], ["a"]], sys.argv[2])))
+pool.close()
+"""
+
+
+@needs_posix
+@pytest.mark.parametrize("broken", ["2>&-", "2>/dev/full", "<&- 2>&-"])
+def test_what_a_task_prints_is_no_answer_even_if_nobody_listens(tmp_path, broken):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" "$2" "$3" {broken}', sys.executable, WORDY, HOME / "tests", tmp_path],
+        stdout=subprocess.PIPE, text=True, timeout=600,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "['printprint'] ['aa']\n")
 
 
 # Every command under every fault, each in a fork of one process that has loaded what they need.
@@ -118,3 +143,23 @@ def test_every_command_ends_as_it_would_have(tmp_path):
             continue
         answer = 1 if "false.toml" in command else expected
         assert (code, said) == (answer, sentence), (how, command)
+
+
+@needs_posix
+def test_an_output_that_does_not_wait_is_waited_for():
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    found = []
+
+    def slowly():
+        with open(read, "rb") as file:
+            while piece := file.read(1 << 12):
+                found.append(piece)
+
+    reader = threading.Thread(target=slowly)
+    reader.start()
+    content = bytes(range(256)) * (1 << 12)  # a pipe holds 64 kB
+    with streams._Outlet(write, "w") as outlet:
+        assert outlet.write(content) == len(content) and outlet.lost is None
+    reader.join()
+    assert b"".join(found) == content
