@@ -28,8 +28,8 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from implicitbias.errors import InputError
-from implicitbias.limits import Limit, predict
 from implicitbias.lengths import length, unit
+from implicitbias.limits import Limit, predict
 from implicitbias.limits.residual import gradient_residual, hard_margin
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
