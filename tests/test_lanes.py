@@ -84,3 +84,32 @@ def test_sample_weights_at_any_margin(loss):
             expected = e if loss == EXPONENTIAL else e / (1 + e)
             found = mpmath.mpf(float(part)) * mpmath.mpf(2) ** int(power)
             assert abs(found / expected - 1) < 1e-15
+
+
+@pytest.mark.parametrize("loss", [LOGISTIC, EXPONENTIAL])
+def test_sample_weights_at_margins_that_float64_knows_to_one_part_in_2_53(loss):
+    """Right to the last digit of log s up to 2^52; beyond, numbers near 1 times powers that fall with the margin."""
+    z = np.concatenate([10.0**k * np.linspace(1.0, 9.9, 50) for k in [*range(12, 20), 40, 100, 200, 299, 307]])
+    z = np.sort(np.concatenate([z, np.nextafter(z, np.inf)]))
+    x = lanes_of(z)
+    f, q = np.empty_like(x), np.empty_like(x)
+    _weights(x, loss, f, q)
+    f, q = f.reshape(-1)[: len(z)], q.reshape(-1)[: len(z)]
+    assert ((f > 0.7) & (f < 1.42)).all()
+    assert np.isfinite(q).all() and (np.diff(q) <= 0).all()
+    same = np.diff(q) == 0
+    assert (np.diff(f)[same] <= 0).all()
+    np.testing.assert_allclose(q * np.log(2.0), np.maximum(-z, -(2.0**1023) * np.log(2.0)), rtol=1e-12)
+    with mpmath.workdps(50):
+        for margin, part, power in zip(z[z < 4e15], f, q):
+            exact = mpmath.exp(-mpmath.mpf(float(margin)))
+            assert abs(mpmath.mpf(float(part)) * mpmath.mpf(2) ** int(power) / exact - 1) < 2e-26 * margin
+
+
+def test_a_margin_that_is_not_finite_has_no_weight():
+    x = lanes_of([np.inf, -np.inf, np.nan, 1.0])
+    for loss in (LOGISTIC, EXPONENTIAL):
+        f, q = np.empty_like(x), np.empty_like(x)
+        _weights(x, loss, f, q)
+        assert np.isnan(f[0, :3]).all()
+        assert np.isfinite(f[0, 3])

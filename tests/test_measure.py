@@ -1,12 +1,15 @@
 """Measures against their definitions, computed another way."""
 
+from dataclasses import replace
+
 import mpmath
 import numpy as np
 import pytest
 
 import implicitbias as ib
+from implicitbias.lengths import length, unit
 from implicitbias.losses import log_loss
-from implicitbias.measure import MEASURES, angle, support_size
+from implicitbias.measure import MEASURES, angle, half_way, residual, support_size
 
 ROWS = np.random.default_rng(5).normal(size=(6, 9))
 
@@ -58,6 +61,43 @@ def test_log_loss_at_any_depth(loss):
             terms = [mpmath.log1p(x) for x in terms] if loss == "logistic" else terms
             exact = float(mpmath.log(sum(terms) / len(terms)))
         assert log_loss(np.array(z), loss) == pytest.approx(exact, rel=1e-13, abs=1e-13)
+
+
+def test_half_way_needs_a_snapshot_there():
+    """On a clock of one's own: t/2 to 1e-9 of it, however short or long t is."""
+    flow = ib.simulate(ROWS, ib.GradientFlow(), time=8.0)
+    times, w = np.array([1e-6, 3e-6, 1.0, 3.0, 6.0 * (1 + 1e-10)]), np.arange(45.0).reshape(5, 9)
+    half = half_way(replace(flow, sum_lr=times, steps=np.arange(5), weights=w))
+    assert np.isnan(half[:4]).all()
+    np.testing.assert_array_equal(half[4], w[3])
+
+
+def test_lengths_of_vectors_of_any_size():
+    x = np.array([3.0, 4.0, 0.0])
+    for k in (-1070, -600, 0, 600, 1020):
+        assert length(np.ldexp(x, k)) == np.ldexp(5.0, k)
+        if k > -1000:
+            np.testing.assert_array_equal(unit(np.ldexp(x, k)), x / 5.0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(50, 7)) * 10.0 ** rng.uniform(-100, 100, (50, 1))
+    np.testing.assert_array_equal(length(x), np.linalg.norm(x, axis=1))
+    assert length(np.zeros(3)) == 0.0
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(unit(np.zeros(3))).all()
+        assert np.isinf(length(np.array([np.inf, 1.0])))
+
+
+@pytest.mark.parametrize("k", [-490, -150, 150, 450])
+def test_the_residual_does_not_depend_on_the_size_of_the_rows(k):
+    """w of rows over 2^k at t 2^2k is 2^k w at t; and the residual is a length."""
+    rows = np.array([[1.0, 1.0], [1.0, -0.1], [1.0, 2.0]])
+    for item, arguments in ((ib.SGD(), {"order": "full", "steps": 64}), (ib.GradientFlow(), {})):
+        here, there = {"lr": 0.1}, {"lr": 0.1 * 2.0 ** (-2 * k)}
+        if not arguments:
+            here, there = {"time": 8.0}, {"time": 8.0 * 2.0 ** (-2 * k)}
+        expected = residual(ib.simulate(rows, item, **here, **arguments))[-1]
+        found = residual(ib.simulate(np.ldexp(rows, k), item, **there, **arguments))[-1]
+        assert np.ldexp(found, k) == pytest.approx(expected, rel=1e-9)
 
 
 def test_angle_is_accurate_when_small():

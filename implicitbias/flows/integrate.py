@@ -132,8 +132,8 @@ def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
 
 
 def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable]:
-    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of x, margins (n,) at x = 0, where x is an
-    unknown `less` times as large; size is r in the units of time."""
+    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of `less` x, margins (n,) at x = 0, size r in the
+    units of time."""
     scale = 1.0 if flow.degree else size
 
     def logs(tau, z):

@@ -66,9 +66,9 @@ from implicitbias.simulation.tail import exponent, sample_weight, times_pow2
 ROWS, ITERATE, FROZEN = 0, 1, 2
 
 # What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory, from which margins come;
-# scaled and scaled_flat: the same over 2^shift, from which gradients are added up, with entries of ordinary size,
-# unless `uneven`; frozen (R, n); touched (d,): the columns of the rows that are not zero, `columns` of them; has_zeros:
-# whether any entry is; seed: uint64
+# scaled, scaled_flat: the same over 2^shift, from which gradients are added up, with entries of ordinary size, or
+# `uneven` ones; stretch: see ITERATE; frozen (R, n); touched (d,): the columns of the rows that are not zero, `columns`
+# of them; has_zeros: whether any entry is; seed: uint64
 Data = namedtuple(
     "Data",
     "rows flat scaled scaled_flat shift uneven stretch frozen source d columns touched has_zeros loss order seed batch "
@@ -79,8 +79,8 @@ Data = namedtuple(
 # origin (G, chunks, 8): iterates, exponents of the units; kept (slots, 2, G, chunks, 8): iterates before and after the
 # steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper (G, H, 8); step
 # sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
-# two; fade (G, 8): binary orders by which a step without gradient lightens the last state, per degree, <= 0; forget:
-# the state keeps nothing from one step to the next; work: see `Work`
+# two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
+# state keeps nothing from one step to the next; work: see `Work`
 Runs = namedtuple(
     "Runs", "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget work"
 )

@@ -46,8 +46,7 @@ LIGHT = 2.0**-SPREAD
 # to at most 1, and then down to 2^-UNEVEN: the square of a term, 2^-2(SPREAD + UNEVEN), is still there.
 ORDINARY = 128
 UNEVEN = 200
-# While a coordinate has no state yet, weights this light need a look at each: squares, of sums that cancel by 2^-53,
-# too.
+# While a coordinate has no state yet, weights this light need a look at each: a sum may cancel by 2^-53 more.
 UNSEEN = SPREAD - UNEVEN
 # Exponents of a run are made equal again when its coordinates are within 2^UNIFORM of each other, and moved only when
 # the state has drifted by more than 2^DRIFT, so that moving is rare.

@@ -23,8 +23,9 @@ LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 
-# Below |q| = ROUGH, q is the nearest integer up to 2^-12, and |log(f)| at most WIDEST.
+# Below |q| = ROUGH, q is the nearest integer to 2^-12; |r| is at most WIDEST.
 ROUGH, WIDEST = 2.0**40, 0.35
+MOST = 2.0**1023
 
 
 @hot
@@ -58,11 +59,17 @@ def exponent(x):
 @hot
 def split_exp(x):
     """(f, q) with e^x = f 2^q and f in [0.7, 1.42), in eight lanes: |r| <= log(2)/2 and its Taylor polynomial of degree
-    13, whose remainder is below 5e-18. Beyond |x| = 2^52, q is off by more than one half, and r is cut."""
+    13, whose remainder is below 5e-18."""
     q = floor(fma(x, LOG2_E, 0.5))
     r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
     if any_lane(absolute(q) > ROUGH):  # asked, for it is rare, and costs no time on the way to the gradient
-        r = minimum(WIDEST, maximum(-WIDEST, r))  # in this order a NaN stays one
+        # The product with LOG2_E was rounded: the nearest q once more, from what is left. Beyond 2^53 no float64 may be
+        # near, and at the end none may be there at all: r and q are cut. x - x is 0, or NaN for what is not finite.
+        q = minimum(maximum(q, -MOST), MOST)
+        q = q + floor(fma(fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x)), LOG2_E, 0.5))
+        q = minimum(maximum(q, -MOST), MOST)
+        r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
+        r = minimum(maximum(r, -WIDEST), WIDEST) + (x - x)
     # in pairs, then pairs of pairs: the terms do not wait for each other
     square = r * r
     fourth = square * square

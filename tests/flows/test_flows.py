@@ -58,6 +58,36 @@ def test_scale_is_time():
         assert relative(there * size, here) < 1e-9
 
 
+@pytest.mark.parametrize("flow", [ib.GradientFlow(), ib.SteepestFlow(p=1.5), ib.AdamProxyFlow()], ids=lambda x: x.label)
+@pytest.mark.parametrize("k", [-480, -100, 100, 480, 900])
+def test_scale_is_time_at_the_ends_of_float64(flow, k):
+    rows, time = np.array([[1.0, 1.0], [1.0, -0.1], [1.0, 2.0]]), 100.0
+    there = math.ldexp(time, -k * (1 + flow.degree)) if k < 500 or not flow.degree else 0.0
+    if not 0.0 < there <= flow.longest:
+        return
+    here = ib.simulate(rows, flow, time=time)
+    far = ib.simulate(np.ldexp(rows, k), flow, time=there)
+    assert relative(np.ldexp(far.weights[-1], k), here.weights[-1]) < 1e-9
+
+
+@pytest.mark.parametrize("k", [-1000, -560, -100])
+def test_rows_so_small_that_nothing_happens_move_in_a_straight_line(k):
+    """All weights stay 1/2, and w = t dw/dt."""
+    rows = np.ldexp([[1.0, 1.0], [1.0, -0.1], [1.0, 2.0]], k)
+    run = ib.simulate(rows, ib.GradientFlow(), time=1e5)
+    np.testing.assert_allclose(run.weights, np.outer(run.sum_lr, rows.mean(axis=0) / 2), rtol=1e-8)
+    run = ib.simulate(rows, ib.AdamProxyFlow(), time=1e5)
+    step = rows.mean(axis=0) / np.ldexp(np.sqrt((np.ldexp(rows, -k) ** 2).sum(axis=0)), k)
+    np.testing.assert_allclose(run.weights, np.outer(run.sum_lr, step), rtol=1e-12)
+
+
+def test_rows_so_large_that_a_flow_cannot_be_followed_are_refused():
+    with pytest.raises(ib.InputError, match=r"time of AdamProxyFlow must be at most 4\.47e-195 on rows of length"):
+        ib.simulate([[1e200, 2e200]], ib.AdamProxyFlow(), time=1.0)
+    with pytest.raises(ib.InputError, match="too long for float64"):
+        ib.simulate([[1e200, 2e200]], ib.GradientFlow(), time=1.0, initial=[1e200, 0.0])
+
+
 def test_gradient_descent_with_small_steps_comes_near():
     lr, steps = 0.1, 10_000_000
     run = ib.simulate(SMALL, ib.SGD(), lr=lr, order="full", steps=steps, per_octave=1)
