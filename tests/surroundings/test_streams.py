@@ -64,6 +64,8 @@ def test_a_study_without_any_stream_is_computed_and_stored(tmp_path):
 WORDY = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from implicitbias.streams import guard
+guard()  # before libraries that need an error stream
 import deadly
 from implicitbias.study.pool import outcomes
 from implicitbias.study.workers import Processes
