@@ -24,6 +24,7 @@ def solve(unit: UnitRows) -> Iterator:
     Errors: ``NotSeparable`` with c in the simplex and A'c = 0.
     """
     yield from numeric(unit)
+    yield None
     w, rows = separability.decide(unit)
     yield from rational.quadratic(unit, rows)
     yield w, None

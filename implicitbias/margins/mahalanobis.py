@@ -30,6 +30,7 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
     if free.any():
         _check_bounded(unit, free)
     yield from _with_free(unit, diag) if free.any() else _scaled(unit, diag, np.sqrt(diag))
+    yield None
     yield from rational.quadratic(unit, np.flatnonzero(l2.dual), diag)
     yield l2.direction, l2.dual
 

@@ -28,7 +28,11 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
 
     Where the optimal face is not a point, w is its point of smallest l2 norm.
     """
-    for w, c in itertools.chain(_refinements(unit, norm, l2), rational.linear(unit, norm)):
+    for pair in itertools.chain(_refinements(unit, norm, l2), [None], rational.linear(unit, norm)):
+        if pair is None:
+            yield None
+            continue
+        w, c = pair
         direction, margin = primal(unit, norm, w)
         if margin > 0:
             face = Face(unit, norm, direction, c)

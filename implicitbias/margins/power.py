@@ -52,6 +52,7 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
             w, alpha = _newton(unit, p, exact, w, alpha, COARSE)
         w, alpha = _newton(unit, p, True, w, alpha, TIGHT)
         yield w, unit.weights(alpha)
+    yield None
     yield from _exactly(unit, p, stages, l2)
     yield l2.direction, l2.dual
 

@@ -13,13 +13,15 @@ from implicitbias.margins.exact import integers
 from implicitbias.margins.separability import not_separable
 from implicitbias.margins.unit_rows import UnitRows
 
-# A complementarity problem with so many bits in a row of its tableau takes a second or two, its numbers becoming as
-# long as that; one with twice as many takes half a minute.
-MOST_BITS = 6000
+MOST = 60  # unknowns: with entries of a bit or two they are as many as LARGEST allows
+# Steps of a program of k unknowns and b bits: k pivots of k^2 numbers, which grow to k b bits. So many take about two
+# seconds, four times as many ten.
+LARGEST = 250_000
 
 
 def _too_large(system) -> bool:
-    return len(system) * max(int(value).bit_length() for value in system.flat) > MOST_BITS
+    k, bits = len(system), max(int(value).bit_length() for value in system.flat)
+    return k**3 * (1 + k * bits / 2000) > LARGEST
 
 
 class IntegerRows:
@@ -70,7 +72,7 @@ def quadratic(unit: UnitRows, start, diag: np.ndarray | None = None) -> Iterator
 
     def solve(level):
         nonlocal working
-        while len(working) <= MOST_BITS // 100:  # two roundings to 53 bits in each entry
+        while len(working) + 2 * free.sum() <= MOST:
             costly, own = data.m[working][:, ~free], data.m[working][:, free]
             zeros = np.zeros((2 * own.shape[1], 2 * own.shape[1]), dtype=object)
             both = np.hstack([own, -own])
@@ -105,7 +107,7 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
     Errors: ``NotSeparable``.
     """
     n, d = unit.rows.shape
-    if n + 2 * d > MOST_BITS // 50:
+    if n + 2 * d > MOST:
         return
     data = IntegerRows(unit.rows)
     if norm == "l1":

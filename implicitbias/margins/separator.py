@@ -13,6 +13,7 @@ from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm
 from implicitbias.margins.unit_rows import UnitRows
 
 TIGHT = 1e-13  # a relative gap that needs no further solver
+ENOUGH = 1e-9  # one that needs no solver in exact integers
 VERTEX = 1e-11  # the same for linear programs: a gap above this says that a basis was accepted a tolerance too early
 
 
@@ -121,14 +122,20 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
     """The best of the ``pairs`` (w, c), taken one after the other until their gap is as small as round-off lets it be.
 
     The primal and the dual are chosen apart: the largest margin and the smallest bound bracket the optimum even if
-    they come from different pairs. Both are computed without round-off and then rounded outwards.
+    they come from different pairs. Both are computed without round-off and then rounded outwards. None among the pairs
+    says that those to come take seconds.
 
     Errors: ``Undecided`` if no w of them has a positive margin.
     """
     direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
     name = norm if isinstance(norm, str) else norm[0]
     tight = VERTEX if norm in ("l1", "linf") else TIGHT
-    for w, weights in pairs:
+    for pair in pairs:
+        if pair is None:
+            if margin > 0 and bound - margin <= ENOUGH * margin:
+                break
+            continue
+        w, weights = pair
         its_direction, its_margin = primal(unit, norm, w)
         if its_margin > margin:
             direction, margin = its_direction, its_margin
