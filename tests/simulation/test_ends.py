@@ -300,3 +300,16 @@ def test_anywhere_in_float64(name):
 def test_anywhere_in_float64_at_length(name):
     for seed in range(100, 300):
         check_at_the_ends(seed, name)
+
+
+def test_a_run_beside_runs_at_huge_margins_has_the_bits_it_has_alone():
+    """Weights near and far are computed in other ways, and together."""
+    rows = np.random.default_rng(3).normal(size=(5, 3)) * [[1.0], [1.0], [1e6], [1e13], [1.0]]
+    for order, batch in (("full", 5), ("reshuffle", 2)):
+        rates = [0.1, 1e13, 1e-13, 1e20, 3e5, 1e-3, 1e10, 1.0]
+        for item in (ib.Adam(0.9, 0.95), ib.SGD(), ib.AdamProxy(), ib.Signum(0.0)):
+            block = ib.simulate(rows, [item] * 8, lr=rates, batch=batch, order=order, steps=300)
+            for lr, run in zip(rates, block, strict=True):
+                alone = ib.simulate(rows, item, lr=lr, batch=batch, order=order, steps=300)
+                assert alone.status == run.status
+                np.testing.assert_array_equal(alone.weights, run.weights)
