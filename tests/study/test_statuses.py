@@ -25,7 +25,7 @@ path = "wedge.csv"
 kind = "file"
 path = "hopeless.csv"
 [optimizer.sgd]
-lr = [0.1, 1000.0, 1e300]
+lr = [0.1, 1000.0, 1.7e308]
 [[grid]]
 order = "cyclic"
 steps = [1, 20, 10_000_000_000]
