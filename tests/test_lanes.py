@@ -7,7 +7,7 @@ import pytest
 from implicitbias.jit import kernel
 from implicitbias.lanes import LANES, aligned, load, pow2_lanes, rsqrt, store, sum_across, sum_each, total
 from implicitbias.lanes import load_each as eight_from
-from implicitbias.simulation.tail import EXPONENTIAL, LOGISTIC, sample_weight
+from implicitbias.simulation.tail import EXPONENTIAL, LOGISTIC, sample_weights
 
 
 @kernel
@@ -32,10 +32,7 @@ def _sums(x, one, each, across):
 
 @kernel
 def _weights(z, loss, f, q):
-    for c in range(z.shape[0]):
-        part = sample_weight(load(z, c), loss)
-        store(f, c, part[0])
-        store(q, c, part[1])
+    sample_weights(z, f, q, z.shape[0], loss)
 
 
 def lanes_of(values):

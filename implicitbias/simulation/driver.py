@@ -61,7 +61,7 @@ from implicitbias.simulation.scales import (
     renormalise,
     set_span,
 )
-from implicitbias.simulation.tail import exponent, sample_weight, times_pow2
+from implicitbias.simulation.tail import exponent, sample_weights, times_pow2
 
 ROWS, ITERATE, FROZEN = 0, 1, 2
 
@@ -183,8 +183,7 @@ def copy(x, y):
 
 @hot
 def weigh(data, runs, index, size, r):
-    """Margins of the batch and their weights f 2^q; returns the first chunk (f, q). A single sample of a single run
-    stays in registers on its way to the gradient: nothing else hides the time to store and to load."""
+    """Margins of the batch and their weights f 2^q; returns the first chunk (f, q)."""
     work, wide, w = runs.work, runs.wide, runs.w[r]
     if size == 1 and not wide and data.source == ROWS:
         store(work.z, 0, margin(data.rows[index[0]], w))
@@ -196,14 +195,7 @@ def weigh(data, runs, index, size, r):
     else:
         every = w.reshape(-1) if data.source == ITERATE else data.frozen[r]
         pick_margins(every, index, size, data.order == FULL, data.stretch, work.z)
-    first = sample_weight(load(work.z, 0), data.loss)
-    store(work.f, 0, first[0])
-    store(work.q, 0, first[1])
-    for k in range(1, size if wide else -(-size // LANES)):
-        f, q = sample_weight(load(work.z, k), data.loss)
-        store(work.f, k, f)
-        store(work.q, k, q)
-    return first
+    return sample_weights(work.z, work.f, work.q, size if wide else -(-size // LANES), data.loss)
 
 
 @hot

@@ -51,4 +51,6 @@ def margin_space(problem, kind, start: np.ndarray) -> MarginSpace | None:
         u, s, vt = np.linalg.svd(rows, full_matrices=False)
         if s[-1] * WORST_CONDITION < s[0]:
             return None
-        return MarginSpace(rows @ rows.T, (vt.T / s) @ u.T, 2.0**shift)
+        inverse = (vt.T / s) @ u.T
+        inverse[columns == 0.0] = 0.0  # up to rounding it is
+        return MarginSpace(rows @ rows.T, inverse, 2.0**shift)

@@ -26,8 +26,8 @@ class Run:
         clock       (S,) what w(t/2) halves: the steps, or the time of a flow
         last_lr     (S,) step size of the last update; NaN for a flow, as last_move
         last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
-        status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w overflowed; the snapshots
-                    end before) or "timeout" (they end where the time was up)
+        status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w or a margin a_i.w
+                    overflowed; the snapshots end before) or "timeout" (they end where the time was up)
         seconds     time in the compiled driver; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
                     units: zero or inf where float64 does not reach; empty for a flow and after a timeout

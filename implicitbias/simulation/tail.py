@@ -12,7 +12,7 @@ weight. A margin that is not finite has the weight NaN, so that the weights of t
 import math
 
 from implicitbias.jit import bits_of_float, float_of_bits, helper, hot
-from implicitbias.lanes import LANES, absolute, any_lane, floor, fma, load, maximum, minimum, pow2_lanes, select
+from implicitbias.lanes import LANES, absolute, any_lane, floor, fma, load, maximum, minimum, pow2_lanes, select, store
 
 LOGISTIC, EXPONENTIAL = 0, 1
 LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -23,9 +23,8 @@ LN2_HIGH = float.fromhex("0x1.62e42fee00000p-1")
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")
 
 
-# Below |q| = ROUGH, q is the nearest integer to 2^-12; |r| is at most WIDEST.
-ROUGH, WIDEST = 2.0**40, 0.35
-MOST = 2.0**1023
+# Up to FAR, q is the nearest integer to 2^-12, and |r| at most WIDEST. The largest |q| is MOST.
+FAR, WIDEST, MOST = 2.0**40, 0.35, 2.0**1023
 
 
 @hot
@@ -58,18 +57,27 @@ def exponent(x):
 
 @hot
 def split_exp(x):
-    """(f, q) with e^x = f 2^q and f in [0.7, 1.42), in eight lanes: |r| <= log(2)/2 and its Taylor polynomial of degree
-    13, whose remainder is below 5e-18."""
+    """(f, q) with e^x = f 2^q and f in [0.7, 1.42), in eight lanes, for |x| < FAR: |r| <= log(2)/2 and its Taylor
+    polynomial of degree 13, whose remainder is below 5e-18."""
     q = floor(fma(x, LOG2_E, 0.5))
+    return _exp(fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))), q
+
+
+@hot
+def split_exp_far(x):
+    """The same for any x, with the same bits up to FAR. Beyond, the product with LOG2_E is rounded: q is the nearest
+    once more, from what is left. Beyond 2^53 no float64 may be near, and at the end none may be there at all: r and q
+    are cut. x - x is 0, or NaN for what is not finite."""
+    q = minimum(maximum(floor(fma(x, LOG2_E, 0.5)), -MOST), MOST)
+    left = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
+    q = q + select(absolute(x) > FAR, floor(fma(left, LOG2_E, 0.5)), 0.0)
+    q = minimum(maximum(q, -MOST), MOST)
     r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
-    if any_lane(absolute(q) > ROUGH):  # asked, for it is rare, and costs no time on the way to the gradient
-        # The product with LOG2_E was rounded: the nearest q once more, from what is left. Beyond 2^53 no float64 may be
-        # near, and at the end none may be there at all: r and q are cut. x - x is 0, or NaN for what is not finite.
-        q = minimum(maximum(q, -MOST), MOST)
-        q = q + floor(fma(fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x)), LOG2_E, 0.5))
-        q = minimum(maximum(q, -MOST), MOST)
-        r = fma(-q, LN2_LOW, fma(-q, LN2_HIGH, x))
-        r = minimum(maximum(r, -WIDEST), WIDEST) + (x - x)
+    return _exp(minimum(maximum(r, -WIDEST), WIDEST) + (x - x)), q
+
+
+@hot
+def _exp(r):
     # in pairs, then pairs of pairs: the terms do not wait for each other
     square = r * r
     fourth = square * square
@@ -77,18 +85,48 @@ def split_exp(x):
     low = fma(fma(fma(r, 1.0 / 5040.0, 1.0 / 720.0), square, fma(r, 1.0 / 120.0, 1.0 / 24.0)), fourth, low)
     high = fma(fma(r, 1.0 / 39916800.0, 1.0 / 3628800.0), square, fma(r, 1.0 / 362880.0, 1.0 / 40320.0))
     high = fma(fma(r, 1.0 / 6227020800.0, 1.0 / 479001600.0), fourth, high)
-    return fma(high, fourth * fourth, low), q
+    return fma(high, fourth * fourth, low)
 
 
 @hot
-def sample_weight(z, loss):
-    """(f, q) with s = -l'(z) = f 2^q, in eight lanes: 1/(1 + e^z) for the logistic loss, e^-z for the exponential."""
+def sample_weight(z, loss, split):
+    """(f, q) with s = -l'(z) = f 2^q, in eight lanes: 1/(1 + e^z) for the logistic loss, e^-z for the exponential;
+    e^x by `split`."""
     if loss == EXPONENTIAL:
-        return split_exp(-z)
-    f, q = split_exp(-absolute(z))
+        return split(-z)
+    f, q = split(-absolute(z))
     small = f * pow2_lanes(q)  # e^-|z|, 0 once it no longer matters beside 1
     heavy = z < 0.0
     return select(heavy, 1.0, f) / (1.0 + small), select(heavy, 0.0, q)
+
+
+@hot
+def sample_weights(z, f, q, chunks, loss):
+    """The weights of margins z (chunks, 8) into f and q; returns the first chunk of each. A single chunk stays in
+    registers on its way to the gradient: nothing else hides the time to store and to load."""
+    margins = load(z, 0)
+    first = sample_weight(margins, loss, split_exp)
+    store(f, 0, first[0])
+    store(q, 0, first[1])
+    largest = absolute(margins)
+    for k in range(1, chunks):
+        margins = load(z, k)
+        part = sample_weight(margins, loss, split_exp)
+        store(f, k, part[0])
+        store(q, k, part[1])
+        largest = maximum(largest, absolute(margins))
+    if any_lane(largest > FAR):
+        far_weights(z, f, q, chunks, loss)
+        first = load(f, 0), load(q, 0)
+    return first
+
+
+@helper
+def far_weights(z, f, q, chunks, loss):
+    for k in range(chunks):
+        part = sample_weight(load(z, k), loss, split_exp_far)
+        store(f, k, part[0])
+        store(q, k, part[1])
 
 
 @helper

@@ -26,7 +26,7 @@ seed = { from = 0, to = 11 }
 [optimizer.adam]
 lr = { eta = 0.1, a = 0.5 }
 [optimizer.sgd]
-lr = [0.1, 1e308]
+lr = [0.1, 1.7e308]
 [[grid]]
 batch = [1, 2]
 steps = 100_000

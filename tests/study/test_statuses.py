@@ -28,7 +28,7 @@ path = "hopeless.csv"
 kind = "file"
 path = "hair.csv"
 [optimizer.sgd]
-lr = [0.1, 1000.0, 1e300]
+lr = [0.1, 1000.0, 1.7e308]
 [[grid]]
 order = "cyclic"
 steps = [1, 20, 10_000_000_000]
