@@ -177,7 +177,8 @@ def test_scaling_all_rows_scales_the_margin(kind, seed, factor):
     norm = norm_of(kind, 6)
     sep, scaled = ib.max_margin(rows, norm), ib.max_margin(factor * rows, norm)
     assert scaled.margin == pytest.approx(factor * sep.margin, rel=1e-9)
-    assert scaled.distance(sep.direction) < 1e-7
+    # margins within a gap allow directions apart by its root
+    assert scaled.distance(sep.direction) < 1e-7 + np.sqrt(sep.relative_gap + scaled.relative_gap)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=KIND_IDS)

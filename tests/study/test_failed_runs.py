@@ -24,8 +24,8 @@ def test_a_claim_on_runs_that_all_overflow_is_undecided():
         n = 4
         d = 6
         seed = { from = 0, to = 9 }
-        [optimizer.sgd]
-        lr = 1e300
+        [optimizer.ngd]
+        lr = 1e308
         [[grid]]
         order = "full"
         steps = 100
