@@ -115,7 +115,7 @@ def measures(run: Run, limit: Limit | None) -> dict[str, np.ndarray]:
         "log_loss": log_loss(z, run.setting.loss),
         "min_margin": lowest,
     }
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for norm, order in ORDERS_OF_NORM.items():
             columns[f"norm_{norm}"] = size(w, order)
         for norm in NORMS:

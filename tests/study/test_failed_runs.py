@@ -25,7 +25,7 @@ def test_a_claim_on_runs_that_all_overflow_is_undecided():
         d = 6
         seed = { from = 0, to = 9 }
         [optimizer.ngd]
-        lr = 1e308
+        lr = 1e307
         [[grid]]
         order = "full"
         steps = 100
