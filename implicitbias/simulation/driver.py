@@ -280,7 +280,7 @@ def with_care(data, runs, index, size, r, care, apart):
             at = place(wide, lane, j)
             x, power, order = g[at], high, 0
             if look and (data.uneven or abs(x) < LIGHT) and data.touched[j]:
-                x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+                x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
             g[at] = align(x, power, order, state, runs.degrees, expo, origin, at, fade, runs.forget)
         set_span(expo, origin, runs.span[r], wide, lane, data.d)
 
@@ -296,7 +296,7 @@ def by_coordinate(data, runs, index, size, apart):
                 at = place(wide, lane, j)
                 if (data.uneven or work.squares[at] < LIGHT * LIGHT) and data.touched[j]:
                     work.g[at], work.squares[at], _, _ = light_gradient(
-                        data.scaled_flat, index, size, work.f, work.q, wide, lane, j
+                        data, index, size, work.f, work.q, wide, lane, j
                     )
 
 
@@ -310,13 +310,13 @@ def in_common_units(data, runs, index, size, squared, light):
             continue
         unit, least, found = 0.0, 0, False
         for j in range(data.d):
-            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
             order += exponent(x)
             if x != 0.0 and (not found or (power - unit) + (order - least) > 0.0):
                 unit, least, found = power, order, True
         total = 0.0
         for j in range(data.d):
-            x, _, power, order = light_gradient(data.scaled_flat, index, size, work.f, work.q, wide, lane, j)
+            x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
             x = times_pow2(x, (power - unit) + (order - least)) if x != 0.0 else x
             g[place(wide, lane, j)] = x
             total += x * x

@@ -32,7 +32,7 @@ import numpy as np
 
 from implicitbias.jit import helper, hot
 from implicitbias.lanes import absolute, largest, load, maximum, minimum, select, splat, total
-from implicitbias.simulation.tail import exponent, times_pow2, times_pow2_lanes
+from implicitbias.simulation.tail import exponent, pow2, times_pow2, times_pow2_lanes
 
 TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
 
@@ -219,27 +219,39 @@ def drifted(state, degrees, span, columns, wide):
     return far | apart | (settled < load(span, SETTLED)) | (settled > load(span, SETTLED))
 
 
-@helper
-def light_gradient(flat, index, size, f, q, wide, lane, j):
+@hot
+def light_gradient(data, index, size, f, q, wide, lane, j):
     """(g_j, sum of the squares of its terms, power, order) of one run, from the mean over the batch of -s_i a_i. Units
-    are 2^(power + order) and its square, with the q of the heaviest term s_i a_ij as power and the exponent of its a_ij
-    as order: not their sum, where a large q would swallow the other. All 0 if no row of the batch touches j."""
-    power, order, found = 0.0, 0, False
+    are 2^(power + order) and its square, with the q of the heaviest term s_i a_ij as power and, for uneven rows, the
+    exponent of its a_ij as order: not their sum, where a large q would swallow the other. All 0 if no row of the batch
+    touches j."""
+    flat, power, order, found = data.scaled_flat, 0.0, 0, False
     for k in range(size):
         a = flat[index[k], j]
         if a != 0.0:
-            own = q[place(wide, lane, k)]
-            if not found or (own - power) + (exponent(a) - order) > 0.0:
-                power, order, found = own, exponent(a), True
+            own, own_order = q[place(wide, lane, k)], exponent(a) if data.uneven else 0
+            if not found or (own - power) + (own_order - order) > 0.0:
+                power, order, found = own, own_order, True
+    if not found:  # as a rule, on sparse rows
+        return 0.0, 0.0, 0.0, 0
+    total, squares = light_terms(flat, data.uneven, index, size, f, q, wide, lane, j, power, order)
+    return total, squares, power, order
+
+
+@helper
+def light_terms(flat, uneven, index, size, f, q, wide, lane, j, power, order):
     total, squares = 0.0, 0.0
     for k in range(size):
         a = flat[index[k], j]
         if a != 0.0:
-            at, own = place(wide, lane, k), exponent(a)
-            part = times_pow2(f[at] * times_pow2(a, -own), (q[at] - power) + (own - order)) / size
+            at, own_order = place(wide, lane, k), 0
+            if uneven:
+                own_order = exponent(a)
+                a = times_pow2(a, -own_order)
+            part = f[at] * a * pow2((q[at] - power) + (own_order - order)) / size
             total -= part
             squares += part * part
-    return total, squares, power, order
+    return total, squares
 
 
 @hot
