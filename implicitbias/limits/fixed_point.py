@@ -27,6 +27,7 @@ from scipy.linalg.lapack import dgesv
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from implicitbias.lengths import length
 from implicitbias.limits.sliding import sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
 from implicitbias.limits.weight_flow import LIGHT, Point, weight_flow
@@ -61,7 +62,7 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
 
     Where F jumps on the path of the first, the one point at which its weights slide.
     """
-    size = longest(rows)
+    size = float(length(rows).max())
     rows = rows / size
     ends: list[RestPoint] = []
     for number, x in enumerate(starts):
@@ -74,12 +75,6 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
         ends += _new(vertices(rows, tail_map), ends)
     first = ends[:1]
     return [replace(point, gap=point.gap * size) for point in first + sorted(ends[1:], key=lambda end: not end.stable)]
-
-
-def longest(rows: np.ndarray) -> float:
-    """The largest length of a row; squares of entries near the ends of float64 would be beyond them."""
-    largest = np.abs(rows).max()
-    return float(np.linalg.norm(rows / largest, axis=1).max() * largest)
 
 
 def _new(found: list[RestPoint], known: list[RestPoint]) -> list[RestPoint]:

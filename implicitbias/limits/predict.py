@@ -5,7 +5,8 @@ import warnings
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.limits.fixed_point import longest, rest_points
+from implicitbias.lengths import length
+from implicitbias.limits.fixed_point import rest_points
 from implicitbias.limits.kappa import kappa_direction
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.numerical import measured_rest_point
@@ -102,7 +103,7 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
         return Limit(u, weights, 0.0, found.text)
     start = np.zeros(problem.d) if initial is None else initial
     points = rest_points(rows, found.tail_map, _starts(problem, start))
-    size = longest(rows)
+    size = length(rows).max()
     if points[0].gap > 1e-6 * size:
         warnings.warn(
             f"no rest point found for {problem.name}: {found.text}; the best pair has a gap of {points[0].gap:.1e} "
