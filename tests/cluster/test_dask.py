@@ -70,7 +70,8 @@ def scheduler(launch, tmp_path):
     """(address, process) of a scheduler without workers."""
     process = launch("scheduler", "--port", "0")
     file = tmp_path / "scheduler.json"
-    wait_until(file.exists)
+    # the scheduler opens the file before it writes it: a file that is there may still be empty
+    wait_until(lambda: file.exists() and file.read_text().endswith("}"))
     return json.loads(file.read_text())["address"], process
 
 
