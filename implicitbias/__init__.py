@@ -29,7 +29,7 @@ _PUBLIC = {
     "SteepestFlow": "implicitbias.flows",
     "AdamProxyFlow": "implicitbias.flows",
     "gradient_residual": "implicitbias.limits",
-    "run_study": "implicitbias.study",
+    "run_study": "implicitbias.sweep.run",
     "load_runs": "implicitbias.store",
     "load_curves": "implicitbias.store",
 }

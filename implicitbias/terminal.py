@@ -159,7 +159,7 @@ def print_collected(collected) -> None:
 
 def print_stale(runs: pd.DataFrame) -> None:
     """How many runs other code or other libraries have made, if any."""
-    from implicitbias.study.resume import stale_words
+    from implicitbias.study.provenance import stale_words
 
     if words := stale_words(runs):
         console.print(literal(words))

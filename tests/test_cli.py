@@ -219,7 +219,7 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(study, call, no_re
 
 
 def test_the_rate_is_that_of_the_runs_computed_now(study, tmp_path, monkeypatch):
-    from implicitbias.study.run import run_study
+    from implicitbias.sweep.run import run_study
 
     monkeypatch.chdir(tmp_path)
     run_study(study, "out", jobs=1)

@@ -12,7 +12,7 @@ from implicitbias.study.filters import PARAMETER, same, select, values_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
-from implicitbias.study.resume import naming
+from implicitbias.study.rows import naming
 from implicitbias.study.spec import Claim, axis
 
 _NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]

@@ -23,7 +23,10 @@ from implicitbias.flows import Flow
 from implicitbias.lanes import LANES
 from implicitbias.margins import max_margin
 from implicitbias.store.schema import RUNS
-from implicitbias.study.execute import (
+from implicitbias.study.expand import RunSpec
+from implicitbias.study.plan import survey
+from implicitbias.study.spec import Study
+from implicitbias.sweep.execute import (
     Prediction,
     execute,
     kernels_of,
@@ -33,10 +36,7 @@ from implicitbias.study.execute import (
     rivals,
     warm_up,
 )
-from implicitbias.study.expand import RunSpec
-from implicitbias.study.plan import survey
-from implicitbias.study.spec import Study
-from implicitbias.study.tasks import block_seconds, block_size, gather, kernel_seconds, snapshots, task_seconds
+from implicitbias.sweep.tasks import block_seconds, block_size, gather, kernel_seconds, snapshots, task_seconds
 from implicitbias.threads import one_thread
 
 MOST_SAMPLES = 16

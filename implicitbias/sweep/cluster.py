@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 
 from implicitbias.errors import InputError
 from implicitbias.jit import source_hash
-from implicitbias.study.pool import Inline, WorkerDied
+from implicitbias.sweep.pool import Inline, WorkerDied
 
 ANSWERS_WITHIN = 10.0  # seconds for a scheduler to answer
 COUNT_EVERY = 5.0  # seconds between two looks at the size of a cluster

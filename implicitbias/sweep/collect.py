@@ -11,7 +11,9 @@ from implicitbias.errors import InputError
 from implicitbias.store import Store
 from implicitbias.study.expand import run_id
 from implicitbias.study.plan import plan
-from implicitbias.study.resume import FAILED, PROVENANCE, is_stale, labels, open_results
+from implicitbias.study.provenance import PROVENANCE, is_stale
+from implicitbias.study.rows import labels
+from implicitbias.sweep.resume import FAILED, open_results
 
 AT_ONCE = 1000  # runs copied as one part
 

@@ -5,10 +5,10 @@ from processes import assert_as
 
 import implicitbias as ib
 from implicitbias.errors import InputError
-from implicitbias.study.collect import collect
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
-from implicitbias.study.tasks import shard_of
+from implicitbias.sweep.collect import collect
+from implicitbias.sweep.run import run_study
+from implicitbias.sweep.tasks import shard_of
 
 STUDY = """
 title = "t"

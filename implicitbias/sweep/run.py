@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from implicitbias.errors import InputError
-from implicitbias.store import Store
-from implicitbias.study.execute import execute, kernels_of, lost, warm_up
 from implicitbias.study.expand import RunSpec
-from implicitbias.study.places import check_apart, default_folder
 from implicitbias.study.plan import plan
-from implicitbias.study.pool import outcomes
-from implicitbias.study.resume import labels, open_results
-from implicitbias.study.spec import Study, read_study
-from implicitbias.study.tasks import read_shard, seconds_of, shard_of, tasks
-from implicitbias.study.workers import open_pool
+from implicitbias.study.rows import labels
+from implicitbias.sweep.execute import execute, kernels_of, lost, warm_up
+from implicitbias.sweep.places import check_apart, default_folder
+from implicitbias.sweep.pool import outcomes
+from implicitbias.sweep.resume import open_results
+from implicitbias.sweep.tasks import read_shard, seconds_of, shard_of, tasks
+from implicitbias.sweep.workers import open_pool
 
 # Seconds of a single task that is done before a worker could begin it.
 QUICK = 1.0
@@ -137,9 +136,3 @@ def _compile(runs: list[RunSpec], progress: Callable[[str, int, int], None]) -> 
         progress(f"compiling {optimizer.name}", position, len(needed))
         warm_up(optimizer)
     return time.perf_counter() - started
-
-
-def stored_study(folder) -> tuple[Study, Store]:
-    """The study a results folder was made from. Errors: ``InputError`` if it is none."""
-    store = Store.open(folder)
-    return read_study(store.folder / "study.toml", store.identity()["settings"])[0], store

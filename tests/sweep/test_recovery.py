@@ -12,11 +12,13 @@ import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.store import Store, compaction
 from implicitbias.store.pieces import Pair
-from implicitbias.study import execute, resume
-from implicitbias.study import run as running
-from implicitbias.study.collect import collect
+from implicitbias.study import rows
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
+from implicitbias.study.provenance import provenance
+from implicitbias.sweep import execute
+from implicitbias.sweep import run as running
+from implicitbias.sweep.collect import collect
+from implicitbias.sweep.run import run_study
 
 STUDY = """
 title = "t"
@@ -167,8 +169,8 @@ def test_collecting_again_takes_what_is_better(study, tmp_path, finished, flaky,
         run_study(study, folder, jobs=1, shard=f"{k}/2")
     assert collect(parts, out).missing == 0 and statuses(out) == {"error": RUNS}
     flaky(False)
-    real = resume.provenance()
-    monkeypatch.setattr(execute, "provenance", lambda: real | {"source": "old"})
+    real = provenance()
+    monkeypatch.setattr(rows, "provenance", lambda: real | {"source": "old"})
     for k, folder in enumerate(parts, 1):
         run_study(study, folder, jobs=1, shard=f"{k}/2", retry=True)
     collect(parts, out)
@@ -286,8 +288,8 @@ def test_a_single_task_that_is_tried_again_kills_no_more_than_a_worker(study, tm
 def test_stale_rows_are_told_when_shards_are_collected(study, tmp_path, monkeypatch, capsys):
     from implicitbias import cli
 
-    real = resume.provenance()
-    monkeypatch.setattr(execute, "provenance", lambda: real | {"source": "old"})
+    real = provenance()
+    monkeypatch.setattr(rows, "provenance", lambda: real | {"source": "old"})
     run_study(study, tmp_path / "out", jobs=1, shard="1/2")
     monkeypatch.undo()
     run_study(study, tmp_path / "out", jobs=1, shard="2/2")

@@ -12,9 +12,9 @@ import pytest
 import implicitbias as ib
 from implicitbias.errors import InputError, NotWritten
 from implicitbias.store import Store
-from implicitbias.study import resume
+from implicitbias.study import provenance
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
+from implicitbias.sweep.run import run_study
 
 STUDY = """
 title = "t"
@@ -68,10 +68,10 @@ def other_code(monkeypatch):
     """As if other sources ran from now on."""
 
     def now(**made):
-        monkeypatch.setattr(resume, "provenance", lambda: real | made)
-        monkeypatch.setattr("implicitbias.study.execute.provenance", lambda: real | made)
+        monkeypatch.setattr(provenance, "provenance", lambda: real | made)
+        monkeypatch.setattr("implicitbias.study.rows.provenance", lambda: real | made)
 
-    real = resume.provenance()
+    real = provenance.provenance()
     return now
 
 
@@ -199,11 +199,11 @@ def test_modes_that_do_not_exist_or_go_together(run, study, tmp_path):
 
 def test_rows_of_other_code_are_kept_and_counted_and_refreshed(run, tmp_path, other_code, finished):
     run()
-    assert resume.stale_words(ib.load_runs(tmp_path / "out")) is None
+    assert provenance.stale_words(ib.load_runs(tmp_path / "out")) is None
     other_code(source="feedfeedfeedfeed", libraries="python 3.11.7, numpy 9.9")
-    old = resume.source_hash()
+    old = provenance.source_hash()
     assert run().computed == 0
-    words = resume.stale_words(ib.load_runs(tmp_path / "out"))
+    words = provenance.stale_words(ib.load_runs(tmp_path / "out"))
     assert words.startswith(f"12 of 12 runs are stale, made by source {old} with ")
     assert "numpy 2" in words and "python" not in words.split(";")[0].replace("python 3.11.7", "")
     assert words.endswith("; they are kept, and `implicitbias run` with --refresh computes them again")
@@ -219,15 +219,15 @@ def test_rows_of_other_code_are_kept_and_counted_and_refreshed(run, tmp_path, ot
     summary = run(refresh=True)
     assert summary.computed == (runs["source"] == old).sum()
     runs = ib.load_runs(tmp_path / "out")
-    assert set(runs["source"]) == {"feedfeedfeedfeed"} and resume.stale_words(runs) is None
+    assert set(runs["source"]) == {"feedfeedfeedfeed"} and provenance.stale_words(runs) is None
     assert runs["run_id"].is_unique and run(refresh=True).computed == 0
     assert (tmp_path / "out" / "curves.parquet").read_bytes() == (finished / "curves.parquet").read_bytes()
 
 
 def test_rows_of_several_makers_are_told_apart(other_code):
-    now = resume.provenance()
+    now = provenance.provenance()
     rows = [now, now | {"source": "a"}, now | {"source": "a"}, now | {"version": "0.0"}, dict.fromkeys(now)]
-    words = resume.stale_words(pd.DataFrame(rows))
+    words = provenance.stale_words(pd.DataFrame(rows))
     assert words.startswith(
         "4 of 5 runs are stale, made by 2 by source a, 1 by implicitbias 0.0, 1 by implicitbias unknown"
     )
@@ -261,7 +261,7 @@ def test_a_damaged_table_is_set_aside_and_computed_again(run, study, tmp_path, f
 
 WAIT = """
 import sys, time
-from implicitbias.study.run import run_study
+from implicitbias.sweep.run import run_study
 def wait(phase, done, total):
     if phase == "running" and done:
         print("writing", flush=True)
@@ -295,7 +295,7 @@ def test_a_second_run_is_refused_readers_are_not_and_a_killed_one_leaves_no_lock
 
 FULL = """
 import resource, signal, sys
-from implicitbias.study.run import run_study
+from implicitbias.sweep.run import run_study
 run_study(sys.argv[3], sys.argv[5] + "-before", jobs=1)  # what is compiled is in the cache
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))

@@ -4,31 +4,22 @@ The tables hold the runs that the study names, in its order. Runs that an earlie
 folder beside the tables (`unused.*.parquet`) and count again if the study names them again.
 """
 
-import functools
 import json
-import platform
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-
-from implicitbias import __version__
 from implicitbias.errors import InputError, one_of
-from implicitbias.jit import source_hash
 from implicitbias.store import Store
-from implicitbias.store.schema import RUNS
-from implicitbias.study.expand import Data, RunSpec, run_id
+from implicitbias.study.expand import RunSpec, run_id
+from implicitbias.study.provenance import PROVENANCE, is_stale
+from implicitbias.study.rows import labels
 from implicitbias.study.spec import override
 
 MODES = ("resume", "extend", "overwrite")
 FAILED = ("error", "timeout")  # what may end otherwise another time
-PROVENANCE = ("version", "source", "libraries")
 DECIDE = ("data", "optimizer", "grid")  # the tables of a study file that decide its runs
 MOST, WIDEST = 6, 60  # differences of two studies that are told, and characters of a value
-GROUPS = 3  # makers of old rows that are told
 
 
 def open_results(
@@ -111,77 +102,11 @@ def open_results(
     return store, [run for run in runs if run.run_id not in done]
 
 
-def labels(runs: list[RunSpec]) -> pa.Table:
-    """What a study calls its runs, and where it has their data from: columns of the table of runs that are no part of
-    what a run is, and so of its id."""
-    sets = {run.data: naming(run.data) for run in runs}
-    columns = {name: [sets[run.data][name] for run in runs] for name in next(iter(sets.values()))}
-    columns["optimizer"] = [run.optimizer_name for run in runs]
-    return pa.table(columns, pa.schema([RUNS.field(name) for name in columns]))
-
-
-def naming(data: Data) -> dict:
-    """The columns of a data set that are its name and its origin."""
-    params = dict(data.params)
-    return {
-        "data": data.name, "data_kind": data.kind, "data_params": json.dumps(params), "data_seed": params.get("seed"),
-        "data_read": "; ".join(data.reading) or None,
-    }  # fmt: skip
-
-
 def _again(store: Store, refresh: bool, retry: bool, damaged: list) -> set[str]:
     """The runs on disk that are to be computed again."""
     found = store.table("runs", ["run_id", "status", *PROVENANCE], damaged=damaged).to_pandas()
     chosen = (refresh & is_stale(found)) | (retry & found["status"].isin(FAILED))
     return set(found["run_id"][chosen])
-
-
-@functools.cache
-def provenance() -> dict[str, str]:
-    """What makes a row now: the columns `version`, `source` and `libraries`."""
-    import numba
-    import scipy
-
-    names = {"python": platform.python_version()} | {m.__name__: m.__version__ for m in (np, numba, scipy, pd, pa)}
-    libraries = ", ".join(f"{name} {version}" for name, version in names.items())
-    return {"version": __version__, "source": source_hash(), "libraries": libraries}
-
-
-def is_stale(runs: pd.DataFrame) -> pd.Series:
-    """Which rows of the table of runs were made by other code or other libraries than those that run now."""
-    stale = pd.Series(False, index=runs.index)
-    for column, value in provenance().items():
-        stale |= (runs[column] != value).fillna(True).astype(bool)
-    return stale
-
-
-def stale_words(runs: pd.DataFrame) -> str | None:
-    """The sentence about rows that other code or other libraries have made; None if there are none."""
-    old = runs[is_stale(runs)]
-    if old.empty:
-        return None
-    counts = old.groupby(list(PROVENANCE), dropna=False, sort=False).size().sort_values(ascending=False, kind="stable")
-    makers = [_maker(made) for made in counts.index]
-    told = [f"{count} by {maker}" if len(counts) > 1 else maker for maker, count in zip(makers, counts)][:GROUPS]
-    more = f" and {len(counts) - GROUPS} more" if len(counts) > GROUPS else ""
-    return (
-        f"{len(old)} of {len(runs)} runs are stale, made by {', '.join(told)}{more}; they are kept, and "
-        "`implicitbias run` with --refresh computes them again"
-    )
-
-
-def _maker(made: tuple) -> str:
-    """What a row says about its maker, as far as it differs from now."""
-    now, words = provenance(), []
-    version, source, libraries = ("unknown" if pd.isna(value) else str(value) for value in made)
-    if version != now["version"]:
-        words.append(f"implicitbias {version}")
-    if source != now["source"]:
-        words.append(f"source {source}")
-    if libraries != now["libraries"]:
-        current = now["libraries"].split(", ")
-        words += [item for item in libraries.split(", ") if item not in current] or [f"libraries {libraries}"]
-    return " with ".join([words[0], " and ".join(words[1:])]) if len(words) > 1 else words[0]
 
 
 def _refusal(store: Store, name: str, text: str, settings: list[str], runs: list[RunSpec], on_disk: set[str]) -> str:

@@ -8,9 +8,9 @@ import pytest
 import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.store.schema import STATUSES
-from implicitbias.study import execute, run
-from implicitbias.study.pool import WorkerDied
-from implicitbias.study.run import run_study
+from implicitbias.sweep import execute, run
+from implicitbias.sweep.pool import WorkerDied
+from implicitbias.sweep.run import run_study
 
 STUDY = """
 title = "t"

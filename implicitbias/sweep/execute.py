@@ -2,11 +2,8 @@
 
 import functools
 import math
-import os
-import platform
 import time
 import warnings
-from dataclasses import asdict
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +21,8 @@ from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import CURVES, RIVALS
 from implicitbias.study.expand import Data, RunSpec, run_id
-from implicitbias.study.pool import WorkerDied
-from implicitbias.study.resume import naming, provenance
+from implicitbias.study.rows import describe
+from implicitbias.sweep.pool import WorkerDied
 from implicitbias.threads import one_thread
 
 
@@ -55,7 +52,7 @@ def execute(task: list[list[RunSpec]], timeout: float | None = None) -> tuple[st
     with one_thread():
         for block in task:
             for spec, row, curve in _execute_block(block, timeout):
-                rows.append(_describe(spec) | row)
+                rows.append(describe(spec) | row)
                 if curve is not None:
                     curves.append(_table(spec.run_id, curve))
     return _part(rows), rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
@@ -68,7 +65,7 @@ def lost(task: list[list[RunSpec]], error: Exception) -> tuple[str, list[dict], 
         failure["message"] = (
             f"the worker of this run died in both attempts ({error}); too little memory is the usual reason"
         )
-    rows = [_describe(spec) | failure for block in task for spec in block]
+    rows = [describe(spec) | failure for block in task for spec in block]
     return _part(rows), rows, CURVES.empty_table()
 
 
@@ -206,25 +203,3 @@ def predicted(of: Prediction) -> Limit | None:
             problem_of(of.data), of.optimizer, batch=of.batch, order=of.order, remainder=of.remainder, seed=of.seed,
             method=of.method,
         )  # fmt: skip
-
-
-def _describe(spec: RunSpec) -> dict:
-    """What a run is, as columns."""
-    data = spec.data
-    return {
-        "run_id": spec.run_id,
-        **naming(data),
-        "data_digest": data.digest,
-        "n": data.n,
-        "d": data.d,
-        "optimizer": spec.optimizer_name,
-        "optimizer_kind": spec.optimizer.name,
-        "label": spec.optimizer.label,
-        **asdict(spec.optimizer),
-        **({} if spec.lr is None else {f"lr_{key}": value for key, value in asdict(spec.lr).items()}),
-        **asdict(spec.setting),
-        "limit_method": spec.limit,
-        **provenance(),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "message": None,
-    }

@@ -10,8 +10,8 @@ from verdict_tables import claim_on, judged, table
 import implicitbias as ib
 from implicitbias.store import Store
 from implicitbias.store.schema import STATUSES
-from implicitbias.study.claims import judge
-from implicitbias.study.run import run_study, stored_study
+from implicitbias.study.stored import judge, stored_study
+from implicitbias.sweep.run import run_study
 
 FAILED = [status for status in STATUSES if status != "ok"]
 

@@ -10,9 +10,9 @@ import pytest
 from processes import is_alive, wait_until
 
 from implicitbias.errors import InputError
-from implicitbias.study import workers
-from implicitbias.study.pool import Inline, WorkerDied, outcomes
-from implicitbias.study.workers import Processes, open_pool
+from implicitbias.sweep import workers
+from implicitbias.sweep.pool import Inline, WorkerDied, outcomes
+from implicitbias.sweep.workers import Processes, open_pool
 
 
 def answers(pool, tasks, folder) -> dict:

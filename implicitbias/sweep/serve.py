@@ -1,4 +1,4 @@
-"""The far end of a worker process (see study.workers): pickled calls on its standard input, answers on its output."""
+"""The far end of a worker process (see sweep.workers): pickled calls on its standard input, answers on its output."""
 
 import contextlib
 import importlib

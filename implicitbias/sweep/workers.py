@@ -16,8 +16,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from implicitbias.errors import InputError
-from implicitbias.serve import receive, send
-from implicitbias.study.pool import Inline, WorkerDied
+from implicitbias.sweep.pool import Inline, WorkerDied
+from implicitbias.sweep.serve import receive, send
 
 # What a worker runs: the package from where the study's process has it.
 _BOOT = """
@@ -25,7 +25,7 @@ import pickle, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 size = int.from_bytes(sys.stdin.buffer.read(8), "little")
 sys.path[:] = pickle.loads(sys.stdin.buffer.read(size))
-from implicitbias.serve import serve
+from implicitbias.sweep.serve import serve
 serve(sys.argv[1:])
 """
 # A worker computes on one thread; without this every one of them starts a thread a core for linear algebra.
@@ -164,7 +164,7 @@ def open_pool(jobs: int, backend: str, scheduler: str | None):
     if backend == "dask" and scheduler is None:
         raise InputError("--backend dask needs --scheduler, the address that `dask scheduler` prints")
     if backend == "dask":
-        from implicitbias.study.cluster import Cluster
+        from implicitbias.sweep.cluster import Cluster
 
         return Cluster(scheduler)
-    return Processes(jobs, ("implicitbias.study.execute",)) if jobs > 1 else Inline()
+    return Processes(jobs, ("implicitbias.sweep.execute",)) if jobs > 1 else Inline()

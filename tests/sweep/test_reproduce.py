@@ -16,11 +16,12 @@ from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.store import Store
 from implicitbias.store.schema import RUNS
-from implicitbias.study.execute import _describe, execute
 from implicitbias.study.expand import expand
-from implicitbias.study.reproduce import EXEMPT, find, reproduce, same, spec_of
-from implicitbias.study.run import run_study
+from implicitbias.study.rows import describe
 from implicitbias.study.spec import parse_study
+from implicitbias.sweep.execute import execute
+from implicitbias.sweep.reproduce import EXEMPT, find, reproduce, same, spec_of
+from implicitbias.sweep.run import run_study
 
 STUDY = """
 title = "t"
@@ -102,10 +103,10 @@ def test_a_row_says_what_the_run_was(table, kind):
         (spec,) = expand(parse_study(content))
     except InputError:
         return  # such as a time beyond what the flow can follow
-    row = pa.Table.from_pylist([_describe(spec)], schema=RUNS).to_pylist()[0]
+    row = pa.Table.from_pylist([describe(spec)], schema=RUNS).to_pylist()[0]
     again = spec_of(row)
     assert again == spec and again.run_id == spec.run_id
-    assert all(same(a, b) for a, b in zip(_describe(spec).values(), _describe(again).values(), strict=True))
+    assert all(same(a, b) for a, b in zip(describe(spec).values(), describe(again).values(), strict=True))
 
 
 def test_equal_numbers_with_other_bits_differ():
@@ -209,11 +210,11 @@ def test_no_column_of_a_row_can_be_changed_unnoticed(results, monkeypatch):
     stored, noticed = store.table("curves", ids=[row["run_id"]]), set()
     monkeypatch.setattr(Store, "table", lambda self, name, *args, **options: stored)
     once = execute([[spec_of(row)]])
-    monkeypatch.setattr("implicitbias.study.reproduce.execute", lambda task: once)
+    monkeypatch.setattr("implicitbias.sweep.reproduce.execute", lambda task: once)
     for field in RUNS:
         value = not row[field.name] if field.type == pa.bool_() else WRONG[field.type]
         changed = row | {field.name: value}
-        monkeypatch.setattr("implicitbias.study.reproduce.find", lambda *_, other=changed: (store, other))
+        monkeypatch.setattr("implicitbias.sweep.reproduce.find", lambda *_, other=changed: (store, other))
         try:
             found = reproduce("")
         except InputError:

@@ -24,10 +24,11 @@ from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RUNS
-from implicitbias.study.execute import execute
 from implicitbias.study.expand import RunSpec, describe, expand, identity
-from implicitbias.study.resume import PROVENANCE, labels
+from implicitbias.study.provenance import PROVENANCE
+from implicitbias.study.rows import labels
 from implicitbias.study.spec import read_study
+from implicitbias.sweep.execute import execute
 
 # Columns that may differ from one time to the next, and why.
 EXEMPT = {

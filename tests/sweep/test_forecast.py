@@ -6,12 +6,12 @@ import pytest
 
 from implicitbias import cli
 from implicitbias.errors import InputError
-from implicitbias.study import execute
-from implicitbias.study import forecast as module
-from implicitbias.study.forecast import forecast
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
-from implicitbias.study.tasks import snapshots, tasks
+from implicitbias.sweep import execute
+from implicitbias.sweep import forecast as module
+from implicitbias.sweep.forecast import forecast
+from implicitbias.sweep.run import run_study
+from implicitbias.sweep.tasks import snapshots, tasks
 
 STUDY = """
 title = "t"

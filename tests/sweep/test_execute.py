@@ -16,11 +16,12 @@ from implicitbias.jit import source_hash
 from implicitbias.store import Store
 from implicitbias.store.files import write as write_table
 from implicitbias.store.schema import STATUSES
-from implicitbias.study import execute, run
 from implicitbias.study.claims import verdicts
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study, stored_study
-from implicitbias.study.tasks import tasks
+from implicitbias.study.stored import stored_study
+from implicitbias.sweep import execute, run
+from implicitbias.sweep.run import run_study
+from implicitbias.sweep.tasks import tasks
 
 STUDY = """
 title = "t"
