@@ -32,6 +32,7 @@ _PUBLIC = {
     "run_study": "implicitbias.sweep.run",
     "load_runs": "implicitbias.store",
     "load_curves": "implicitbias.store",
+    "columns": "implicitbias.store.schema",
 }
 
 __all__ = sorted(_PUBLIC)

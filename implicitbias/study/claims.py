@@ -37,6 +37,7 @@ import pandas as pd
 
 from implicitbias.errors import InputError
 from implicitbias.study import rates
+from implicitbias.study.expand import measures_of
 from implicitbias.study.expected import expectation, slack
 from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
@@ -74,7 +75,9 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
-    mistakes = claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)})
+    mistakes: list[str] = []
+    measures = measures_of(study.measures, study.norms, mistakes)
+    mistakes += claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)}, measures)
     if mistakes:
         raise InputError(mistakes)
     return [_verdict(claim, study, runs, curves) for claim in study.claim]

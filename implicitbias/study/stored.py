@@ -6,9 +6,9 @@ import pandas as pd
 
 from implicitbias.errors import InputError
 from implicitbias.store import Store
-from implicitbias.store.schema import CURVES
+from implicitbias.store.schema import schemas
 from implicitbias.study.claims import Verdict, verdicts
-from implicitbias.study.expand import expand
+from implicitbias.study.expand import expand, measures_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.rows import describe
@@ -62,9 +62,9 @@ def _less(verdict: Verdict, why: str) -> Verdict:
 
 def curve_columns(study: Study) -> list[str]:
     """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
-    found = ["run_id"]
+    found, known = ["run_id"], schemas(measures_of(study.measures, study.norms, []))["curves"].names
     for claim in study.claim:
         if claim.limit or claim.against is not None:
             against = [claim.against.removeprefix(LOG)] if claim.against is not None else []
             found += ["step", "sum_lr", *(columns(claim.measure) or ()), *against]
-    return [name for name in dict.fromkeys(found) if name in CURVES.names]
+    return [name for name in dict.fromkeys(found) if name in known]

@@ -12,14 +12,13 @@ import pyarrow as pa
 from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
 from implicitbias.limits import Limit, predict
-from implicitbias.margins import max_margin
-from implicitbias.measure import NORMS, cosine, half_way, measures
+from implicitbias.measure import Snapshots, cosine
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import default_remainder
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
-from implicitbias.store.schema import CURVES, RIVALS
+from implicitbias.store.schema import RIVALS, schemas
 from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.rows import describe
 from implicitbias.sweep.pool import WorkerDied
@@ -54,8 +53,8 @@ def execute(task: list[list[RunSpec]], timeout: float | None = None) -> tuple[st
             for spec, row, curve in _execute_block(block, timeout):
                 rows.append(describe(spec) | row)
                 if curve is not None:
-                    curves.append(_table(spec.run_id, curve))
-    return _part(rows), rows, pa.concat_tables(curves) if curves else CURVES.empty_table()
+                    curves.append(_table(spec, curve))
+    return _part(rows), rows, pa.concat_tables(curves) if curves else _no_curves(task)
 
 
 def lost(task: list[list[RunSpec]], error: Exception) -> tuple[str, list[dict], pa.Table]:
@@ -66,7 +65,7 @@ def lost(task: list[list[RunSpec]], error: Exception) -> tuple[str, list[dict], 
             f"the worker of this run died in both attempts ({error}); too little memory is the usual reason"
         )
     rows = [describe(spec) | failure for block in task for spec in block]
-    return _part(rows), rows, CURVES.empty_table()
+    return _part(rows), rows, _no_curves(task)
 
 
 def _part(rows: list[dict]) -> str:
@@ -74,11 +73,16 @@ def _part(rows: list[dict]) -> str:
     return run_id({"task": [row["run_id"] for row in rows]})
 
 
-def _table(name: str, curve: dict[str, np.ndarray]) -> pa.Table:
+def _table(spec: RunSpec, curve: dict[str, np.ndarray]) -> pa.Table:
     """The curve of a run as rows of the table; NaN is null there."""
-    columns = [pa.array([name] * len(curve["step"]), CURVES.field("run_id").type)]
-    columns += [pa.array(curve[item.name], item.type, from_pandas=True) for item in CURVES if item.name != "run_id"]
-    return pa.Table.from_arrays(columns, schema=CURVES)
+    schema = schemas(spec.measures)["curves"]
+    columns = [pa.array([spec.run_id] * len(curve["step"]), schema.field("run_id").type)]
+    columns += [pa.array(curve[item.name], item.type, from_pandas=True) for item in schema if item.name != "run_id"]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _no_curves(task: list[list[RunSpec]]) -> pa.Table:
+    return schemas(task[0][0].measures)["curves"].empty_table()
 
 
 def _execute_block(block: list[RunSpec], timeout: float | None = None):
@@ -90,7 +94,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
             warm_up(optimizer)
         clock = time.perf_counter()
         problem = problem_of(block[0].data)
-        certified = _certificates(problem)
+        certified = block[0].measures.of_data(problem)
         seconds = time.perf_counter() - clock
         runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
     except (NotSeparable, Undecided) as error:
@@ -105,10 +109,11 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
                 limit = predicted(prediction(spec))
-                curve = measures(run, limit)
+                seen = Snapshots(run, limit, spec.measures.norms)
+                curve = spec.measures.measure(seen)
                 row = certified | {"status": run.status, "kernel_seconds": run.seconds, "message": _end(run, timeout)}
                 if run.status != "timeout":  # whose end is not what the study asks for; its snapshots are in the curves
-                    row |= _final(run, spec, curve, limit)
+                    row |= _final(seen, spec, curve)
         except Exception as error:
             yield spec, _failure(error), None
             continue
@@ -134,29 +139,14 @@ def _failure(error: Exception) -> dict:
     return {"status": "error", "message": f"{type(error).__name__}: {error}"}
 
 
-def _certificates(problem: Problem) -> dict:
-    found = {norm: max_margin(problem, norm) for norm in NORMS}
-    return {
-        **{f"gamma_{norm}": sep.margin for norm, sep in found.items()},
-        **{f"gap_{norm}": sep.gap for norm, sep in found.items()},
-        **{f"unique_{norm}": bool(sep.unique) for norm, sep in found.items()},
-    }
-
-
-def _final(run: Run, spec: RunSpec, curve: dict[str, np.ndarray], limit: Limit | None) -> dict:
-    """The measures at the end of a run, and its predicted limit."""
+def _final(seen: Snapshots, spec: RunSpec, curve: dict[str, np.ndarray]) -> dict:
+    """The measures at the end of a run."""
+    run = seen.run
     if not len(run.steps):
         return {}
-    w, increment = run.weights[-1], (run.weights - half_way(run))[-1]
+    increment = seen.increments[-1]
     row = {name: values[-1].item() for name, values in curve.items()}
-    row |= {"w": w.tolist(), "increment": increment.tolist()}
-    if w.any():
-        row |= {f"distance_{norm}": float(max_margin(run.problem, norm).distance(w)) for norm in NORMS}
-    if limit is not None:
-        row |= {"limit_rule": limit.rule, "limit_gap": limit.gap, "limit_error": limit.error}
-        row |= {"limit": limit.direction.tolist()}
-        for norm in NORMS:
-            row[f"limit_cos_{norm}"] = float(cosine(limit.direction, max_margin(run.problem, norm).direction))
+    row |= {"w": run.weights[-1].tolist(), "increment": increment.tolist()} | spec.measures.at_end(seen)
     for order, rival in rivals(spec).items():
         other = predicted(rival)
         row[f"inc_cos_if_{order}"] = math.nan if other is None else float(cosine(increment, other.direction))
@@ -187,7 +177,8 @@ def prediction(spec: RunSpec) -> Prediction:
 def rivals(spec: RunSpec) -> dict[str, Prediction]:
     """Those of other orders, told apart on small data, where each takes milliseconds."""
     small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
-    orders = RIVALS if spec.limit != "none" and spec.optimizer.name == "adam" and small else ()
+    asked = spec.limit != "none" and "limit" in spec.measures.groups
+    orders = RIVALS if asked and spec.optimizer.name == "adam" and small else ()
     what = spec.data, spec.optimizer, "theory", spec.setting.batch
     return {order: Prediction(*what, order, default_remainder(order), 0) for order in orders}
 

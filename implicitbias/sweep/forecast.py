@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from implicitbias.flows import Flow
 from implicitbias.lanes import LANES
 from implicitbias.margins import max_margin
-from implicitbias.store.schema import RUNS
+from implicitbias.store.schema import schemas
 from implicitbias.study.expand import RunSpec
 from implicitbias.study.plan import survey
 from implicitbias.study.spec import Study
@@ -249,7 +249,7 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     return Sample(
         len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block),
         None if certified else max(0.0, certifying - overhead), _bytes_a_row(curves),
-        pa.Table.from_pylist(rows, schema=RUNS),
+        pa.Table.from_pylist(rows, schema=schemas(first.measures)["runs"]),
     )  # fmt: skip
 
 

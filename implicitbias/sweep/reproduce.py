@@ -20,10 +20,11 @@ from implicitbias.errors import InputError
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import FlowSetting
 from implicitbias.geometry import make
+from implicitbias.measure import Measures
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 from implicitbias.store import Store
-from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.store.schema import USUAL
 from implicitbias.study.expand import RunSpec, describe, expand, identity
 from implicitbias.study.provenance import PROVENANCE
 from implicitbias.study.rows import labels
@@ -39,7 +40,6 @@ EXEMPT = {
     "libraries": "code; what differs is told as stale",
     "machine": "the machine",
 }
-COMPARED = [name for name in RUNS.names if name not in EXEMPT]
 SHOWN = 5  # candidates of an ambiguous prefix
 
 
@@ -92,9 +92,9 @@ def reproduce(name: str, folder=None) -> Reproduction:
     if row["status"] == "timeout":
         raise InputError(f"run {row['run_id']} was stopped by the clock, so there is no end to compare with")
     stored = store.table("curves", ids=[row["run_id"]])
-    spec = spec_of(row)
+    spec = spec_of(row, store.measures)
     _, (found,), curve = execute([[spec]])
-    now = pa.Table.from_pylist([found | _names(store, row)], schema=RUNS).to_pylist()[0]
+    now = pa.Table.from_pylist([found | _names(store, row)], schema=store.schemas["runs"]).to_pylist()[0]
     differences = [*compare_rows(row, now), *compare_curves(stored, curve)]
     stale = {key: (row[key] or "unknown", now[key]) for key in PROVENANCE if row[key] != now[key]}
     return Reproduction(store.folder, row, now, len(curve), differences, stale)
@@ -140,7 +140,7 @@ def find(name: str, folder=None) -> tuple[Store, dict]:
     return store, store.table("runs", ids=[identity]).to_pylist()[0]
 
 
-def spec_of(row: dict) -> RunSpec:
+def spec_of(row: dict, measures: Measures = USUAL) -> RunSpec:
     """The run that a row describes. Errors: ``InputError`` if its data are no longer the same, or it describes none."""
     where = f"run {row['run_id']}"
     try:
@@ -162,16 +162,16 @@ def spec_of(row: dict) -> RunSpec:
             f"{where} cannot be compared: {what} no longer gives the data of the run (digest {data.digest}, then "
             f"{row['data_digest']})"
         )
-    known = identity(data, optimizer, lr, setting, row["limit_method"])
+    known = identity(data, optimizer, lr, setting, row["limit_method"], measures)
     if known != row["run_id"]:
         raise InputError(f"{where}: its row describes another run, {known}; the table has been changed")
-    return RunSpec(data, row["optimizer"], optimizer, lr, setting, row["limit_method"], known)
+    return RunSpec(data, row["optimizer"], optimizer, lr, setting, row["limit_method"], known, measures)
 
 
 def compare_rows(stored: dict, now: dict) -> list[Difference]:
     """What differs between two rows of the table of runs."""
     found = []
-    for name in COMPARED:
+    for name in (name for name in now if name not in EXEMPT):
         before, after = stored.get(name), now.get(name)
         if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
             found += _difference("runs", name, before, after)
@@ -184,7 +184,7 @@ def compare_curves(stored: pa.Table, now: pa.Table) -> list[Difference]:
     """What differs between the snapshots of a run."""
     if len(stored) != len(now):
         return [Difference("curves", "snapshots", 1, len(stored), len(now), float(abs(len(stored) - len(now))))]
-    names = [name for name in CURVES.names if name != "run_id"]
+    names = [name for name in now.column_names if name != "run_id"]
     pairs = ((name, stored.column(name).to_pylist(), now.column(name).to_pylist()) for name in names)
     return [item for name, before, after in pairs for item in _difference("curves", name, before, after)]
 

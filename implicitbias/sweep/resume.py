@@ -18,7 +18,7 @@ from implicitbias.study.spec import override
 
 MODES = ("resume", "extend", "overwrite")
 FAILED = ("error", "timeout")  # what may end otherwise another time
-DECIDE = ("data", "optimizer", "grid")  # the tables of a study file that decide its runs
+DECIDE = ("data", "optimizer", "grid", "measures", "norms")  # what decides the runs in a study file
 MOST, WIDEST = 6, 60  # differences of two studies that are told, and characters of a value
 
 
@@ -66,11 +66,13 @@ def open_results(
     store.lock(None if shard is None else shard.replace("/", "-of-"))
     try:
         found, order = store.identity(), [run.run_id for run in runs]
+        measures = runs[0].measures.asked() if runs else {}
         identity = {
             "study": Path(path).stem,
             "settings": list(settings),
             "runs": len(runs),
             "digest": run_id({"runs": order}),
+            **({"measures": measures} if measures else {}),
         }
         other = bool(found) and found["digest"] != identity["digest"]
         if not found and mode == "resume" and (strange := store.done(damaged=[]) - set(order)):
@@ -82,6 +84,11 @@ def open_results(
             on_disk = store.done(damaged=[])
             if found["runs"] != len(runs) or on_disk != set(order):  # else in another order, which changes nothing
                 raise InputError(_refusal(store, identity["study"], text, settings, runs, on_disk))
+        if other and mode == "extend" and found.get("measures", {}) != measures:
+            raise InputError(
+                f"{store.folder} has runs with other measures or norms, and a table has one set of columns: --out DIR "
+                "writes elsewhere, --overwrite starts afresh"
+            )
         if mode == "overwrite":
             store.clear()
         if shard is None:
@@ -134,8 +141,7 @@ def differences(old: dict, new: dict) -> list[str]:
     ['grid.0.steps was 20 and is 30', 'grid.0.batch = 1 is gone', 'grid.0.seed = [0, 1] is new']
     """
     found: list[str] = []
-    for key in DECIDE:
-        _compare(key, old.get(key, {}), new.get(key, {}), found)
+    _compare("", *({key: study[key] for key in DECIDE if key in study} for study in (old, new)), found)
     return found
 
 
@@ -148,7 +154,7 @@ def _compare(place: str, old, new, found: list[str]) -> None:
         found.append(f"{place} was {_show(old)} and is {_show(new)}")
         return
     for key in dict.fromkeys([*old, *new]):
-        where = f"{place}.{key}"
+        where = f"{place}.{key}" if place else key
         if key not in new:
             found.append(f"{where} = {_show(old[key])} is gone")
         elif key not in old:

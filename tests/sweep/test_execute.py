@@ -13,6 +13,7 @@ from stores import create
 import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.jit import source_hash
+from implicitbias.measure import margins
 from implicitbias.store import Store
 from implicitbias.store.files import write as write_table
 from implicitbias.store.schema import STATUSES
@@ -197,7 +198,7 @@ def test_missing_runs_are_computed_as_they_would_have_been(study, finished, tmp_
     for name in ("runs", "curves"):
         table = store.table(name)
         keep = [run not in gone for run in table.column("run_id").to_pylist()]
-        write_table(out.folder / f"{name}.parquet", name, [table.filter(keep)])
+        write_table(out.folder / f"{name}.parquet", table.schema, [table.filter(keep)])
     assert run_study(study, out.folder, jobs=1).computed == len(gone)
     assert set(computed) == gone
     assert_as(out.folder, finished[0])
@@ -363,18 +364,18 @@ def test_a_run_may_diverge(write, tmp_path):
     assert runs.loc["cyclic", "log_loss"] == pytest.approx(np.log(250))  # half of 500, the loss at margin -500
 
 
-@pytest.mark.parametrize("broken", ["simulate", "max_margin", "_final"])
-def test_what_goes_wrong_in_a_run_is_its_status(study, tmp_path, monkeypatch, broken):
-    original = getattr(execute, broken)
+@pytest.mark.parametrize(("module", "broken"), [(execute, "simulate"), (margins, "max_margin"), (execute, "_final")])
+def test_what_goes_wrong_in_a_run_is_its_status(study, tmp_path, monkeypatch, module, broken):
+    original = getattr(module, broken)
 
     def fails_on_one(first, *args, **options):
-        problem = getattr(first, "problem", first)
+        problem = first.run.problem if hasattr(first, "run") else first
         if problem.digest == bad:
             raise ZeroDivisionError("by a test")
         return original(first, *args, **options)
 
     bad = ib.geometry.gaussian(n=4, d=6, seed=1).digest
-    monkeypatch.setattr(execute, broken, fails_on_one)
+    monkeypatch.setattr(module, broken, fails_on_one)
     execute.problem_of.cache_clear()
     run_study(study, tmp_path / "out", jobs=1)
     runs = ib.load_runs(tmp_path / "out")

@@ -159,7 +159,7 @@ def change(**columns):
     for name, value in columns.items():
         place = table.schema.get_field_index(name)
         table = table.set_column(place, table.field(name), value(table.column(name)))
-    write(Store("results/s").folder / "runs.parquet", "runs", [table])
+    write(Store("results/s").folder / "runs.parquet", RUNS, [table])
 
 
 def test_every_run_comes_out_bit_identical(call):
