@@ -23,14 +23,20 @@ by these rules:
                 where a mean must, it leaves that open; a group with such a run says nothing. The same goes for a run
                 without the measure. A claim may be about such runs: if its filter names `status`, what it selects
                 counts however it ended.
-    limit       With `limit = true` a claim is about t -> infinity: it is undecided while every run that misses it
-                approaches it, and while a run that meets it leaves it (study.moving).
+    limit       A claim on a direction or a ratio (cos_, angle_, ratio_, with inc_ before them or not, and `direction`)
+                is about t -> infinity, unless `limit = false` says that it is about the end of the runs; on another
+                measure it is with `limit = true`. It is undecided while every run that misses it approaches it, and
+                while a run that meets it leaves it (study.moving); so for groups and means.
+    horizon     With `horizon = 1e6` a claim is about runs of so many updates (or of so long a time): it is undecided
+                on runs with another, and says so.
+    control     With `control = { where = { ... } }` the same is asked of other runs, of which an assumption does not
+                hold; they are expected to miss the expectation, and the verdict says whether they do.
     rate        With `against` it is about the slope of the measure against that column on logarithmic axes, fitted to
                 each run (study.fits), and judged with its error and its drift (study.rates).
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -42,9 +48,9 @@ from implicitbias.study.expected import expectation, slack
 from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
 from implicitbias.study.formula import values as measured
-from implicitbias.study.groups import across
-from implicitbias.study.mistakes import claim_mistakes
-from implicitbias.study.moving import last_octaves
+from implicitbias.study.groups import VECTORS, across
+from implicitbias.study.mistakes import claim_mistakes, controlled, with_controls
+from implicitbias.study.moving import last_octaves, of_group, of_mean
 from implicitbias.study.naming import name_among
 from implicitbias.study.spec import Claim, Study
 
@@ -77,10 +83,23 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
     """
     mistakes: list[str] = []
     measures = measures_of(study.measures, study.norms, mistakes)
-    mistakes += claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)}, measures)
+    places = {f"claim.{position}": claim for position, claim in enumerate(study.claim)}
+    mistakes += claim_mistakes(with_controls(places), measures)
     if mistakes:
         raise InputError(mistakes)
-    return [_verdict(claim, study, runs, curves) for claim in study.claim]
+    return [_with_control(claim, study, runs, curves) for claim in study.claim]
+
+
+def _with_control(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
+    """The verdict on a claim, with that on its control in words."""
+    found = _verdict(claim, study, runs, curves)
+    if claim.control is None:
+        return found
+    control = _verdict(controlled(claim), study, runs, curves)
+    told = {"holds": "holds too, which it should not", "fails": "fails, as it should"}
+    words = told.get(control.outcome, "is undecided")
+    name = f"the control ({claim.control.says})" if claim.control.says else "the control"
+    return replace(found, detail=f"{found.detail}; {name} {words}: {control.value:.6g}")
 
 
 def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -101,16 +120,25 @@ def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFram
         lacking = [f"{len(ended)} of {count} runs; {left_out} left out", *lacking]
     if lacking and (outcome == "holds" or claim.over == "mean"):
         outcome = "undecided"
+    if claim.horizon is not None and (others := _other_horizons(claim.horizon, ended)):
+        lacking = [f"the claim is about a horizon of {claim.horizon:g}, and its runs have {others}", *lacking]
+        outcome = "undecided"
     return Verdict(claim, outcome, count, value, "; ".join([*lacking, detail]), fits)
+
+
+def _other_horizons(horizon: float, runs: pd.DataFrame) -> str:
+    """The horizons of runs in words, updates or the time of a flow, if they are not all this one."""
+    found = sorted(set(runs["steps"].astype(float).fillna(runs["time"].astype(float))))
+    return "" if found == [float(horizon)] else ", ".join(f"{value:g}" for value in found)
 
 
 def _of_values(
     claim: Claim, study: Study, chosen: pd.DataFrame, counts: pd.Series, curves: pd.DataFrame
 ) -> tuple[str, float, str, list[str]]:
     """Outcome, deciding value and detail for values at the end of runs, and what is said of those that have none."""
-    what, among = "worst", chosen[counts]
+    what, among, groups = "worst", chosen[counts], {}
     if claim.across:
-        values, members = across(claim, chosen, counts, study)
+        values, groups = across(claim, chosen, counts, study)
         if values.empty:
             return "undecided", math.nan, f"no two of the {len(chosen)} runs differ in {claim.across} alone", []
         what, among = f"worst of {len(values)} groups", chosen
@@ -121,42 +149,56 @@ def _of_values(
     if known.empty:
         return "undecided", math.nan, f"none of the {len(values)} {unit} has the measure", []
     lacking = [f"{len(values) - len(known)} of {len(values)} lack the measure"] * (len(known) < len(values))
+    members = sum(map(len, groups.values()))
     alone = f"; {len(chosen) - members} runs are in no group" if claim.across and members < len(chosen) else ""
+    octaves = _octaves(claim, known, among, groups, curves) if claim.about_limit else {}
     if claim.over == "mean":
         value = float(known.mean())
         spread = f", standard deviation {known.std(ddof=1):.2g}" if len(known) > 1 else ""
-        outcome = "holds" if slack(claim, value) >= 0.0 else "fails"
-        return outcome, value, f"mean over {len(known)} {unit}{spread}{alone}", lacking
+        outcome, way = "holds" if slack(claim, value) >= 0.0 else "fails", ()
+        if claim.about_limit:
+            mean = {0: of_mean(list(octaves.values()))} if len(octaves) == len(known) else {}
+            outcome, _, *way = _of_limit(claim, pd.Series({0: slack(claim, value)}), mean, "means")
+        way = f"; {': '.join(way)}".replace("1 of 1 means", "the mean") if way else ""
+        return outcome, value, f"mean over {len(known)} {unit}{spread}{alone}{way}", lacking
     slacks = known.map(lambda value: slack(claim, value))
     worst = slacks.idxmin()
     outcome, way = "holds" if slacks[worst] >= 0.0 else "fails", ()
-    if claim.limit:
-        outcome, worst, *way = _of_limit(claim, slacks, among, curves)
+    if claim.about_limit:
+        outcome, worst, *way = _of_limit(claim, slacks, octaves, unit)
     detail = "; ".join([*way[:1], f"{what}: {name_among(chosen.loc[worst], among)}{alone}"])
     return outcome, float(known[worst]), ": ".join([detail, *way[1:]]), lacking
 
 
-def _of_limit(
-    claim: Claim, slacks: pd.Series, runs: pd.DataFrame, curves: pd.DataFrame
-) -> tuple[str, object, *tuple[str, ...]]:
+def _octaves(claim: Claim, known: pd.Series, among: pd.DataFrame, groups: dict, curves: pd.DataFrame) -> dict:
+    """The last octave of each run, or group, with a value; of those that have one at t/2."""
+    if not groups:
+        return last_octaves(claim, among.loc[known.index], curves)
+    chosen = {place: groups[place] for place in known.index}
+    runs = pd.concat(chosen.values())
+    own = {} if claim.measure in VECTORS else last_octaves(claim, runs, curves)
+    found = {place: of_group(claim, group, own) for place, group in chosen.items()}
+    return {place: octave for place, octave in found.items() if octave is not None}
+
+
+def _of_limit(claim: Claim, slacks: pd.Series, octaves: dict, unit: str) -> tuple[str, object, *tuple[str, ...]]:
     """Outcome for a claim about a limit, the place of the run that decides, how the runs move, and where it was."""
     missed = slacks[slacks < 0.0]
     concerned = missed if len(missed) else slacks
     worst = concerned.idxmin()
-    octaves = last_octaves(claim, runs.loc[concerned.index], curves)
     if len(missed):
         if not all(place in octaves and octaves[place].approaches(claim) for place in missed.index):
             return "fails", worst
-        words = f"{len(missed)} of {len(slacks)} runs not there, all still moving towards it"
+        words = f"{len(missed)} of {len(slacks)} {unit} not there, all still moving towards it"
         return "undecided", worst, words, f"{octaves[worst].before:.6g} at t/2"
     unseen = [place for place in slacks.index if place not in octaves]
-    if unseen:
-        words = f"{len(unseen)} of {len(slacks)} runs have no value at t/2 to say which way they move"
+    if unseen and claim.limit:  # otherwise the end of the runs has to do
+        words = f"{len(unseen)} of {len(slacks)} {unit} have no value at t/2 to say which way they move"
         return "undecided", slacks[unseen].idxmin(), words
     leaving = [place for place, octave in octaves.items() if octave.leaves(claim, len(slacks))]
     if leaving:
         worst = slacks[leaving].idxmin()
-        words = f"all there, but {len(leaving)} of {len(slacks)} runs moving away"
+        words = f"all there, but {len(leaving)} of {len(slacks)} {unit} moving away"
         return "undecided", worst, words, f"{octaves[worst].before:.6g} at t/2"
     return "holds", worst
 

@@ -240,9 +240,9 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
             break
         lr = params.pop("lr", None)
         try:
-            schedule = None if lr is None else _schedule(lr, f"{where}.lr", local) or ANY_LR
-            found.append((name, KINDS[kind](**params), schedule))
-            if schedule is not None and isinstance(found[-1][1], Flow):
+            law = None if lr is None else schedule(lr, f"{where}.lr", local) or ANY_LR
+            found.append((name, KINDS[kind](**params), law))
+            if law is not None and isinstance(found[-1][1], Flow):
                 local.append(f"{where}.lr: a flow has no step size; leave lr out")
         except InputError as error:
             local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
@@ -279,7 +279,7 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
     return found[0][1]
 
 
-def _schedule(value, where: str, mistakes: list[str]) -> Power | None:
+def schedule(value, where: str, mistakes: list[str]) -> Power | None:
     """A step size of a study file: a number, or a table {eta, a, t0}."""
     try:
         if not isinstance(value, dict):
@@ -301,7 +301,7 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
     for field, known in (("data", data), ("optimizer", optimizers)):
         mistakes.extend(f"{where}.{field}: {one_of(name, field, known)}" for name in table[field] if name not in known)
     if "lr" in table:
-        table["lr"] = [_schedule(value, f"{where}.lr", mistakes) or ANY_LR for value in table["lr"]]
+        table["lr"] = [schedule(value, f"{where}.lr", mistakes) or ANY_LR for value in table["lr"]]
     if not any(map(data.get, table["data"])) or not any(map(optimizers.get, table["optimizer"])):
         # No run can be formed, because of mistakes elsewhere; the words of the grid can be checked all the same.
         for field, known in (("order", ORDERS), ("loss", LOSSES), ("remainder", REMAINDERS), ("limit", METHODS)):

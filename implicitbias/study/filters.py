@@ -5,19 +5,27 @@ import json
 import numpy as np
 import pandas as pd
 
+from implicitbias.simulation.schedules import Power
+from implicitbias.study.expand import schedule
 from implicitbias.study.spec import axis
 
+LR = ("lr_eta", "lr_a", "lr_t0")
 PARAMETER = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
 
 
 def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
     """The rows in which every named column has the value, or one of the values, given.
 
-    Types count: true is not 1 and "1" is not 1, but 1 is 1.0. batch = "n" is the batch of all rows, as in a grid.
+    Types count: true is not 1 and "1" is not 1, but 1 is 1.0. batch = "n" is the batch of all rows, and lr = 0.1 or
+    lr = { eta = 0.1, a = 0.5 } the step size, as in a grid.
     """
     keep = np.ones(len(runs), bool)
     for name, wanted in where.items():
         items = [*axis(wanted), wanted]  # a list may be the value of a parameter of the data
+        if name == "lr":
+            laws = [schedule(item, "lr", []) for item in axis(wanted)]
+            keep &= np.array([law in laws for law in laws_of(runs)], bool)
+            continue
         found = values_of(runs, name)
         distinct = {repr(value): value for value in found}
         known = {text: any(same(value, item) for item in items) for text, value in distinct.items()}
@@ -26,6 +34,18 @@ def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
             fits |= (runs["batch"] == runs["n"]).to_numpy(bool)
         keep &= fits
     return runs[keep]
+
+
+def columns_of(name: str) -> tuple[str, ...]:
+    """The columns of the table that a filter of this name looks at."""
+    if name.startswith(PARAMETER):
+        return ("data_params",)
+    return {"batch": ("batch", "n"), "lr": LR}.get(name, (name,))
+
+
+def laws_of(runs: pd.DataFrame) -> list[Power | None]:
+    """The step sizes of runs; None for flows."""
+    return [None if np.isnan(eta) else Power(eta, a, t0) for eta, a, t0 in runs[list(LR)].astype(float).to_numpy()]
 
 
 def values_of(runs: pd.DataFrame, name: str) -> list:

@@ -36,26 +36,23 @@ AXES = tuple(name for name in SPECIFICATION if name not in ("data_digest", "opti
 VECTORS = {"direction": "w", "inc_direction": "increment"}  # measures of a group, and their columns in the table
 
 
-def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, int]:
-    """A value for each group of runs that differ in the column `claim.across` alone, and how many runs are in groups.
+def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, dict]:
+    """A value for each group of runs that differ in the column `claim.across` alone, and the rows of each group.
 
-    The value is NaN unless every run of the group counts and has the measure. The series is indexed by the run of the
-    group that has most to do with its value.
+    The value is NaN unless every run of the group counts and has the measure. Both are indexed by the run of the group
+    that has most to do with its value.
     """
-    found, members = {}, 0
+    found, members = {}, {}
     for group in _groups(claim.across, runs, study):
-        members += len(group)
-        if not counts[group.index].all():
-            found[group.index[0]] = math.nan
-            continue
-        if claim.measure in VECTORS:
-            value, place = _least_cosine(group[VECTORS[claim.measure]])
-        else:
+        value, place = math.nan, 0
+        if counts[group.index].all() and claim.measure in VECTORS:
+            value, place = least_cosine(group[VECTORS[claim.measure]])
+        elif counts[group.index].all():
             numbers = values(claim.measure, group).to_numpy(float)
             known = np.isfinite(numbers).all()
             value = float(numbers.max() - numbers.min()) if known else math.nan
             place = int(numbers.argmax()) if known else 0
-        found[group.index[place]] = value
+        found[group.index[place]], members[group.index[place]] = value, group
     return pd.Series(found, dtype=float), members
 
 
@@ -82,7 +79,7 @@ def _horizon(run: pd.Series, epochs: list[float]) -> str:
     return f"{run['steps']!r} steps"
 
 
-def _least_cosine(weights: pd.Series) -> tuple[float, int]:
+def least_cosine(weights: pd.Series) -> tuple[float, int]:
     """The least cosine between two of these vectors, and the place of the one farthest from the others."""
     if weights.isna().any():
         return math.nan, 0

@@ -7,9 +7,10 @@ import pyarrow as pa
 
 from implicitbias.errors import one_of
 from implicitbias.measure import Measures
+from implicitbias.simulation.schedules import Power
 from implicitbias.store.schema import STATUSES, USUAL, schemas
-from implicitbias.study.expand import RunSpec
-from implicitbias.study.filters import PARAMETER, same, select, values_of
+from implicitbias.study.expand import RunSpec, schedule
+from implicitbias.study.filters import PARAMETER, columns_of, laws_of, same, select, values_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
@@ -42,14 +43,17 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
         for name in names:
             if name not in known.numeric and not (name in VECTORS and claim.across):
                 mistakes.append(f"{where}.measure: {one_of(name, 'measure', known.numeric)}")
-            elif claim.limit and (claim.across or claim.over == "mean" or name not in known.curves):
-                mistakes.append(f"{where}.limit: needs a measure of the curves, over each run and not across runs")
+            elif claim.limit and name not in known.curves and name != "direction":
+                mistakes.append(f"{where}.limit: {name!r} has no value at t/2 to say which way a run moves")
             elif claim.against is not None and name not in known.curves and name not in VECTORS:
                 mistakes.append(f"{where}.measure: {name!r} has no curve, which a claim with against needs")
         mistakes += _rate_mistakes(where, claim, known.curves)
         for name in claim.where:
             if name not in known.scalars and not name.startswith(PARAMETER):
                 mistakes.append(f"{where}.where: {one_of(name, 'column', known.scalars)}")
+            elif name == "lr":
+                for value in axis(claim.where[name]):
+                    schedule(value, f"{where}.where.lr", mistakes)
             elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in known.scalars:
                 words = '; a parameter of the data is written "data.NAME", in quotes' * (name == "data")
                 mistakes.append(f"{where}.where.{name} must be a value or a list, not {claim.where[name]!r}{words}")
@@ -59,6 +63,21 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
         if claim.across is not None and claim.across not in AXES:
             mistakes.append(f"{where}.across: {one_of(claim.across, 'column', AXES)}")
     return mistakes
+
+
+def with_controls(claims: dict[str, Claim]) -> dict[str, Claim]:
+    """The claims, each followed by its control."""
+    found = {}
+    for where, claim in claims.items():
+        found[where] = claim
+        if claim.control is not None:
+            found[f"{where}.control"] = controlled(claim)
+    return found
+
+
+def controlled(claim: Claim) -> Claim:
+    """The control of a claim as a claim: its filter in the place of, or beside, that of the claim."""
+    return claim.model_copy(update={"where": claim.where | claim.control.where, "control": None})
 
 
 def _rate_mistakes(where: str, claim: Claim, curves: list[str]) -> list[str]:
@@ -92,8 +111,7 @@ class Planned:
     def __init__(self, claims: dict[str, Claim]):
         self.claims = claims
         names = {name for claim in claims.values() for name in claim.where}
-        names = {"data_params" if name.startswith(PARAMETER) else name for name in names}
-        self.columns = sorted((names | ({"n"} if "batch" in names else set())) & set(_PLANNED))
+        self.columns = sorted({column for name in names for column in columns_of(name)} & set(_PLANNED))
         self._rows: dict[tuple, None] = {}
 
     def add(self, run: RunSpec) -> None:
@@ -126,11 +144,11 @@ def _planned(run: RunSpec) -> dict:
 
 
 def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
-    known = {name: value for name, value in claim.where.items() if name in table or name.startswith(PARAMETER)}
+    known = {name: value for name, value in claim.where.items() if set(columns_of(name)) <= set(table)}
     mistakes = []
     for name, value in known.items():
         # Of a list each value must be there, unless it is itself the value of a parameter; of a range one.
-        lists = any(isinstance(found, list) for found in values_of(table, name))
+        lists = name != "lr" and any(isinstance(found, list) for found in values_of(table, name))
         whole = not isinstance(value, list) or (lists and not any(isinstance(item, list) for item in value))
         for item in [value] if whole else value:
             if select(table, {name: [item] if isinstance(item, list) else item}).empty:
@@ -145,6 +163,9 @@ def _hint(name: str, value, table: pd.DataFrame) -> str:
     """What would be right in the place of a value that no run has."""
     if name == "seed":
         return "the seed of the data is data_seed"
+    if name == "lr":
+        laws = [law for law in dict.fromkeys(laws_of(table)) if law is not None]
+        return f"its runs have {', '.join(map(_written, laws[:MOST_VALUES])) or 'none at all'}"
     found = []
     for item in values_of(table, name):
         if item is not None and not any(same(item, other) for other in found):
@@ -155,3 +176,8 @@ def _hint(name: str, value, table: pd.DataFrame) -> str:
     if not found:
         return "its runs have none at all"
     return f"its runs have {', '.join(map(repr, found[:MOST_VALUES]))}{', ...' * (len(found) > MOST_VALUES)}"
+
+
+def _written(law: Power) -> str:
+    """A step size as a study writes it."""
+    return f"{law.eta:g}" if law.a == 0.0 else f"{{ eta = {law.eta:g}, a = {law.a:g} }}"

@@ -1,6 +1,6 @@
 """Claims about a limit: which way a finite run still moves.
 
-With `limit = true` a claim is about t -> infinity, of which a run of finite t shows its last value and its direction.
+A claim about a limit is about t -> infinity, of which a run of finite t shows its last value and its direction.
 That is told by the last octave, from t/2 to t (of updates, or of the time of a flow), in the slack: how far the value
 is inside the expectation, negative outside.
 
@@ -17,6 +17,9 @@ is inside the expectation, negative outside.
                 independent moves that is their standard error, for a measure that scatters about a value more than
                 it, and a smooth curve has none, however it is bent. A change counts beyond Student's t at 5%, over all
                 runs of the claim. With fewer than three snapshots an octave noise cannot be told, and none is assumed.
+
+The mean over runs, and the spread of a group of runs that are compared, move in the same way: what they are at t/2
+follows from what the runs are there.
 """
 
 import math
@@ -28,6 +31,7 @@ import pandas as pd
 from implicitbias.study.expected import slack
 from implicitbias.study.fits import deviations
 from implicitbias.study.formula import values
+from implicitbias.study.groups import least_cosine
 from implicitbias.study.spec import Claim
 
 MOVING = 0.02
@@ -56,6 +60,32 @@ class Octave:
         """Whether a run that meets the expectation, one of so many, moves out of it."""
         before, after = slack(claim, self.before), slack(claim, self.after)
         return before - after > max(self.share * before, deviations(runs) * self.noise)
+
+
+def of_mean(octaves: list[Octave]) -> Octave:
+    """The last octave of the mean over runs, whose noise is independent."""
+    noise = math.sqrt(sum(octave.noise**2 for octave in octaves)) / len(octaves)
+    before, after = (float(np.mean([getattr(octave, name) for octave in octaves])) for name in ("before", "after"))
+    return Octave(before, after, noise, max(octave.log2_t for octave in octaves))
+
+
+def of_group(claim: Claim, group: pd.DataFrame, octaves: dict) -> Octave | None:
+    """The last octave of a group of runs that are compared; None if one of them has no value at t/2.
+
+    w(t/2) is the iterate without the last increment. Of an increment half-way nothing is stored.
+    """
+    if claim.measure == "direction":
+        halves = [np.subtract(w, moved) for w, moved in zip(group["w"], group["increment"])]
+        clock = group["sum_lr"].where(group["time"].notna(), group["step"])
+        ends = (least_cosine(pd.Series(vectors))[0] for vectors in (halves, group["w"].tolist()))
+        before, after = ends
+        return Octave(before, after, 0.0, math.log2(clock.max())) if math.isfinite(before) else None
+    own = [octaves.get(place) for place in group.index]
+    if None in own:
+        return None
+    before, after = ([getattr(octave, name) for octave in own] for name in ("before", "after"))
+    noise = math.sqrt(2.0) * max(octave.noise for octave in own)
+    return Octave(max(before) - min(before), max(after) - min(after), noise, max(octave.log2_t for octave in own))
 
 
 def last_octaves(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> dict:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
 from implicitbias.study.expand import RunSpec, expand_tables, measures_of
-from implicitbias.study.mistakes import Planned, claim_mistakes
+from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls
 from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
 
 
@@ -36,7 +36,7 @@ def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[st
         mistakes += error.mistakes
     data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
-    claims = _readable(Claim, content, "claim")
+    claims = with_controls(_readable(Claim, content, "claim"))
     measures = USUAL if study is None else measures_of(study.measures, study.norms, mistakes)
     wrong, planned = claim_mistakes(claims, measures), Planned(claims)
     for run in expand_tables(data, optimizer, grids, mistakes, measures):

@@ -31,6 +31,8 @@ from implicitbias.errors import InputError, one_of
 
 LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
 MOST_BYTES = 2**20  # of a study file; those of this package have a few thousand
+# Columns of the curves that converge with the direction, and not with the horizon.
+_OF_DIRECTION = re.compile(r"(inc_)?(cos|angle|ratio)_(?!if_)|direction$")
 DEEPEST = 20  # tables and lists inside each other; the deepest a study can mean is 5
 # tomllib takes the square of the number of parts of a dotted key: a megabyte of "a.a.a" would take hours.
 _ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
@@ -66,16 +68,25 @@ class Grid(_Strict):
         return axis(value)
 
 
+class Control(_Strict):
+    """The claim with one assumption broken: the same measure of other runs, expected to come out the other way."""
+
+    where: dict[str, Any]
+    says: str = ""
+
+
 class Claim(_Strict):
     """A sentence with its source, and what the tables must show for it to hold."""
 
     says: str
-    source: str
+    source: str = ""
     measure: str
     where: dict[str, Any] = {}
     over: Literal["each", "mean"] = "each"
     across: str | None = None
-    limit: bool = False
+    limit: bool | None = None
+    horizon: float | int | None = Field(None, gt=0)
+    control: Control | None = None
     against: str | None = None
     law: Literal["power", "exponential"] | None = None
     octaves: float | int | None = None
@@ -84,6 +95,14 @@ class Claim(_Strict):
     at_most: float | int | None = None
     equal: float | int | None = None
     within: float | int | None = None
+
+    @property
+    def about_limit(self) -> bool:
+        """Whether it is about t -> infinity: what has a direction for its subject is, unless it says otherwise."""
+        if self.limit is not None or self.against is not None:
+            return bool(self.limit)
+        terms = [term for term in self.measure.removeprefix("-").split(" - ") if not term[:1].isdigit()]
+        return all(map(_OF_DIRECTION.match, terms))
 
     @model_validator(mode="after")
     def _one_expectation(self):

@@ -64,7 +64,7 @@ def curve_columns(study: Study) -> list[str]:
     """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
     found, known = ["run_id"], schemas(measures_of(study.measures, study.norms, []))["curves"].names
     for claim in study.claim:
-        if claim.limit or claim.against is not None:
+        if claim.about_limit or claim.against is not None:
             against = [claim.against.removeprefix(LOG)] if claim.against is not None else []
             found += ["step", "sum_lr", *(columns(claim.measure) or ()), *against]
     return [name for name in dict.fromkeys(found) if name in known]

@@ -19,9 +19,7 @@ SINGLE = [
     ('"cos_l2"', '"cos_l2"\nacross = "bach"', "claim.0.across: unknown column 'bach'; did you mean 'batch'?"),
     ('"cos_l2"', '"cos_l2"\nacross = "data"', "claim.0.across: unknown column 'data'; use one of 'batch', "),
     ('"cos_l2"', '"cos_l2"\nover = "median"', "claim.0.over must be 'each' or 'mean', not 'median'"),
-    ('"cos_l2"', '"gamma_l2"\nlimit = true', "claim.0.limit: needs a measure of the curves"),
-    ('"cos_l2"', '"cos_l2"\nover = "mean"\nlimit = true',
-     "claim.0.limit: needs a measure of the curves, over each run"),
+    ('"cos_l2"', '"gamma_l2"\nlimit = true', "claim.0.limit: 'gamma_l2' has no value at t/2 to say which"),
     ('"cos_l2"', '"1 - 2"', "claim.0.measure must be a column or the difference of two, not '1 - 2'"),
     ('"cos_l2"', '"1 - ratio"', "claim.0.measure: unknown measure 'ratio'"),
     ('"cos_l2"', '"-direction"\nacross = "batch"', "claim.0.measure must be a column or the difference of two"),
@@ -50,7 +48,6 @@ SINGLE = [
     ("at_least = 0.5", "", "claim.0: a claim needs exactly one of at_least, at_most, equal"),
     ("at_least = 0.5", "at_least = nan", "claim.0.at_least must be a finite number or a valid integer, not nan"),
     ("at_least = 0.5", "at_most = inf", "claim.0.at_most must be a finite number or a valid integer, not inf"),
-    ('source = "b"', "", "claim.0.source is missing"),
 ]  # fmt: skip
 
 
