@@ -32,6 +32,7 @@ _PUBLIC = {
     "run_study": "implicitbias.sweep.run",
     "load_runs": "implicitbias.store",
     "load_curves": "implicitbias.store",
+    "plot": "implicitbias.figures.plot",
 }
 
 __all__ = sorted(_PUBLIC)

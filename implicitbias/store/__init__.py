@@ -8,7 +8,7 @@
                                    tables, and not computed again if the study names them once more
     DIR/**/*.corrupt               damaged files that were set aside
     DIR/.lock*                     while a process writes
-    DIR/report.html
+    DIR/report.html, figures/, tables/
 
 A file is written under a temporary name and renamed: it is there whole, or not at all. What a disk or another program
 did to it afterwards is found by checksums.
@@ -53,7 +53,7 @@ SMALL = (1 << 18, 1 << 21)
 PATIENCE, PAUSE = 20, 0.05  # times that a reader starts again because of what others write, and seconds between them
 # What is in a results folder.
 _OWN = re.compile(
-    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|report\.html|\..*"
+    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|report\.html|\..*"
 )
 
 
@@ -196,7 +196,7 @@ class Store:
 
     def repair(self) -> None:
         """Read every file; set damaged ones aside, and remove what a killed process was writing. Takes the lock."""
-        for folder in (self.folder, self.parts, self.folder / "figures"):
+        for folder in (self.folder, self.parts, self.folder / "figures", self.folder / "tables"):
             remove_temporary(folder)
         for pair in self._pairs():
             for name in TABLES:

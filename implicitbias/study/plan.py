@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
+from implicitbias.figures.check import figure_mistakes
 from implicitbias.study.expand import RunSpec, expand_tables
 from implicitbias.study.mistakes import Planned, claim_mistakes
-from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
+from implicitbias.study.spec import Claim, Figure, Grid, Study, parse_study, read_content
 
 
 def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[RunSpec]]:
@@ -37,6 +38,7 @@ def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[st
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
     claims = _readable(Claim, content, "claim")
     wrong, planned = claim_mistakes(claims), Planned(claims)
+    mistakes += figure_mistakes(_readable(Figure, content, "figure"))
     for run in expand_tables(data, optimizer, grids, mistakes):
         visit(run)
         planned.add(run)

@@ -1,0 +1,45 @@
+"""What is wrong with the figures that a study asks for, before anything is run or drawn."""
+
+from implicitbias.errors import one_of
+from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.study.formula import columns
+from implicitbias.study.spec import Figure
+
+CLOCKS = ("step", "sum_lr", "epoch", "lr")
+MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack
+PARAMETER = "data."
+_NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
+_SCALARS = [field.name for field in RUNS if not str(field.type).startswith("list")]
+
+
+def along(figure: Figure) -> bool:
+    """Whether a figure shows snapshots along the runs, and not their ends."""
+    return figure.mark == "line" or (figure.mark is None and figure.x in CLOCKS)
+
+
+def figure_mistakes(figures: dict[str, Figure], sep: str = ".") -> list[str]:
+    """Every unknown column of the figures, each under the name of its place."""
+    mistakes = []
+    for where, figure in figures.items():
+        place = f"{where}{sep}" if where else ""
+        for measure in figure.y:
+            names = columns(measure)
+            if names is None:
+                mistakes.append(f"{place}y must be a column or the difference of two, not {measure!r}")
+            for name in names or ():
+                if name not in _NUMERIC and not name.startswith(PARAMETER):
+                    mistakes.append(f"{place}y: {one_of(name, 'column', _NUMERIC)}")
+                elif along(figure) and name not in CURVES.names:
+                    mistakes.append(f"{place}y: {name!r} is known at the end of runs, and not along them, as x asks")
+        for role in ("x", "hue", "col", "row"):
+            name = getattr(figure, role)
+            known = [*_SCALARS, *MADE]
+            if role == "x" and name is not None and columns(name) and set(columns(name)) <= set(_NUMERIC):
+                if along(figure) and not set(columns(name)) <= set(CURVES.names):
+                    mistakes.append(f"{place}x: {name!r} does not vary along a run, which a line needs")
+            elif name is not None and name not in known and not name.startswith(PARAMETER):
+                mistakes.append(f"{place}{role}: {one_of(name, 'column', known)}")
+        for name in figure.where:
+            if name not in [*_SCALARS, *MADE] and not name.startswith(PARAMETER):
+                mistakes.append(f"{place}where: {one_of(name, 'column', _SCALARS)}")
+    return mistakes
