@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.figures.table import FULL, short
-from implicitbias.figures.words import label, number
+from implicitbias.figures.words import label, number, power
 
 MAX_HUES, MAX_PANELS = 7, 6
 _DATA = ("data", "n", "d")
@@ -38,8 +38,14 @@ class Axis:
     def text(self, level) -> str:
         """A level by itself, as a tick or in a legend whose title is the axis."""
         if isinstance(level, (int, float)) and not isinstance(level, bool):
-            return number(level)
+            return power(round(math.log10(level))) if level > 0 and self._powers else number(level)
         return "–" if level is None else short(level)
+
+    @functools.cached_property
+    def _powers(self) -> bool:
+        """Whether the levels are powers of ten of which some are written so: then all are."""
+        logs = [math.log10(x) for x in self.levels if self.ordered and math.isfinite(x) and x > 0]
+        return any(not -3 <= x < 4 for x in logs) and all(abs(x - round(x)) < 1e-9 for x in logs)
 
     def words(self, level) -> str:
         """A level with its axis, as in the title of a panel."""

@@ -17,6 +17,7 @@ from implicitbias.figures.parts import DOTTED, TICK, Figure, Guide, Key, Panel, 
 from implicitbias.figures.words import FONT, decades, number, plain, power
 
 WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
+ALONE = 4.8  # of one panel, which would be too flat on a whole page
 KINDS = ("pdf", "svg", "png")
 DPI = 200
 _LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.48, 0.14, 0.7, 0.06, 0.4, 0.145, 0.0635
@@ -85,7 +86,8 @@ def draw(figure: Figure, width: str = "page"):
 
     if width not in WIDTHS:
         raise InputError(one_of(width, "width", WIDTHS))
-    wide, count = WIDTHS[width], len(figure.panels)
+    count = len(figure.panels)
+    wide = min(WIDTHS[width], ALONE) if count == 1 and figure.panels[0].heat is None else WIDTHS[width]
     columns = min(figure.columns, count)
     if width == "column":
         columns = min(columns, 1 if count < 4 or figure.panels[0].heat else 2)
@@ -99,7 +101,7 @@ def draw(figure: Figure, width: str = "page"):
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
     titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]
-    one = figure.keys[0].text if len(figure.keys) == 1 else ""
+    one = figure.keys[0].text if len(figure.keys) == 1 and figure.keys[0].marker != TICK else ""
     heads = [_TOP + _LINE * max((t.count("\n") + 1 if t else 0) for t in row) for row in titles]
     ticks = [[_tick_words(panel, panel_width) for panel in row] for row in grid]
     last = [[k == rows - 1 or (k + 1) * columns + i >= count or not _same_x(grid, k, i) for i in range(len(row))]
@@ -159,6 +161,8 @@ def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
     if panel.xticks:
         ends = np.concatenate([list(panel.xticks), *(series.x for series in panel.series)])
         room = 0.05 * (max(panel.xticks) - min(panel.xticks)) or 0.5
+        if any(len(text) > 7 for text in panel.xticks.values()):  # words need room at both ends
+            room = 0.45 * min(np.diff(sorted(panel.xticks)), default=1.0)
         xlim = ends.min() - room, ends.max() + room
     ax.set_xlim(xlim)
     ax.set_ylim(ylim)
@@ -330,7 +334,7 @@ def _tick_words(panel: Panel, width: float) -> dict[float, str]:
         return dict(panel.xticks)
     scale = 0.89 * width / span
     if any(len(panel.xticks[place]) > 7 for place in places):
-        room = int(scale * span / max(1, len(places) - 1) / 0.058)
+        room = int(0.92 * width / len(places) / 0.058)
         if len(places) <= 12:
             longest = max(len(word) for place in places for word in panel.xticks[place].split())
             fits = longest <= room
@@ -348,8 +352,8 @@ def _tick_words(panel: Panel, width: float) -> dict[float, str]:
 def _tilted(ticks: dict[float, str], width: float) -> bool:
     if len(ticks) < 2:
         return False
-    each = 0.89 * width / (len(ticks) - 1)
-    return max(len(line) for text in ticks.values() for line in text.split("\n")) * 0.058 > each + 0.1
+    longest = max(len(line) for text in ticks.values() for line in text.split("\n"))
+    return longest > 7 and longest * 0.058 > 0.95 * width / len(ticks)
 
 
 def _tick_room(ticks: dict[float, str]) -> float:

@@ -69,6 +69,12 @@ def hue_of(frame: pd.DataFrame, axes: list[Axis], looks: palette.Looks) -> Hue:
     return _of_methods(keys, list(axis.levels), palette.methods(frame.assign(method=keys)))
 
 
+def by_method(frame: pd.DataFrame, looks: palette.Looks) -> Hue:
+    """Methods in their own colours, where the axis names them already: no legend."""
+    levels = list(dict.fromkeys(frame["method"]))
+    return Hue(frame["method"], levels, looks.colour, looks.marker, dict.fromkeys(levels, ""))
+
+
 def _of_methods(keys: pd.Series, levels: list, looks: palette.Looks) -> Hue:
     return Hue(keys, levels, looks.colour, looks.marker, {level: method(str(level)) for level in levels})
 
@@ -163,39 +169,55 @@ def panels(of: Facets) -> list[list[Panel | None]]:
         x = of.frame[of.x.name].map(places)
     else:
         x = of.frame[of.x] if of.x in of.frame else values(of.x, of.frame)
+    x = x.to_numpy(float)
+    hue = pd.Categorical(of.hue.keys, categories=of.hue.levels).codes
+    col = pd.Categorical(of.col, categories=of.cols).codes
     rows = []
     for measure in of.measures:
         seen = view(measure, of.frame, of.yscale)
         limit = of.predicted(measure)
-        frame = pd.DataFrame({
-            "x": x.to_numpy(float), "y": values(seen.measure, of.frame).to_numpy(float),
-            "hue": of.hue.keys.to_numpy(), "col": of.col.to_numpy(),
-            "limit": of.frame[limit].to_numpy(float) if limit else np.nan,
-        })  # fmt: skip
-        frame = frame[np.isfinite(frame["x"]) & np.isfinite(frame["y"])]
+        y = values(seen.measure, of.frame).to_numpy(float)
+        foretold = of.frame[limit].to_numpy(float) if limit else np.full(len(y), np.nan)
+        known = np.isfinite(x) & np.isfinite(y) & (hue >= 0)
         if seen.scale == "log":
-            frame["y"] = frame["y"].where(frame["y"] > seen.floor, seen.floor or np.nan)
-            frame = frame[frame["y"].notna()]
-        parts = dict(list(frame.groupby("col", sort=False)))
-        rows.append([_panel(of, parts[name], name, seen, measure, places) if name in parts else None
-                     for name in of.cols])  # fmt: skip
+            known &= (y > 0.0) | (seen.floor > 0.0)
+            y = np.maximum(y, seen.floor)
+        row = []
+        for place, title in enumerate(of.cols):
+            rows_of = np.flatnonzero(known & (col == place))
+            points = _Points(x[rows_of], y[rows_of], hue[rows_of], foretold[rows_of])
+            row.append(_panel(of, points, title, seen, measure, places) if len(rows_of) else None)
+        rows.append(row)
     return rows
 
 
-def _panel(of: Facets, part: pd.DataFrame, title: str, seen: View, measure: str, places: dict) -> Panel:
+@dataclass(frozen=True)
+class _Points:
+    """The rows of a panel: (R,) each; `hue` the place of the level."""
+
+    x: np.ndarray
+    y: np.ndarray
+    hue: np.ndarray
+    foretold: np.ndarray
+
+    def of(self, level: int) -> "_Points":
+        mine = self.hue == level
+        return _Points(self.x[mine], self.y[mine], self.hue[mine], self.foretold[mine])
+
+
+def _panel(of: Facets, points: _Points, title: str, seen: View, measure: str, places: dict) -> Panel:
     series, ticks = [], []
     logx = of.xscale or ("log" if of.along else "linear")
-    count = part["hue"].nunique()
     spread = list(places.values())
     step = 0.018 * (max(spread) - min(spread)) if len(spread) > 1 else 0.0
-    shown = [level for level in of.hue.levels if (part["hue"] == level).any()]
-    for position, level in enumerate(shown):
-        rows = part[part["hue"] == level]
+    shown = np.unique(points.hue)
+    for position, place in enumerate(shown):
+        level, rows = of.hue.levels[place], points.of(place)
         look = {"colour": of.hue.colour[level], "marker": of.hue.marker[level]}
         if of.scatter:
-            series.append(Series(rows["x"].to_numpy(float), rows["y"].to_numpy(float), style="", hollow=True, **look))
+            series.append(Series(rows.x, rows.y, style="", hollow=True, **look))
             continue
-        x, sizes, low, middle, high = quartiles(rows["x"].to_numpy(float), rows["y"].to_numpy(float))
+        x, sizes, low, middle, high = quartiles(rows.x, rows.y)
         if of.along:
             # a line ends where its first run does: over a changing set of runs a median jumps
             kept = _thinned(np.flatnonzero(sizes >= 0.99 * sizes.max()))
@@ -203,23 +225,18 @@ def _panel(of: Facets, part: pd.DataFrame, title: str, seen: View, measure: str,
                 series.append(Series(x[kept], middle[kept], look["colour"], low[kept], high[kept]))
             continue
         # side by side, so that the bars of one do not hide those of another
-        x = x + step * (position - (count - 1) / 2)
+        aside = step * (position - (len(shown) - 1) / 2)
         joined = "-" if isinstance(of.x, Axis) and of.x.ordered else ""
-        series.append(Series(x, middle, low=low, high=high, band="bars", style=joined, **look))
-        if rows["limit"].notna().any():
-            known = rows[rows["limit"].notna()]
-            angles = seen.measure.removeprefix("inc_").startswith("angle_")
-            foretold = np.degrees(np.arccos(known["limit"].clip(-1.0, 1.0))) if angles else known["limit"]
-            middle = foretold.groupby(known["x"]).median()
-            middle = middle[middle > NOTHING] if angles else middle  # arccos has no digits of smaller angles
-            if middle.empty:
-                continue
-            ticks.append(
-                Series(
-                    middle.index.to_numpy(float) + step * (position - (count - 1) / 2), middle.to_numpy(float),
-                    palette.shade(look["colour"], -0.35), style="", marker=TICK, over=True,
-                )
-            )  # fmt: skip
+        series.append(Series(x + aside, middle, low=low, high=high, band="bars", style=joined, **look))
+        known = np.isfinite(rows.foretold)
+        if known.any():
+            x, _, _, middle, _ = quartiles(rows.x[known], rows.foretold[known])
+            if seen.measure.removeprefix("inc_").startswith("angle_"):
+                middle = np.degrees(np.arccos(middle.clip(-1.0, 1.0)))
+                x, middle = x[middle > NOTHING], middle[middle > NOTHING]  # arccos has no digits of smaller angles
+            if len(x):
+                dark = palette.shade(look["colour"], -0.35)
+                ticks.append(Series(x + aside, middle, dark, style="", marker=TICK, over=True))
     xticks = {places[x]: of.x.text(x) for x in of.x.levels} if places else {}
     xlabel = label(of.x.name) if isinstance(of.x, Axis) else label(of.x)
     return Panel(
@@ -259,10 +276,9 @@ def assemble(of: Facets, name: str, title: str, caption: str) -> list[Figure]:
     text = " ".join([caption, *notes]).strip()
     wide = len(rows[0])
     if wide * len(rows) <= MAX_PANELS and wide <= 3:
-        shown = [panel if k == 0 else replace(panel, title="") for k, row in enumerate(rows) for panel in row]
+        below = [replace(panel, title="") if wide > 1 else panel for row in rows[1:] for panel in row]
+        shown = [*rows[0], *below]
         columns = wide if wide > 1 else min(3, len(rows))
-        if wide == 1 and not rows[0][0].title:
-            shown = [panel for row in rows for panel in row]
         return [Figure(name, title, text, shown, keys, keys_title, columns)]
     columns = 2 if wide in (2, 4) else 3
     several = len(rows) > 1
@@ -370,4 +386,4 @@ def few(levels: list, most: int = MAX_HUES) -> list:
     return [levels[i] for i in np.linspace(0, len(levels) - 1, most).round().astype(int)]
 
 
-__all__ = ["Facets", "Hue", "View", "assemble", "axis_of", "columns_of", "few", "heat_of", "hue_of", "spread_orders"]
+__all__ = ["Facets", "Hue", "View", "assemble", "axis_of", "by_method", "columns_of", "few", "heat_of", "hue_of", "spread_orders"]

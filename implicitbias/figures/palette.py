@@ -3,6 +3,7 @@
 Ordered levels get a sequential hue, dark to light. Black and greys belong to what is claimed, predicted and fitted.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,7 @@ def categories(levels: list) -> dict:
     return {level: _CATEGORIES[i % len(_CATEGORIES)] for i, level in enumerate(levels)}
 
 
+@functools.cache
 def shade(colour: str, share: float) -> str:
     """Towards black for a share from 0 down to -1, towards white up to 1."""
     from matplotlib.colors import to_hex, to_rgb

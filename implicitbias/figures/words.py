@@ -24,7 +24,7 @@ _AXES = {
     "weight_decay": "weight decay λ",
     "geometry": "data",
     "method": "optimizer",
-    "log_loss": "log of the loss",
+    "log_loss": "log loss",
     "min_margin": "smallest margin",
     "relative_move": "‖w(t) - w(t-1)‖ / ‖w(t)‖",
     "support": "samples with 99% of the weight",
@@ -40,10 +40,10 @@ def label(name: str) -> str:
     """The words on an axis that shows a column, or a formula of columns.
 
     >>> label("inc_cos_linf"), label("1 - ratio_l2"), label("-log_loss")
-    ('cosine to ℓ∞ (increment)', 'margin gap 1 - γ(w)/γ, ℓ₂', '-(log of the loss)')
+    ('cosine to ℓ∞ (increment)', 'margin gap 1 - γ(w)/γ, ℓ₂', '-log loss')
     """
     if name.startswith("-"):
-        return f"-({label(name[1:])})"
+        return f"-{label(name[1:])}"
     if name.startswith("1 - ratio_") or name.startswith("1 - inc_ratio_"):
         return f"margin gap 1 - {label(name[4:]).removeprefix('margin ')}"
     first, minus, second = name.partition(" - ")

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 from implicitbias.errors import FULL, InputError, NotWritten
-from implicitbias.store.files import replacing
 
 # What a report has written and may remove again; earlier versions numbered their figures.
 _OURS = {
@@ -65,6 +64,8 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
 
 def _replace(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all."""
+    from implicitbias.store.files import replacing  # with the tables comes all the rest
+
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path

@@ -16,6 +16,7 @@ from implicitbias.figures.facets import (
     MOST_SCATTERED,
     Facets,
     assemble,
+    by_method,
     columns_of,
     few,
     hue_of,
@@ -39,22 +40,21 @@ _LINES = "Lines are medians over seeds, bands reach from the lower to the upper 
 _PREDICTED = "Short horizontal lines are the limits that theory predicts; on its marker, a run ends where predicted."
 
 
-def chosen(runs: pd.DataFrame, curves: pa.Table) -> list[Figure]:
+def chosen(runs: pd.DataFrame, curves: pa.Table, room: int = MAX_FIGURES) -> list[Figure]:
     """Every figure that what varies asks for, the first the most telling.
 
     Arguments
         runs    the runs that ended ok, as from `table.with_parameters(label_runs(...))`
         curves  their snapshots, at least COLUMNS
+        room    how many figures are wanted; there may be more
     """
     if runs.empty:
         return []
     looks = palette.methods(runs)
     single = full_batches(slim(trajectories(runs), *_ENDS))
-    return [
-        *where_runs_end(single, looks)[:MAX_ENDS],
-        *predictions(full_batches(slim(runs, *_ENDS)), single, looks),
-        *along_the_way(single, curves, looks),
-    ]
+    found = where_runs_end(single, looks)[:MAX_ENDS]
+    found += predictions(full_batches(slim(runs, *_ENDS)), single, looks)
+    return found + (along_the_way(single, curves, looks) if len(found) < room else [])
 
 
 # -- where runs end ---------------------------------------------------------------------------------------------------
@@ -129,7 +129,8 @@ def _own(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _facets(rows, measures, role: Roles, looks, predicted, notes) -> Facets:
-    hue = hue_of(rows, role.hue, looks)
+    named = role.x is not None and role.x.name == "method" and not role.hue
+    hue = by_method(rows, looks) if named else hue_of(rows, role.hue, looks)
     rest, cols = columns_of(rows, role.col)
     if len(hue.levels) > 7:
         kept = few(hue.levels)
@@ -205,6 +206,8 @@ def along_the_way(runs: pd.DataFrame, curves: pa.Table, looks: palette.Looks) ->
     found = []
     flows = runs["time"].notna()
     end = "" if not flows.any() or flows.all() else " Flows are shown up to the time at which the runs end."
+    parts = _own(runs)
+    parts = parts if len(parts) == runs["optimizer"].nunique() else [("", runs)]
     for name, title, measures, caption in (
         ("angles_along_the_way", "Angles along the way", ["angle_l2", "angle_linf"],
          "Angle of w(t) to the max-margin directions, both axes logarithmic: a line that keeps falling converges to "
@@ -213,7 +216,12 @@ def along_the_way(runs: pd.DataFrame, curves: pa.Table, looks: palette.Looks) ->
          "Minus the logarithm of the mean loss: about the smallest margin once the data are separated. It grows like "
          f"the sum of the step sizes when updates are normalised, and like log t for gradient descent.{end} {_LINES}"),
     ):  # fmt: skip
-        found += _ways(rows[[*slim(rows), "_clock", *CURVES]], measures, clock, looks, name, title, caption)[:MAX_WAYS]
+        kind: list[Figure] = []
+        for of, part in parts:
+            snapshots = rows.loc[rows["run_id"].isin(part["run_id"]), [*slim(rows), "_clock", *CURVES]]
+            stem, words = (f"{name}-{slug(of)}", f"{title}: {of}") if of else (name, title)
+            kind += _ways(snapshots, measures, clock, looks, stem, words, caption)
+        found += kind[:MAX_WAYS]
     return found
 
 

@@ -218,6 +218,8 @@ def _varied(rows: pd.DataFrame) -> Axis | None:
 def _hue(rows: pd.DataFrame, x: Axis, looks: palette.Looks) -> Hue:
     """Methods in their own colours; without a legend where x says the same."""
     names = tuple(dict.fromkeys(rows["method"]))
+    if x.name != "method" and len(names) > 1 and (rows.groupby(x.name)["method"].nunique() == 1).all():
+        return hue_of(rows, [], looks)  # x is what the methods differ in
     if len(names) > 7:
         rows = rows.assign(method=rows["optimizer"])
         looks, names = palette.methods(rows), tuple(dict.fromkeys(rows["method"]))

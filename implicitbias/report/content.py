@@ -31,6 +31,7 @@ class Picture:
     number: int
     figure: Figure
     image: bytes = field(repr=False)
+    width: float = 7.0  # inches
 
     @property
     def file(self) -> str:
@@ -101,8 +102,8 @@ class Content:
         return {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}
 
 
-def content(study: Study, store: Store) -> Content:
-    """The content of a report. Errors: ``InputError`` if a claim or figure names an unknown column."""
+def content(study: Study, store: Store, *, pictures: bool = True) -> Content:
+    """The content of a report; without `pictures` its figures are not drawn. Errors: ``InputError`` if a claim or figure names an unknown column."""
     raw = store.table("runs").to_pandas()
     outcomes = judge(study, store, raw) if study.claim else []
     runs = label_runs(raw)
@@ -111,9 +112,14 @@ def content(study: Study, store: Store) -> Content:
     room = max(0, MAX_FIGURES - len(asked))
     shown = [*asked, *rest[:room]]
     shown = _named_apart(shown)
-    pictures = [Picture(k, figure, image(draw(figure), "svg")) for k, figure in enumerate(shown, start=1)]
-    return Content(study, store.text(), store.identity(), runs, outcomes, len(asked), pictures,
+    made = [_picture(number, figure) if pictures else Picture(number, figure, b"") for number, figure in enumerate(shown, 1)]
+    return Content(study, store.text(), store.identity(), runs, outcomes, len(asked), made,
                    [figure.title for figure in rest[room:]], remarks)  # fmt: skip
+
+
+def _picture(number: int, figure: Figure) -> Picture:
+    made = draw(figure)
+    return Picture(number, figure, image(made, "svg"), made.get_figwidth())
 
 
 def _named_apart(figures: list[Figure]) -> list[Figure]:
@@ -154,7 +160,7 @@ def drawn(study: Study, store: Store, runs: pd.DataFrame, outcomes: list) -> tup
             remarks.append(f"The figure {request.title or ', '.join(request.y)!r} is not drawn: {error}.")
     seen: set = set()
     asked = distinct(asked, seen)
-    return asked, [*asked, *distinct(chosen(ok, curves), seen)], remarks
+    return asked, [*asked, *distinct(chosen(ok, curves, MAX_FIGURES - len(asked)), seen)], remarks
 
 
 def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:

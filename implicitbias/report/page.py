@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import pandas as pd
 
+from implicitbias.figures.draw import WIDTHS
 from implicitbias.figures.words import norms
 from implicitbias.report import tables
 from implicitbias.report.content import Content
@@ -34,7 +35,6 @@ def render(content: Content, stamp: str) -> str:
     return _template().render(
         study=content.study,
         stamp=stamp,
-        wide=WIDE,
         sources=[linked(source) for source in content.study.sources],
         summary=_summary(runs, content.identity, content.outcomes),
         verdicts=[_verdict(number, outcome, content) for number, outcome in enumerate(content.outcomes, start=1)],
@@ -95,6 +95,7 @@ def _figure(item) -> dict:
         "caption": item.figure.caption,
         "file": item.file,
         "claims": item.figure.claims,
+        "width": round(WIDE * item.width / WIDTHS["page"]),
         "source": f"data:image/svg+xml;base64,{base64.b64encode(item.image).decode()}",
     }
 
