@@ -1,4 +1,4 @@
-"""`implicitbias run | collect | status | check | reproduce | list | show | margins | predict`, and those of `commands`."""
+"""`implicitbias run | collect | status | check | reproduce | list | show | margins | predict`, and `commands`."""
 
 import errno
 import os

@@ -20,12 +20,12 @@ Width = Annotated[str, typer.Option(help="Of the print: column (3.4 inches) or p
 
 
 def plot(folder: Folder, roles: Roles = None, where: Where = None, out: Out = None, width: Width = "page") -> None:
-    """Draw a figure of a results folder: implicitbias plot DIR x=batch y=inc_cos_linf hue=beta2 col=data --out fig.pdf"""
+    """Draw a figure of a results folder: implicitbias plot DIR x=batch y=inc_cos_linf hue=beta2 --out fig.pdf"""
     from implicitbias.errors import InputError, one_of
-    from implicitbias.figures.check import figure_mistakes
     from implicitbias.figures.draw import draw, kind_of
     from implicitbias.figures.own import untold
     from implicitbias.figures.plot import compose, tables, write
+    from implicitbias.study.figures import figure_mistakes
     from implicitbias.study.spec import parse_figure
 
     asked, mistakes = {}, []

@@ -4,7 +4,6 @@ Only matplotlib's Figure objects, no pyplot: no display, no state left behind. T
 Sizes are inches of the printed page, type is 8 points there, and text stays text in SVG and PDF.
 """
 
-import contextlib
 import io
 import re
 import textwrap
@@ -55,9 +54,10 @@ STYLE = {
 def kind_of(path) -> str:
     """The format that a file name asks for. Errors: ``InputError`` for an extension that is none."""
     kind = Path(path).suffix.removeprefix(".").lower()
+    if not kind:
+        raise InputError(f"{path}: a figure is written as .pdf, .svg or .png, so its name needs one of these endings")
     if kind not in KINDS:
-        raise InputError(f"{path}: {one_of(kind, 'kind of picture', KINDS)}" if kind else
-                         f"{path}: a figure is written as .pdf, .svg or .png, so its name needs one of them")  # fmt: skip
+        raise InputError(f"{path}: {one_of(kind, 'kind of picture', KINDS)}")
     return kind
 
 
@@ -189,7 +189,11 @@ def _series(ax, series: Series) -> None:
         else:
             ax.fill_between(series.x, series.low, series.high, color=series.colour, alpha=0.16, linewidth=0)
     ax.plot(
-        series.x, series.y, **look, linewidth=0.8 if series.over else 1.2, zorder=3.5 if series.over else 3,
+        series.x,
+        series.y,
+        **look,
+        linewidth=0.8 if series.over else 1.2,
+        zorder=3.5 if series.over else 3,
         alpha=0.55 if series.faint else 1.0,
     )
 
@@ -295,7 +299,9 @@ def _set_ticks(ax, panel: Panel, ticks: dict, width: float) -> None:
                 text.set(rotation=30, ha="right", rotation_mode="anchor")
     elif panel.logs:
         low, high = ax.get_xlim()
-        fixed(ax.xaxis, {float(k * np.log(10.0)): power(k) for k in _exponents(low / np.log(10.0), high / np.log(10.0))})
+        fixed(
+            ax.xaxis, {float(k * np.log(10.0)): power(k) for k in _exponents(low / np.log(10.0), high / np.log(10.0))}
+        )
     elif panel.xscale == "log":
         fixed(ax.xaxis, decades(*ax.get_xlim(), max(2, int(width / 0.42))))
     else:
@@ -384,12 +390,3 @@ def _legend(drawn, figure: Figure, wide: float) -> None:
         handles, labels, loc="lower center", ncols=_columns(figure, wide), handlelength=1.8, borderaxespad=0.1,
         columnspacing=1.2, labelspacing=0.25, handletextpad=0.5, title=plain(figure.keys_title) or None,
     )  # fmt: skip
-
-
-@contextlib.contextmanager
-def style():
-    """Matplotlib with the style of the figures."""
-    import matplotlib
-
-    with matplotlib.rc_context(STYLE):
-        yield

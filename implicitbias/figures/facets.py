@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.figures import palette
-from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, axis_of, combined
+from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, combined
 from implicitbias.figures.parts import TICK, Figure, Heat, Key, Panel, Series
 from implicitbias.figures.table import FULL, values
 from implicitbias.figures.words import label, method
@@ -50,7 +50,11 @@ def hue_of(frame: pd.DataFrame, axes: list[Axis], looks: palette.Looks) -> Hue:
         levels = list(dict.fromkeys(names))
         if len(levels) == 1:
             return _of_methods(names, levels, looks)
-        own = palette.family(str(frame["optimizer_kind"].iloc[0])) if frame["optimizer_kind"].nunique() == 1 else "#555555"
+        own = (
+            palette.family(str(frame["optimizer_kind"].iloc[0]))
+            if frame["optimizer_kind"].nunique() == 1
+            else "#555555"
+        )
         return Hue(pd.Series("", frame.index), [""], {"": own}, {"": "o"}, {"": ""})
     if len(axes) == 1 and axes[0].ordered:
         axis = axes[0]
@@ -384,6 +388,3 @@ def few(levels: list, most: int = MAX_HUES) -> list:
     if len(levels) <= most:
         return levels
     return [levels[i] for i in np.linspace(0, len(levels) - 1, most).round().astype(int)]
-
-
-__all__ = ["Facets", "Hue", "View", "assemble", "axis_of", "by_method", "columns_of", "few", "heat_of", "hue_of", "spread_orders"]

@@ -1,9 +1,9 @@
 """A figure that someone asked for: columns in roles, and one mark.
 
-    point     median and quartiles at the end of runs, against levels of x
-    line      the same along the runs, against a clock
-    scatter   one point a run
-    heat      the median as a colour, against x and hue
+point     median and quartiles at the end of runs, against levels of x
+line      the same along the runs, against a clock
+scatter   one point a run
+heat      the median as a colour, against x and hue
 """
 
 import math
@@ -14,12 +14,12 @@ import pandas as pd
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
 from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
-from implicitbias.figures.check import along
 from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heat_of, hue_of, keys_of, panels, spread_orders
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
 from implicitbias.figures.table import trajectories, values
 from implicitbias.figures.words import label, norms, slug
+from implicitbias.study.figures import along
 from implicitbias.study.filters import select
 from implicitbias.study.spec import Figure
 
@@ -86,9 +86,9 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
             columns = max(columns, len(row))
             drawn += [_named(panel, words_of_row, words) for panel in row]
     if not drawn:
-        raise InputError(f"there is nothing to draw: no run has a finite {' or '.join(figure.y)} at more than one {figure.x}")
+        raise InputError(f"there is nothing to draw: no run has {' or '.join(figure.y)} and {figure.x}")
     if len(drawn) > MAX_OWN:
-        raise InputError(f"the figure would have {len(drawn)} panels; at most {MAX_OWN} can be read: use where, hue or fewer levels")
+        raise InputError(f"the figure would have {len(drawn)} panels, and {MAX_OWN} can be read: use where or hue")
     keys, keys_title = keys_of(of, [drawn])
     columns = columns if 1 < columns <= 3 else min(3, len(drawn)) if columns == 1 else 2 if columns == 4 else 3
     return Drawn(name, title, caption, drawn, keys, keys_title, columns)

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from implicitbias.errors import InputError
-from implicitbias.figures.check import along, figure_mistakes
 from implicitbias.figures.draw import draw, image, kind_of
 from implicitbias.figures.own import own
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.table import label_runs, needed, with_parameters
+from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.spec import Figure, parse_figure
 
 
@@ -126,8 +126,8 @@ def _of_runs(runs: list) -> tuple[pd.DataFrame, pd.DataFrame]:
         curve = run.curve.assign(run_id=str(number))
         lr = {} if run.lr is None else {f"lr_{key}": value for key, value in asdict(run.lr).items()}
         rows.append(
-            {"run_id": str(number), "data": run.problem.name, "data_params": "{}", "data_seed": None, "n": run.problem.n,
-             "d": run.problem.d, "data_digest": id(run.problem), "optimizer": run.optimizer.name,
+            {"run_id": str(number), "data": run.problem.name, "data_params": "{}", "data_seed": None,
+             "n": run.problem.n, "d": run.problem.d, "data_digest": id(run.problem), "optimizer": run.optimizer.name,
              "optimizer_kind": run.optimizer.name, "label": run.optimizer.label, "limit_method": "theory",
              **asdict(run.optimizer), **lr, **asdict(run.setting), "status": run.status, **curve.iloc[-1].to_dict()}
         )  # fmt: skip

@@ -117,7 +117,7 @@ def decades(low: float, high: float, most: int = 5) -> dict[float, str]:
         return {tick: number(float(f"{tick:.6g}")) for tick in found[:: -(-len(found) // most) if found else 1]}
     step = next(n for n in (1, 2, 3, 4, 5, 10, 20, 25, 50, 100, 200) if (last - first) // n < most)
     exponents = range(-(-first // step) * step, last + 1, step)
-    plain = -2 <= min(exponents) and max(exponents) <= 3
+    plain = min(exponents) >= -2 and max(exponents) <= 3
     return {10.0**k: f"{10.0**k:g}" if plain else power(k) for k in exponents}
 
 

@@ -6,11 +6,7 @@ from pathlib import Path
 
 from implicitbias.errors import FULL, InputError, NotWritten
 
-# What a report has written and may remove again; earlier versions numbered their figures.
-_OURS = {
-    "figures": re.compile(r"(figure-\d+[a-z]?\.png|[\w.-]+\.svg)"),
-    "tables": re.compile(r"(claim_\d+|verdicts|results|predictions|slopes|separators)\.csv"),
-}
+_OLD = re.compile(r"figure-\d+[a-z]?\.(svg|png)")  # what reports wrote that do not link to their files
 
 
 def write_report(folder, *, anew: bool = True) -> Path:
@@ -26,11 +22,11 @@ def write_report(folder, *, anew: bool = True) -> Path:
     Returns the path of the page.
     Errors: ``InputError`` if the folder holds no results of a study, or a claim or figure names an unknown column.
     """
-    from implicitbias.report.stamp import is_current, stamp
+    from implicitbias.report.stamp import is_current, linked, stamp
 
     if not anew and is_current(folder):
         return Path(folder) / "report.html"
-    mark = stamp(folder)
+    mark, before = stamp(folder), linked(folder)
     from implicitbias.report.content import content
     from implicitbias.report.page import render
     from implicitbias.study.stored import stored_study
@@ -40,8 +36,8 @@ def write_report(folder, *, anew: bool = True) -> Path:
     page = render(found, mark)
     try:
         files = {figure.file: figure.image for figure in found.figures}
-        _write(store.folder / "figures", files)
-        _write(store.folder / "tables", found.files())
+        _write(store.folder / "figures", files, before)
+        _write(store.folder / "tables", found.files(), before)
         return _replace(store.folder / "report.html", page.encode())
     except OSError as error:
         if error.errno in FULL:
@@ -49,8 +45,8 @@ def write_report(folder, *, anew: bool = True) -> Path:
         raise InputError(f"{error.filename or folder} cannot be written: {os.strerror(error.errno)}") from None
 
 
-def _write(folder: Path, files: dict[str, bytes]) -> None:
-    """Files of a folder beside the page; those of an earlier report that are no longer made go away."""
+def _write(folder: Path, files: dict[str, bytes], before: set[str]) -> None:
+    """Files of a folder beside the page; those that the earlier report linked to and this one lacks go away."""
     if folder.is_symlink():
         raise InputError(f"{folder} is a link, and {folder.name} are written and deleted only below the results folder")
     if files:
@@ -58,7 +54,8 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         _replace(folder / name, content)
     for old in folder.glob("*") if folder.is_dir() else ():
-        if old.name not in files and _OURS[folder.name].fullmatch(old.name):
+        ours = f"{folder.name}/{old.name}" in before or (folder.name == "figures" and _OLD.fullmatch(old.name))
+        if ours and old.name not in files:
             old.unlink()
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.figures import palette
-from implicitbias.figures.axes import MAX_PANELS, Axis, Roles, axis_of, combined, full_batches, roles, slim
+from implicitbias.figures.axes import Axis, Roles, axis_of, combined, full_batches, roles, slim
 from implicitbias.figures.facets import (
     MOST_SCATTERED,
     Facets,
@@ -289,7 +289,11 @@ def _ways(rows, measures, clock, looks, name, title, caption) -> list[Figure]:
 
 
 def _in_method(ends: pd.DataFrame, axis: Axis) -> bool:
-    return axis.name in ends and axis.name not in ("batch", "order", "data", "n", "d") and not axis.name.startswith("data.")
+    return (
+        axis.name in ends
+        and axis.name not in ("batch", "order", "data", "n", "d")
+        and not axis.name.startswith("data.")
+    )
 
 
 def _clock_words(clock: str, rows: pd.DataFrame) -> str:
@@ -312,6 +316,3 @@ def distinct(figures: list[Figure], drawn: set) -> list[Figure]:
 
 def _content(panel: Panel) -> tuple:
     return panel.ylabel, panel.xlabel, tuple((s.colour, s.x.tobytes(), s.y.tobytes()) for s in panel.series)
-
-
-__all__ = ["COLUMNS", "MAX_FIGURES", "MAX_PANELS", "chosen", "distinct"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from implicitbias.figures.table import label_runs
 from implicitbias.report import tables
 from implicitbias.study.stored import judge, stored_study
 
@@ -95,9 +96,7 @@ def _read(folder) -> tuple[dict, pd.DataFrame]:
     raw = store.table("runs").to_pandas()
     outcomes = judge(study, store, raw) if study.claim else []
     claims = {(v.claim.says, v.claim.measure, repr(sorted(v.claim.where.items()))): v.outcome for v in outcomes}
-    results = tables.results(tables.label_runs(raw))
+    results = tables.results(label_runs(raw))
     for name in tables.LINE[:-1]:
         results[name] = results[name].astype(str)
     return claims, results.set_index(tables.LINE)
-
-

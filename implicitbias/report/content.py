@@ -99,11 +99,16 @@ class Content:
     def files(self) -> dict[str, bytes]:
         """The tables as CSV files."""
         frames = self.frames() | {f"claim_{k}": rows for k, rows in enumerate(self.of_claims, start=1) if len(rows)}
-        return {f"{name}.csv": frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()}
+        return {
+            f"{name}.csv": frame.to_csv(index=False, lineterminator="\n").encode() for name, frame in frames.items()
+        }
 
 
 def content(study: Study, store: Store, *, pictures: bool = True) -> Content:
-    """The content of a report; without `pictures` its figures are not drawn. Errors: ``InputError`` if a claim or figure names an unknown column."""
+    """The content of a report; without `pictures` its figures are not drawn.
+
+    Errors: ``InputError`` if a claim or figure names an unknown column.
+    """
     raw = store.table("runs").to_pandas()
     outcomes = judge(study, store, raw) if study.claim else []
     runs = label_runs(raw)
@@ -112,7 +117,9 @@ def content(study: Study, store: Store, *, pictures: bool = True) -> Content:
     room = max(0, MAX_FIGURES - len(asked))
     shown = [*asked, *rest[:room]]
     shown = _named_apart(shown)
-    made = [_picture(number, figure) if pictures else Picture(number, figure, b"") for number, figure in enumerate(shown, 1)]
+    made = [
+        _picture(number, figure) if pictures else Picture(number, figure, b"") for number, figure in enumerate(shown, 1)
+    ]
     return Content(study, store.text(), store.identity(), runs, outcomes, len(asked), made,
                    [figure.title for figure in rest[room:]], remarks)  # fmt: skip
 
@@ -132,10 +139,12 @@ def _named_apart(figures: list[Figure]) -> list[Figure]:
     return found
 
 
-def drawn(study: Study, store: Store, runs: pd.DataFrame, outcomes: list) -> tuple[list[Figure], list[Figure], list[str]]:
+def drawn(
+    study: Study, store: Store, runs: pd.DataFrame, outcomes: list
+) -> tuple[list[Figure], list[Figure], list[str]]:
     """The figures of claims and of the study's own, all figures, and what is said of those that cannot be drawn."""
-    from implicitbias.figures.check import along, figure_mistakes
     from implicitbias.figures.own import own
+    from implicitbias.study.figures import along, figure_mistakes
 
     wrong = figure_mistakes({f"figure.{position}": figure for position, figure in enumerate(study.figure)})
     if wrong:
@@ -168,7 +177,9 @@ def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:
     chosen = select(runs, claim.where)
     found = chosen[_OF_CLAIM].copy()
     if claim.against is not None:
-        found["slope"] = [verdict.fits[name].slope if name in verdict.fits else float("nan") for name in found["run_id"]]
+        found["slope"] = [
+            verdict.fits[name].slope if name in verdict.fits else float("nan") for name in found["run_id"]
+        ]
         column = "slope"
     elif claim.across:
         return found

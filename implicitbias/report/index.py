@@ -73,5 +73,3 @@ def _entry(place: Path) -> dict:
         "runs": runs[1].decode() if runs else "",
         "picture": picture[1].decode() if picture else "",
     }
-
-

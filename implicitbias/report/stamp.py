@@ -3,11 +3,12 @@
 import functools
 import hashlib
 import re
+from html import unescape
 from importlib.metadata import version
 from pathlib import Path
 
 _STAMP = re.compile(rb'<meta name="made-from" content="([0-9a-f]+)">')
-_LINKS = re.compile(rb'href="((?:figures|tables)/[^"#]+)"')
+_LINKS = re.compile(rb'href="((?:figures|tables)/[^"/#]+)"')
 HEAD = 4096  # bytes of a page that have its stamp
 CHUNK = 1 << 20
 
@@ -35,14 +36,23 @@ def _code() -> str:
     return f"{digest.hexdigest()} {version('matplotlib')} {version('pandas')}"
 
 
+def linked(folder) -> set[str]:
+    """The files beside a page that it links to: figures/NAME and tables/NAME."""
+    try:
+        page = (Path(folder) / "report.html").read_bytes()
+    except OSError:
+        return set()
+    return {unescape(link.decode()) for link in _LINKS.findall(page)}
+
+
 def is_current(folder) -> bool:
     """Whether the page of a folder, and every file that it links to, is what `write_report` would write."""
     folder = Path(folder)
     try:
-        page = (folder / "report.html").read_bytes()
-        found = _STAMP.search(page[:HEAD])
+        with (folder / "report.html").open("rb") as page:
+            found = _STAMP.search(page.read(HEAD))
         if found is None or found[1].decode() != stamp(folder):
             return False
     except OSError:
         return False
-    return all((folder / link.decode()).is_file() for link in set(_LINKS.findall(page)))
+    return all((folder / link).is_file() for link in linked(folder))

@@ -5,12 +5,14 @@ Runs that share geometry, order, method and batch (figures.table) differ in seed
 
 import pandas as pd
 
-from implicitbias.figures.table import label_runs, trajectories
+from implicitbias.figures.table import trajectories
 from implicitbias.store.schema import RIVALS
 
 LINE = ["geometry", "order", "method", "batch"]
 FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "inc_cos_limit", "log_loss"]
 NORMS = ["l1", "l2", "linf"]
+
+
 def results(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a line with runs that ended ok: their number, that of all, <measure>_mean and <measure>_std at the end."""
     runs = trajectories(runs)
@@ -27,8 +29,8 @@ def predicted(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a line and way of predicting its limit: how many, their rules, mean gap, mean and least cosine of the increment to
-    them, and to what the limit would be in each other order (NaN for the own)."""
+    """A row a line and way of predicting its limit: how many, their rules, mean gap, mean and least cosine of the
+    increment to them, and to what the limit would be in each other order (NaN for the own)."""
     groups = predicted(runs).groupby([*LINE, "limit_method"], sort=False)
     found = groups.agg(
         count=("run_id", "size"),
@@ -78,6 +80,3 @@ def failures(runs: pd.DataFrame) -> pd.DataFrame:
     methods = groups["method"].nunique()
     found["methods"] = groups["method"].first().where(methods == 1, methods.astype(str) + " settings")
     return found.reset_index()
-
-
-__all__ = ["FINAL", "LINE", "failures", "label_runs", "predictions", "readings", "results", "separators"]

@@ -7,8 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
-from implicitbias.figures.check import figure_mistakes
 from implicitbias.study.expand import RunSpec, expand_tables
+from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.mistakes import Planned, claim_mistakes
 from implicitbias.study.spec import Claim, Figure, Grid, Study, parse_study, read_content
 

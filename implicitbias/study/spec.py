@@ -12,8 +12,8 @@
     [[claim]]                says, source, measure, where, and at_least / at_most / equal + within; `over`, `across`
                              and `limit` as in study.claims; against, law, octaves, above for a rate, as in study.fits
                              and study.rates
-    [[figure]]               title, y (a measure or several), x, hue, col, row (columns), where, mark (point, line, scatter
-                             or heat), xscale, yscale: a figure of the report, as in figures.plot
+    [[figure]]               a figure of the report, as in figures.plot: title, y (a measure or several), x, hue, col,
+                             row (columns), where, mark (point, line, scatter or heat), xscale, yscale
 
 Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
 table advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
