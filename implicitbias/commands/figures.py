@@ -52,10 +52,10 @@ def plot(folder: Folder, roles: Roles = None, where: Where = None, out: Out = No
     if mistakes or wrong:
         raise InputError([*mistakes, *wrong])
     composed = compose(folder, figure)
+    drawn = draw(composed, width)
     note = untold(figure, tables(folder, figure)[0])
     if note:
         print(f"note: {note}", file=sys.stderr)
-    drawn = draw(composed, width)
     path = out if out is not None else folder / "figures" / f"{composed.name}.pdf"
     if out is None:
         path.parent.mkdir(exist_ok=True)

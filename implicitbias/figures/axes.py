@@ -39,12 +39,14 @@ class Axis:
         """A level by itself, as a tick or in a legend whose title is the axis."""
         if isinstance(level, (int, float)) and not isinstance(level, bool):
             return power(round(math.log10(level))) if level > 0 and self._powers else number(level)
+        if isinstance(level, tuple) and self.ordered:  # the entries that differ
+            return short([x for x, *column in zip(level, *self.levels) if len(set(column)) > 1]).strip("[]")
         return "–" if level is None else short(level)
 
     @functools.cached_property
     def _powers(self) -> bool:
         """Whether the levels are powers of ten of which some are written so: then all are."""
-        logs = [math.log10(x) for x in self.levels if self.ordered and math.isfinite(x) and x > 0]
+        logs = [math.log10(x) for x in self.levels if self.ordered and x > 0 and math.isfinite(x)]
         return any(not -3 <= x < 4 for x in logs) and all(abs(x - round(x)) < 1e-9 for x in logs)
 
     def words(self, level) -> str:
@@ -58,7 +60,7 @@ class Axis:
 
     def places(self) -> dict:
         """Where the levels are on an axis: on a logarithmic one where they are so spread; "full" and 0 at its ends."""
-        if not self.ordered or self.name in ("seed", "data_seed"):
+        if not self.ordered or self.name in ("seed", "data_seed") or isinstance(self.levels[0], tuple):
             return {level: float(i) for i, level in enumerate(self.levels)}
         finite = [float(level) for level in self.levels if math.isfinite(level)]
         positive = [level for level in finite if level > 0]
@@ -88,8 +90,14 @@ def axis_of(frame: pd.DataFrame, name: str) -> Axis:
     if name == "order" and (column != FULL).any():
         column = column[column != FULL]
     levels = list(dict.fromkeys(column.dropna().tolist()))
-    ordered = bool(levels) and all(isinstance(x, (int, float)) and not isinstance(x, bool) for x in levels)
+    ordered = bool(levels) and all(_is_number(x) for x in levels)
+    if levels and all(isinstance(x, tuple) and all(map(_is_number, x)) for x in levels):
+        ordered = len({len(x) for x in levels}) == 1  # vectors of one length, by their first entry that differs
     return Axis(name, tuple(sorted(levels)) if ordered else tuple(levels), ordered)
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def full_batches(frame: pd.DataFrame) -> pd.DataFrame:

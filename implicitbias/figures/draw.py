@@ -19,7 +19,7 @@ WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
 ALONE = 4.8  # of one panel, which would be too flat on a whole page
 KINDS = ("pdf", "svg", "png")
 DPI = 200
-_LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.48, 0.14, 0.7, 0.06, 0.4, 0.145, 0.0635
+_LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.48, 0.14, 0.64, 0.06, 0.4, 0.145, 0.0635
 _HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
 _HEIGHT = 1.75
 _LEGEND = 0.33  # inches of an entry besides its words
@@ -97,7 +97,7 @@ def draw(figure: Figure, width: str = "page"):
     room = int(_HEIGHTS.get(columns, _HEIGHT) / 0.06)
     lines = max(len(textwrap.wrap(panel.ylabel, room)) for panel in figure.panels)
     left = _LEFT + 0.13 * lines if not any(panel.heat for panel in figure.panels) else 0.95
-    gap = _GAP if shared else _LABELLED
+    gap = _GAP if shared else _LABELLED + 0.13 * (lines - 1)
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
     titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]

@@ -19,13 +19,14 @@ from implicitbias.figures import palette
 from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, combined
 from implicitbias.figures.parts import TICK, Figure, Heat, Key, Panel, Series
 from implicitbias.figures.table import FULL, values
-from implicitbias.figures.words import label, method
+from implicitbias.figures.words import label, method, number
 
 MOST_POINTS = 60  # of a line a few inches long
 MOST_SCATTERED = 2000
 CATEGORIES = ("order", "data", "geometry", "limit_method", "measure", "loss", "remainder", "status")
 SAME = 0.012  # of the height of a panel: lines nearer than that cannot be told apart
 NOTHING = 1e-5  # degrees
+STILL = 1e-3  # of a cosine or margin: less than that is no movement
 NEAR = 0.02  # 1 - cosine or ratio, by which most runs are so near to 1 that the gap says more
 LEAST_GAP = 1e-12  # below is rounding
 LEAST_ANGLE = 1e-6  # degrees: the cosine is 1 to its last digit
@@ -104,6 +105,8 @@ def view(measure: str, frame: pd.DataFrame, scale: str | None = None) -> View:
         scale = "log"
     if kind == "angle" or measure.startswith("1 - "):
         return View(measure, scale or "log", label(measure), LEAST_ANGLE if kind == "angle" else LEAST_GAP)
+    if measure == "-log_loss":  # the loss at the start may be above 1
+        return View(measure, scale or "log", label(measure))
     wide = len(found) and found.min() > 0 and found.max() > 30.0 * found.min()
     return View(measure, scale or ("log" if wide else "linear"), label(measure))
 
@@ -268,7 +271,10 @@ def assemble(of: Facets, name: str, title: str, caption: str) -> list[Figure]:
     if not rows[0]:
         return []
     rows, merged = _merged(rows)
-    notes += merged
+    rows, still = _moving(rows)
+    notes += [*merged, *still]
+    if not rows:
+        return []
     if len(rows[0]) > MAX_PANELS:
         chosen = np.unique(np.linspace(0, len(rows[0]) - 1, MAX_PANELS).round().astype(int))
         notes.append(f"{MAX_PANELS} of {len(rows[0])} panels are drawn, evenly spaced.")
@@ -327,6 +333,24 @@ def _merged(rows: list[list[Panel]]) -> tuple[list[list[Panel]], list[str]]:
         [row[group[0]] and replace(row[group[0]], title=text) for group, text in zip(groups, titles)] for row in rows
     ]
     return found, notes
+
+
+def _moving(rows: list[list[Panel]]) -> tuple[list[list[Panel]], list[str]]:
+    """Without the measures that are the same everywhere, which a sentence says as well."""
+    kept, notes = [], []
+    for row in rows:
+        y = np.concatenate([s.y for panel in row if panel for s in panel.series if s.marker != TICK] or [np.zeros(1)])
+        log = row[0] is not None and row[0].yscale == "log"
+        same = y.max() <= 1.05 * y.min() if log else np.ptp(y) < STILL
+        if same and not any(panel and panel.series and panel.series[0].low is None for panel in row):
+            words = row[0].ylabel if row[0] else ""
+            below = log and row[0].floor and y.max() <= row[0].floor
+            notes.append(
+                f"Not drawn: {words} is {'at most ' * bool(below)}{number(float(f'{y.mean():.3g}'))} throughout."
+            )
+        else:
+            kept.append(row)
+    return kept, notes
 
 
 def _alike(a: Panel | None, b: Panel | None, row: list[Panel]) -> bool:

@@ -5,6 +5,7 @@ import math
 import re
 
 FONT = "DejaVu Sans"
+LONGEST = 42  # letters of a formula in words; a longer one is told by its columns
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NORMS = {"l1": "ℓ₁", "l2": "ℓ₂", "linf": "ℓ∞"}
 _AXES = {
@@ -48,7 +49,8 @@ def label(name: str) -> str:
         return f"margin gap 1 - {label(name[4:]).removeprefix('margin ')}"
     first, minus, second = name.partition(" - ")
     if minus:
-        return f"{first if re.match('[0-9]', first) else label(first)} - {label(second)}"
+        words = f"{first if re.match('[0-9]', first) else label(first)} - {label(second)}"
+        return words if len(words) <= LONGEST else name
     if name in _AXES:
         return _AXES[name]
     if name.startswith("data."):

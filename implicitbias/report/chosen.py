@@ -30,6 +30,7 @@ from implicitbias.figures.words import slug
 MAX_FIGURES = 12
 MAX_SHEETS = 4  # figures of one kind
 MAX_ENDS, MAX_WAYS = 6, 2
+FEWEST = 4  # different predictions to compare with
 ENOUGH = 0.25  # of the trajectories have a prediction, or it is not what the study is about
 CURVES = ["angle_l2", "angle_linf", "log_loss"]
 COLUMNS = ["run_id", "step", "sum_lr", *CURVES]
@@ -162,7 +163,7 @@ def predictions(runs: pd.DataFrame, single: pd.DataFrame, looks: palette.Looks) 
     blank = pd.Series("", rows.index)
     both = []
     for norm in ("l2", "linf"):
-        if rows[f"limit_cos_{norm}"].max() - rows[f"limit_cos_{norm}"].min() < 1e-3:
+        if rows[f"limit_cos_{norm}"].round(3).nunique() < FEWEST:
             continue
         of = Facets(rows, [f"inc_cos_{norm}"], f"limit_cos_{norm}", hue, blank, [""], scatter=True, yscale="linear")
         panel = panels(of)[0][0]
@@ -252,7 +253,7 @@ def _ways(rows, measures, clock, looks, name, title, caption) -> list[Figure]:
     methods = ends["method"].nunique()
     by = [role.x] if role.x is not None and role.x.ordered and len(role.x) > 1 else []
     method = [Axis("method", tuple(dict.fromkeys(ends["method"])), False)] if methods > 1 else []
-    if by and by[0].name not in ("batch", "order") and not role.col and methods <= 7 and _in_method(ends, by[0]):
+    if by and _in_method(ends, by[0]):
         method = role.hue
     if not by:
         by, method = method, []

@@ -78,13 +78,11 @@ def _packed(found: list, together: dict[int, list[int]]) -> list[Figure]:
             if item[0][0] == kind:
                 groups.setdefault(item[0], []).append(item)
         sheets: list[list] = []
-        for group in groups.values():
-            for start in range(0, len(group), MAX_PANELS):
-                piece = group[start : start + MAX_PANELS]
-                if sheets and _fits(sheets[-1] + piece):
-                    sheets[-1] += piece
-                else:
-                    sheets.append(list(piece))
+        for item in (item for group in groups.values() for item in group):
+            if sheets and _fits([*sheets[-1], item]):
+                sheets[-1].append(item)
+            else:
+                sheets.append([item])
         for sheet in sheets:
             numbers = sorted(n for _, first, *_ in sheet for n in together.get(first, [first]))
             keys = {key: None for *_, part in sheet for key in part}
@@ -220,9 +218,10 @@ def _hue(rows: pd.DataFrame, x: Axis, looks: palette.Looks) -> Hue:
     names = tuple(dict.fromkeys(rows["method"]))
     if x.name != "method" and len(names) > 1 and (rows.groupby(x.name)["method"].nunique() == 1).all():
         return hue_of(rows, [], looks)  # x is what the methods differ in
-    if len(names) > 7:
-        rows = rows.assign(method=rows["optimizer"])
-        looks, names = palette.methods(rows), tuple(dict.fromkeys(rows["method"]))
+    if len(names) > MAX_HUES:
+        kinds = dict.fromkeys(rows["optimizer_kind"])
+        plain = palette.family(str(next(iter(kinds)))) if len(kinds) == 1 else "#555555"
+        return Hue(pd.Series("", rows.index), [""], {"": plain}, {"": "o"}, {"": ""})
     found = hue_of(rows, [Axis("method", names, False)] if len(names) > 1 else [], looks)
     return replace(found, text=dict.fromkeys(found.text, "")) if x.name == "method" else found
 

@@ -72,18 +72,18 @@ def compare_studies(first, second) -> Comparison:
     both = results_a.join(results_b, how="inner", lsuffix="|a", rsuffix="|b")
     rows, cells = [], 0
     for measure in tables.FINAL:
-        a, b = both[f"{measure}_mean|a"], both[f"{measure}_mean|b"]
+        a, b = (both[f"{measure}_mean|{k}"].to_numpy(float) for k in "ab")
         known = np.isfinite(a) & np.isfinite(b)
         cells += int(known.sum())
-        variance = sum((both[f"{measure}_std|{k}"].fillna(0.0) ** 2) / both[f"ok|{k}"].clip(lower=1) for k in "ab")
-        error, size = np.sqrt(variance), np.maximum(a.abs(), b.abs())
-        away = (b - a).abs()
-        moved = known & (away > SIGMAS * error) & (away > ROUNDING * size)
-        for place in both.index[moved]:
-            spread = error[place]
+        spread = [both[f"{measure}_std|{k}"].fillna(0.0).to_numpy(float) for k in "ab"]
+        counts = [both[f"ok|{k}"].clip(lower=1).to_numpy(float) for k in "ab"]
+        error = np.sqrt(sum(sd**2 / count for sd, count in zip(spread, counts)))
+        away = np.abs(b - a)
+        moved = known & (away > SIGMAS * error) & (away > ROUNDING * np.maximum(np.abs(a), np.abs(b)))
+        for k in np.flatnonzero(moved):
             rows.append(
-                {**dict(zip(tables.LINE, place)), "measure": measure, "a": a[place], "b": b[place],
-                 "errors": away[place] / spread if spread > 0 else np.nan}
+                {**dict(zip(tables.LINE, both.index[k])), "measure": measure, "a": a[k], "b": b[k],
+                 "errors": away[k] / error[k] if error[k] > 0 else np.nan}
             )  # fmt: skip
     moved = pd.DataFrame(rows, columns=[*tables.LINE, "measure", "a", "b", "errors"])
     moved = moved.sort_values("errors", ascending=False, kind="stable", na_position="last", ignore_index=True)

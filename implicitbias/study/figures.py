@@ -1,5 +1,7 @@
 """What is wrong with the figures that a study asks for, before anything is run or drawn."""
 
+import difflib
+
 from implicitbias.errors import one_of
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.formula import columns
@@ -9,6 +11,7 @@ CLOCKS = ("step", "sum_lr", "epoch", "lr")
 MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack
 PARAMETER = "data."
 _NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
+_MEASURED = [name for name in _NUMERIC if name in CURVES.names or "_l" in name or name.startswith("inc_")]
 _SCALARS = [field.name for field in RUNS if not str(field.type).startswith("list")]
 
 
@@ -34,11 +37,13 @@ def figure_mistakes(figures: dict[str, Figure], sep: str = ".") -> list[str]:
         for role in ("x", "hue", "col", "row"):
             name = getattr(figure, role)
             known = [*_SCALARS, *MADE]
+            levels = [name for name in known if name not in _MEASURED]  # what is told where nothing is near
             if role == "x" and name is not None and columns(name) and set(columns(name)) <= set(_NUMERIC):
                 if along(figure) and not set(columns(name)) <= set(CURVES.names):
                     mistakes.append(f"{place}x: {name!r} does not vary along a run, which a line needs")
             elif name is not None and name not in known and not name.startswith(PARAMETER):
-                mistakes.append(f"{place}{role}: {one_of(name, 'column', known)}")
+                near = difflib.get_close_matches(name, known, n=1)
+                mistakes.append(f"{place}{role}: {one_of(name, 'column', known if near else levels)}")
         for name in figure.where:
             if name not in [*_SCALARS, *MADE] and not name.startswith(PARAMETER):
                 mistakes.append(f"{place}where: {one_of(name, 'column', _SCALARS)}")
