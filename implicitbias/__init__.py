@@ -33,6 +33,7 @@ _PUBLIC = {
     "load_runs": "implicitbias.store",
     "load_curves": "implicitbias.store",
     "columns": "implicitbias.store.schema",
+    "plot": "implicitbias.figures.plot",
 }
 
 __all__ = sorted(_PUBLIC)

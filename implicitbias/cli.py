@@ -1,4 +1,4 @@
-"""`implicitbias run | collect | status | check | report | reproduce | list | show | margins | predict`."""
+"""`implicitbias run | collect | status | check | reproduce | list | show | margins | predict`, and `commands`."""
 
 import errno
 import os
@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from implicitbias import __version__, exits
+from implicitbias.commands import documents, figures
 
 app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
@@ -34,6 +35,7 @@ Extend = Annotated[bool, typer.Option("--extend", help="The study has changed: c
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Remove the tables in the folder and start afresh.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Repeat runs that other code or libraries have made.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, from a small sample; write nothing.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report; `implicitbias report DIR` does.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
 DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table of text, NPZ, Parquet or LIBSVM.")]
 Label = Annotated[
@@ -129,6 +131,7 @@ def run(
     overwrite: Overwrite = False,
     refresh: Refresh = False,
     dry_run: DryRun = False,
+    no_report: NoReport = False,
 ) -> None:
     """Run a study; print its table and verdicts and write its report. Runs already in the folder are not repeated. Exit
     code 1 if no run of it ended ok."""
@@ -149,16 +152,18 @@ def run(
                     study, folder, jobs=jobs, settings=set_ or [], backend=backend, scheduler=scheduler, shard=shard,
                     retry=retry, mode=mode, refresh=refresh, progress=progress, notice=_warn,
                 )  # fmt: skip
-                if not shard:
+                page = ""
+                if not shard and not no_report:
                     progress("writing the report", 0, 0)
-                    page = _write_report(folder)
+                    page = documents.write(folder)
             if shard:
                 terminal.print_shard(summary, shard)
             else:
                 runs = _print_study(folder)
                 terminal.print_summary(summary, runs)
                 terminal.print_stale(runs)
-                print(f"report: {page}")
+                if page:
+                    print(page)
                 if not (runs["status"] == "ok").any():
                     raise typer.Exit(1)
         except KeyboardInterrupt as error:
@@ -181,11 +186,11 @@ def collect(
         from implicitbias.sweep.collect import collect as merge
 
         collected = merge(folders, out, notice=_warn)
-        page = _write_report(collected.folder)
+        page = documents.write(collected.folder)
         runs = _print_study(collected.folder)
         terminal.print_collected(collected)
         terminal.print_stale(runs)
-        print(f"report: {page}")
+        print(page)
     if collected.missing:
         raise typer.Exit(exits.NO)
 
@@ -214,12 +219,6 @@ def _warn(sentence: str) -> None:
     print(f"warning: {one_line(sentence)}", file=sys.stderr)
 
 
-def _write_report(folder: Path):
-    from implicitbias.report import write_report
-
-    return write_report(folder)
-
-
 def _print_study(folder: Path):
     """Print table and verdicts of a results folder; return its runs."""
     from implicitbias import terminal
@@ -227,7 +226,7 @@ def _print_study(folder: Path):
     from implicitbias.study.stored import judge, stored_study
 
     stored, store = stored_study(folder)
-    runs = store.table("runs").to_pandas()
+    runs = store.runs()
     terminal.print_readings(readings(runs))
     terminal.print_results(runs)
     terminal.print_verdicts(judge(stored, store, runs))
@@ -260,18 +259,14 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
         stored, store = stored_study(place)
     else:
         stored, store = read_study(place)[0], Store.open(out or _default_out(place))
-    found = judge(stored, store, store.table("runs").to_pandas())
+    found = judge(stored, store, store.runs())
     terminal.print_verdicts(found)
     if any(verdict.outcome == "fails" for verdict in found):
         raise typer.Exit(exits.NO)
 
 
-@app.command()
-def report(folder: Folder) -> None:
-    """Write DIR/report.html again from the tables of a results folder."""
-    from implicitbias.report import write_report
-
-    print(f"report: {write_report(folder)}")
+for _command in (documents.report, figures.plot, documents.export, documents.compare):
+    app.command()(_command)
 
 
 @app.command()

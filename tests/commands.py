@@ -20,12 +20,14 @@ says = "It goes [somewhere]"
 source = "arXiv:0000.00000"
 measure = "cos_l2"
 at_least = 0.1
+limit = false
 [[claim]]
 says = "It is a miracle"
 source = "nobody"
 measure = "residual"
 where = { batch = 2 }
 at_least = 0.1
+limit = false
 """
 
 

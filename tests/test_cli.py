@@ -19,6 +19,7 @@ says = "It is there already"
 source = "nobody"
 measure = "cos_l2"
 at_least = 1
+limit = false
 """
 
 
@@ -39,7 +40,7 @@ def test_the_whole_way_in_a_process_of_its_own(study, tmp_path):
     assert "undecided It is a miracle (nobody) residual >= 0.1 (4 runs; none of the 4 runs has the measure)" in said
     assert "8 runs: 8 ok; 8 computed now, 0 kept" in said
     assert "on 2 worker(s)" in said and "million updates per kernel second" in said
-    assert said.endswith(f"report: {Path('out', 'report.html')}")
+    assert f"report: {Path('out', 'report.html')} (" in said
     assert "gaussian" in (tmp_path / "out" / "report.html").read_text()
     assert not list((tmp_path / "out").rglob(".*"))
 
@@ -89,7 +90,7 @@ def test_shards_are_collected(study, call, no_report):
     assert "4 of 8 runs in results/tiny 4 runs are missing: run their shards, or the study itself" in squeezed(out)
     assert call("run", study, "--jobs", 1, "--shard", "2/2")[0] == 0
     code, out, _ = call("collect", "results/tiny")
-    assert code == 0 and "8 of 8 runs in results/tiny report: results/tiny/report.html" in squeezed(out)
+    assert code == 0 and "8 of 8 runs in results/tiny report: results/tiny/report.html (" in squeezed(out)
     refused(call("run", study, "--shard", "3/2"), "a shard is i/n with i from 1 to n, such as 1/8, not '3/2'")
 
 
@@ -121,7 +122,8 @@ def test_check_says_every_verdict(results, call, study):
 
 
 def test_report_is_written_again(results, call):
-    assert call("report", results)[:2] == (0, f"report: {results / 'report.html'}\n")
+    code, out, _ = call("report", results)
+    assert code == 0 and out.startswith(f"report: {results / 'report.html'} (")
 
 
 def test_list_names_studies_families_and_optimizers(study, call, tmp_path):

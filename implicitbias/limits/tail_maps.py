@@ -25,7 +25,6 @@ from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
-from scipy.signal import lfilter
 
 FEW = 64  # blocks, up to which a product with powers of beta is faster than the recursion
 
@@ -145,6 +144,8 @@ def around(beta: float, x: np.ndarray) -> np.ndarray:
         return _circulant(float(beta), m) @ x
     last = (float(beta) ** np.arange(m - 1, -1, -1))[:, None] * x
     start = beta * last.sum(axis=0, keepdims=True)
+    from scipy.signal import lfilter  # takes as long to import as all the rest
+
     return lfilter([1.0 - float(beta) ** m], [1.0, -beta], x, axis=0, zi=start)[0]
 
 

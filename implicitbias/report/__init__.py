@@ -5,36 +5,39 @@ import re
 from pathlib import Path
 
 from implicitbias.errors import FULL, InputError, NotWritten
-from implicitbias.store.files import replacing
 
-_OURS = re.compile(r"figure-\d+[a-z]?\.(svg|png)")
+_OLD = re.compile(r"figure-\d+[a-z]?\.(svg|png)")  # what reports wrote that do not link to their files
 
 
-def write_report(folder) -> Path:
-    """Write DIR/report.html, and its figures also as DIR/figures/*.svg or *.png.
+def write_report(folder, *, anew: bool = True) -> Path:
+    """Write DIR/report.html, its figures also as DIR/figures/*.svg, and its tables as DIR/tables/*.csv.
 
     The page needs no network, no JavaScript and no other file. The same tables give the same bytes. It may be written
     while the study runs: it then says how many runs are there.
 
-    Arguments: folder, the directory given to `run_study` as out
+    Arguments
+        folder  the directory given to `run_study` as out
+        anew    whether a page that is made from these tables already, by this code, is made again
+
     Returns the path of the page.
-    Errors: ``InputError`` if the folder holds no results of a study, or a claim names an unknown measure.
+    Errors: ``InputError`` if the folder holds no results of a study, or a claim or figure names an unknown column.
     """
-    from implicitbias.report.figures import COLUMNS, figures, shown_runs
+    from implicitbias.report.stamp import is_current, linked, stamp
+
+    if not anew and is_current(folder):
+        return Path(folder) / "report.html"
+    mark, before = stamp(folder), linked(folder)
+    from implicitbias.report.content import content
     from implicitbias.report.page import render
-    from implicitbias.report.tables import label_runs
-    from implicitbias.study.stored import curve_columns, judge, stored_study
+    from implicitbias.study.stored import stored_study
 
     study, store = stored_study(folder)
-    runs = store.table("runs").to_pandas()
-    outcomes = judge(study, store, runs) if study.claim else []
-    labelled = label_runs(runs)
-    # The snapshots of 100000 runs would be some GB.
-    columns = list(dict.fromkeys([*COLUMNS, *curve_columns(study)]))
-    drawn = figures(labelled, store.table("curves", columns, ids=shown_runs(labelled, outcomes)), outcomes)
-    page = render(study, store.text(), store.identity(), labelled, outcomes, drawn)
+    found = content(study, store)
+    page = render(found, mark)
     try:
-        _write_figures(store.folder / "figures", drawn)
+        files = {figure.file: figure.image for figure in found.figures}
+        _write(store.folder / "figures", files, before)
+        _write(store.folder / "tables", found.files(), before)
         return _replace(store.folder / "report.html", page.encode())
     except OSError as error:
         if error.errno in FULL:
@@ -42,22 +45,24 @@ def write_report(folder) -> Path:
         raise InputError(f"{error.filename or folder} cannot be written: {os.strerror(error.errno)}") from None
 
 
-def _write_figures(folder: Path, drawn: list) -> None:
-    """The figures as files; those of an earlier report that are no longer drawn go away."""
+def _write(folder: Path, files: dict[str, bytes], before: set[str]) -> None:
+    """Files of a folder beside the page; those that the earlier report linked to and this one lacks go away."""
     if folder.is_symlink():
-        raise InputError(f"{folder} is a link, and figures are written and deleted only below the results folder")
-    names = {figure.file for figure in drawn}
-    if names:
+        raise InputError(f"{folder} is a link, and {folder.name} are written and deleted only below the results folder")
+    if files:
         folder.mkdir(exist_ok=True)
-    for figure in drawn:
-        _replace(folder / figure.file, figure.picture.image)
-    for old in folder.glob("figure-*") if folder.is_dir() else ():
-        if old.name not in names and _OURS.fullmatch(old.name):
+    for name, content in files.items():
+        _replace(folder / name, content)
+    for old in folder.glob("*") if folder.is_dir() else ():
+        ours = f"{folder.name}/{old.name}" in before or (folder.name == "figures" and _OLD.fullmatch(old.name))
+        if ours and old.name not in files:
             old.unlink()
 
 
 def _replace(path: Path, content: bytes) -> Path:
     """Write a file whole or not at all."""
+    from implicitbias.store.files import replacing  # with the tables comes all the rest
+
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return path

@@ -2,61 +2,66 @@
 
 import base64
 import math
+import re
 from functools import cache
 from importlib.resources import files
 
 import pandas as pd
 
-from implicitbias.report import rates, tables
+from implicitbias.figures.draw import WIDTHS
+from implicitbias.figures.words import norms
+from implicitbias.report import tables
+from implicitbias.report.content import Content
 from implicitbias.store.schema import RIVALS
 
 MAX_ROWS = 120
+MAX_OF_CLAIM = 12  # runs of a claim on the page; its CSV file has all
 MAX_FAILURES = 30
 MAX_MESSAGE = 300
-_DECIMALS = {"log_loss": 1, "inc_cos_limit": 6}
-_MEANS = ("inc_cos_limit",)  # shown without a deviation, to leave room; the table of predictions has the least
+OPEN = 2  # figures by what varies that are not folded
+WIDE = 880  # pixels of a figure on a wide page
+_DECIMALS = {"log_loss": 1}
 _OUTCOMES = ("holds", "fails", "undecided")
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?)|(\d{4}\.\d{5})")
 
 
-def render(study, text: str, identity: dict, runs: pd.DataFrame, outcomes: list, figures: list) -> str:
-    """The page as HTML.
-
-    Arguments
-        study     the study: title, question, sources
-        text      its TOML text
-        identity  what the results folder says it holds: number of runs, overrides
-        runs      the table of runs, as from `tables.label_runs`
-        outcomes  the verdicts on its claims
-        figures   as from `figures.figures`
-    """
-    rows = tables.results(runs)
-    failed = tables.failures(runs)
-    limits = tables.predictions(runs)
-    slopes = rates.table(runs, outcomes)
-    separators = tables.separators(runs)
+def render(content: Content, stamp: str) -> str:
+    """The page as HTML. Arguments: content, as from `content.content`; stamp, of what it is made from."""
+    runs, results, failed = content.runs, content.results, tables.failures(content.runs)
+    limits, slopes = content.predictions, content.slopes
     measures = [name for name in tables.FINAL if name != "inc_cos_limit" or len(limits)]
+    deciding = [_figure(item) for item in content.figures[: content.deciding]]
+    others = [_figure(item) for item in content.figures[content.deciding :]]
     return _template().render(
-        study=study,
-        summary=_summary(runs, identity, outcomes),
-        verdicts=[_verdict(outcome) for outcome in outcomes],
-        slopes=slopes[:MAX_ROWS],
+        study=content.study,
+        stamp=stamp,
+        sources=[linked(source) for source in content.study.sources],
+        summary=_summary(runs, content.identity, content.outcomes),
+        verdicts=[_verdict(number, outcome, content) for number, outcome in enumerate(content.outcomes, start=1)],
+        deciding=deciding,
+        shown=others[:OPEN],
+        folded=others[OPEN:],
+        left_out=content.left_out,
+        remarks=content.remarks,
+        slopes=slopes.head(MAX_ROWS).to_dict("records"),
         slopes_total=len(slopes),
-        figures=[{"item": figure, "source": _embedded(figure)} for figure in figures],
         measures=measures,
-        results=[_result(row, measures) for row in rows.head(MAX_ROWS).to_dict("records")],
-        results_total=len(rows),
+        results=_by_geometry([_result(row, measures) for row in results.head(MAX_ROWS).to_dict("records")]),
+        results_shown=min(len(results), MAX_ROWS),
+        results_total=len(results),
         rivals=RIVALS,
-        predictions=[_prediction(row) for row in limits.head(MAX_ROWS).to_dict("records")],
+        predictions=_by_geometry([_prediction(row) for row in limits.head(MAX_ROWS).to_dict("records")]),
+        predictions_shown=min(len(limits), MAX_ROWS),
         predictions_total=len(limits),
         failures=[{**row, "message": _cut(row["message"])} for row in failed.head(MAX_FAILURES).to_dict("records")],
         failures_total=len(failed),
         norms=tables.NORMS,
-        separators=[_separator(row) for row in separators.head(MAX_ROWS).to_dict("records")],
-        separators_total=len(separators),
+        separators=[_separator(row) for row in content.separators.head(MAX_ROWS).to_dict("records")],
+        separators_total=len(content.separators),
         readings=tables.readings(runs)[:MAX_ROWS],
         provenance={name: _distinct(runs, name) for name in ("version", "source", "libraries", "machine")},
-        settings=identity.get("settings", []),
-        toml=text,
+        settings=content.identity.get("settings", []),
+        toml=content.text,
     )
 
 
@@ -65,7 +70,34 @@ def _template():
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["norms"] = norms
     return environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
+
+
+def linked(text: str) -> list[tuple[str, str]]:
+    """A source in pieces, (words, address): identifiers of arXiv are links.
+
+    >>> linked("Soudry et al., arXiv:1710.10345, Thm 4")[1]
+    ('arXiv:1710.10345', 'https://arxiv.org/abs/1710.10345')
+    """
+    pieces, end = [], 0
+    for found in _ARXIV.finditer(text):
+        pieces.append((text[end : found.start()], ""))
+        pieces.append((found[0], f"https://arxiv.org/abs/{found[1] or found[2]}"))
+        end = found.end()
+    return [piece for piece in [*pieces, (text[end:], "")] if piece[0]]
+
+
+def _figure(item) -> dict:
+    return {
+        "number": item.number,
+        "title": item.figure.title,
+        "caption": item.figure.caption,
+        "file": item.file,
+        "claims": item.figure.claims,
+        "width": round(WIDE * item.width / WIDTHS["page"]),
+        "source": f"data:image/svg+xml;base64,{base64.b64encode(item.image).decode()}",
+    }
 
 
 def _summary(runs: pd.DataFrame, identity: dict, outcomes: list) -> list[str]:
@@ -101,18 +133,33 @@ def _count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _verdict(verdict) -> dict:
-    claim = verdict.claim
+def _verdict(number: int, verdict, content: Content) -> dict:
+    claim, rows = verdict.claim, content.of_claims[number - 1]
+    column = next((name for name in rows.columns[-1:] if rows[name].dtype.kind == "f"), None)
+    figure = next((item.number for item in content.figures if number in item.figure.claims), None)
     return {
+        "number": number,
         "outcome": verdict.outcome,
         "says": claim.says,
-        "source": claim.source,
+        "source": linked(claim.source),
         "where": ", ".join(f"{name} = {_where(value)}" for name, value in claim.where.items()),
         "expected": verdict.expected,
         "value": "–" if math.isnan(verdict.value) else f"{verdict.value:.6g}",
         "runs": f"{verdict.runs:,}",
         "detail": verdict.detail,
-    }
+        "figure": figure,
+        "column": column or "",
+        "rows": [
+            [row["run_id"], row["status"], row["geometry"], _text(row["data_seed"]), row["method"], row["order"],
+             _text(row["batch"]), f"{row[column]:.6g}" if column and math.isfinite(row[column]) else "–"]
+            for row in rows.head(MAX_OF_CLAIM).to_dict("records")
+        ],
+        "rows_total": len(rows),
+    }  # fmt: skip
+
+
+def _text(value) -> str:
+    return "–" if pd.isna(value) else f"{value:g}"
 
 
 def _where(value) -> str:
@@ -121,24 +168,44 @@ def _where(value) -> str:
     return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
+def _by_geometry(rows: list[dict]) -> list[tuple[str, list[dict]]]:
+    """Consecutive rows of one data set."""
+    found: dict[str, list[dict]] = {}
+    for row in rows:
+        found.setdefault(row["geometry"], []).append(row)
+    return list(found.items())
+
+
 def _result(row: dict, measures: list[str]) -> dict:
     ok, total = row["ok"], row["all"]
-    spreads = {name: math.nan if name in _MEANS else row[f"{name}_std"] for name in measures}
-    cells = [_spread(row[f"{name}_mean"], sd, _DECIMALS.get(name, 4)) for name, sd in spreads.items()]
+    cells = [spread(row[f"{name}_mean"], row[f"{name}_std"], name) for name in measures]
     names = {name: row[name] for name in tables.LINE}
     return {**names, "runs": f"{ok}" if ok == total else f"{ok} of {total}", "cells": cells}
 
 
-def _spread(mean: float, sd: float, decimals: int) -> str:
-    """Mean ± standard deviation; the mean alone where one run has no deviation; a dash where there is none."""
+def spread(mean: float, sd: float, name: str = "") -> str:
+    """Mean ± standard deviation in as many digits as say something; what is nearly 1 as its distance to 1.
+
+    >>> spread(0.80123, 0.0123), spread(1 - 3.2e-8, 1e-8, "cos_l2"), spread(float("nan"), 0.0)
+    ('0.801 ± 0.012', '1 - 3.2e-08 ± 1e-08', '–')
+    """
     if not math.isfinite(mean):
         return "–"
-    return f"{mean:.{decimals}f}" + (f" ± {sd:.{decimals}f}" if math.isfinite(sd) else "")
+    near = 1.0 - mean
+    if "cos_" in name or "ratio_" in name:
+        if abs(near) < 1e-15:
+            return "1"
+        if abs(near) < 1e-4:
+            return f"1 {'-' if near > 0 else '+'} {abs(near):.1e}" + (f" ± {sd:.0e}" if sd > 0 else "")
+    if not (math.isfinite(sd) and sd > 0):
+        return f"{mean:.{_DECIMALS[name]}f}" if name in _DECIMALS else f"{mean:.5g}"
+    decimals = max(0, min(8, 1 - math.floor(math.log10(sd))))
+    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
 
 
 def _prediction(row: dict) -> dict:
-    cells = [_spread(row[name], math.nan, 6) for name in ("mean", "least", *RIVALS)]
-    names = {name: row[name] for name in (*tables.LINE, "count")}
+    cells = [spread(row[name], math.nan, "cos_") for name in ("mean", "least", *RIVALS)]
+    names = {name: row[name] for name in (*tables.LINE, "limit_method", "count")}
     return {**names, "rule": _cut(row["rule"]), "gap": f"{row['gap']:.1e}", "cells": cells}
 
 
@@ -146,8 +213,7 @@ def _separator(row: dict) -> dict:
     sets = row["sets"]
     cells = [
         {
-            "gamma": f"{row[f'gamma_{norm}']:.4g}"
-            + (f" ± {row[f'sd_{norm}']:.2g}" if math.isfinite(row[f"sd_{norm}"]) else ""),
+            "gamma": spread(row[f"gamma_{norm}"], row[f"sd_{norm}"]),
             "gap": f"{row[f'gap_{norm}']:.1e}",
             "unique": _share(row[f"unique_{norm}"], sets),
         }
@@ -168,8 +234,3 @@ def _distinct(runs: pd.DataFrame, column: str) -> list[str]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"
-
-
-def _embedded(figure) -> str:
-    kind = {"svg": "image/svg+xml", "png": "image/png"}[figure.picture.kind]
-    return f"data:{kind};base64,{base64.b64encode(figure.picture.image).decode()}"

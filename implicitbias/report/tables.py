@@ -1,149 +1,21 @@
-"""What the report shows of the two tables: names for facets and lines, and frames aggregated over seeds.
+"""The tables of the report: frames aggregated over seeds.
 
-A *geometry* is a data set of the study up to its seed, a *method* an optimizer with its step size. Runs that share
-geometry, order, method and batch differ in seeds alone: they are one line of a figure and one row of the page.
+Runs that share geometry, order, method and batch (figures.table) differ in seeds alone: they are one row.
 """
 
-import json
-
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
+from implicitbias.figures.table import trajectories
 from implicitbias.store.schema import RIVALS
-from implicitbias.study.naming import step_size
 
-FULL = "full"
 LINE = ["geometry", "order", "method", "batch"]
 FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "inc_cos_limit", "log_loss"]
 NORMS = ["l1", "l2", "linf"]
-# Snapshots are log-spaced; more points than this on a line a few hundred pixels wide only make the page heavy.
-MAX_POINTS = 80
-
-_LR = ["lr_eta", "lr_a", "lr_t0"]
-_OTHER_AXES = ["loss", "remainder", "steps", "time", "until_log_loss"]
-
-
-def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The table of runs with the columns geometry and method.
-
-    Each is the study's own name for it, followed by the parameters that tell apart what would otherwise share the name.
-    """
-    runs = runs.copy()
-    runs["geometry"] = _geometries(runs)
-    runs["method"] = _methods(runs)
-    return runs
-
-
-def _geometries(runs: pd.DataFrame) -> list[str]:
-    # Once for each data set: there are many runs on each.
-    sets = runs[["data", "data_params"]].astype(object).where(runs[["data", "data_params"]].notna(), "")
-    places = sets.groupby(["data", "data_params"], sort=False).ngroup().to_numpy()
-    sets = sets.drop_duplicates(ignore_index=True)
-    params = [json.loads(text) if text else {} for text in sets["data_params"]]
-    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=sets.index)
-    names = sets["data"].astype(str)
-    parts = [[name] for name in names]
-    for key in params:
-        # it tells data sets apart only if it varies under one name
-        varies = names.map(params[key].groupby(names).nunique(dropna=False)) > 1
-        for row in np.flatnonzero(varies & params[key].notna()):
-            parts[row].append(f"{key}={params[key].iloc[row]}")
-    found = [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
-    return [found[place] for place in places]
-
-
-def _short(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _methods(runs: pd.DataFrame) -> list[str]:
-    labels = runs["label"].astype(str)
-    found = labels.copy()
-    cell = [labels, runs["geometry"], runs["order"], runs["batch"]]
-
-    def varies(names):
-        spread = sum(runs.groupby(cell, dropna=False)[name].transform("nunique", dropna=False) - 1 for name in names)
-        return labels.isin(labels[spread > 0])
-
-    def append(keep, names, words):
-        """Words of the values of some columns, made once for each of them, after the names of some runs."""
-        values = runs.loc[keep, names]
-        texts = [words(row) for _, row in values.drop_duplicates().iterrows()]
-        places = values.groupby(names, sort=False, dropna=False).ngroup()
-        found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
-
-    append(varies(_LR), _LR, step_size)
-    for name in _OTHER_AXES:
-        append(varies([name]) & runs[name].notna(), [name], lambda row, name=name: f"{name} {_short(row[name])}")
-    mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
-    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row: f"limit {row['limit_method']}")
-    return found.tolist()
-
-
-def _two_methods(runs: pd.DataFrame) -> np.ndarray:
-    """Labels with limits from theory and measured ones on the same data: a line over batch sizes would mix them."""
-    known = runs[runs["limit_method"] != "none"]
-    counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
-    return known.loc[counts > 1, "label"].astype(str).unique()
-
-
-def of_order(runs: pd.DataFrame, order: str) -> pd.DataFrame:
-    """The runs with batches in an order, and those on full batches where they have none of that size.
-
-    The order of the rows in a full batch does not matter, so "full" belongs with every other order.
-    """
-    cell = ["geometry", "method", "batch"]
-    own, full = runs[runs["order"] == order], runs[runs["order"] == FULL]
-    present = pd.MultiIndex.from_frame(full[cell]).isin(pd.MultiIndex.from_frame(own[cell]))
-    return pd.concat([own, full[~present]])
-
-
-def by_batch(runs: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
-    """Mean, min and max over seeds of measures at the end of runs; indexed by geometry, method and batch."""
-    return runs.groupby(["geometry", "method", "batch"])[measures].agg(["mean", "min", "max"])
-
-
-def by_step(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> pd.DataFrame:
-    """Mean, min and max over seeds of measures at each step, over the given runs; indexed by LINE and step, which for a
-    flow is its time.
-
-    A line ends where the first of its runs does: those that stop at a level of the loss end each at a step of its own,
-    and a mean over a changing set of runs jumps.
-    """
-    runs = runs.drop_duplicates("run_id")
-    lines = runs.groupby(LINE, sort=False).ngroup()
-    names = curves.column("run_id").combine_chunks().dictionary_encode()
-    line_of_name = pd.Series(lines.to_numpy(), index=runs["run_id"]).reindex(names.dictionary.to_pylist())
-    line = line_of_name.to_numpy()[names.indices.to_numpy()]
-    drawn = ~np.isnan(line)
-    frame = curves.select(["step", "sum_lr", *measures]).filter(pa.array(drawn)).to_pandas()
-    frame["line"] = line[drawn].astype(int)
-    flows = frame["line"].isin(lines[runs["time"].notna()])
-    if flows.any():
-        frame["step"] = frame["sum_lr"].where(flows, frame["step"])
-    groups = frame.groupby(["line", "step"])[measures]
-    found = groups.agg(["mean", "min", "max"])
-    size = lines.value_counts().reindex(found.index.get_level_values("line")).to_numpy()
-    found = found[groups.size().to_numpy() == size]
-    found = found[_thin(found.index.get_level_values("line").to_numpy())]
-    index = runs.groupby(LINE, sort=False).size().index
-    keys = index.take(found.index.get_level_values("line")).to_frame(index=False)
-    found.index = pd.MultiIndex.from_frame(keys.assign(step=found.index.get_level_values("step")))
-    return found.sort_index()
-
-
-def _thin(line: np.ndarray) -> np.ndarray:
-    """Which rows to keep so that no line has more than MAX_POINTS; its first and last always."""
-    keep = np.zeros(len(line), bool)
-    for rows in np.split(np.arange(len(line)), np.flatnonzero(np.diff(line)) + 1):
-        if len(rows):
-            keep[rows[np.unique(np.linspace(0, len(rows) - 1, MAX_POINTS).round().astype(int))]] = True
-    return keep
 
 
 def results(runs: pd.DataFrame) -> pd.DataFrame:
     """A row a line with runs that ended ok: their number, that of all, <measure>_mean and <measure>_std at the end."""
+    runs = trajectories(runs)
     groups = runs.assign(ok=runs["status"] == "ok").groupby(LINE, sort=False)
     counts = groups["ok"].agg([("ok", "sum"), ("all", "size")])
     done = runs[runs["status"] == "ok"].groupby(LINE, sort=False)[FINAL].agg(["mean", "std"])
@@ -157,9 +29,9 @@ def predicted(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def predictions(runs: pd.DataFrame) -> pd.DataFrame:
-    """A row a line with predicted limits: how many, their rules, mean gap, mean and least cosine of the increment to
-    them, and to what the limit would be in each other order (NaN for the own)."""
-    groups = predicted(runs).groupby(LINE, sort=False)
+    """A row a line and way of predicting its limit: how many, their rules, mean gap, mean and least cosine of the
+    increment to them, and to what the limit would be in each other order (NaN for the own)."""
+    groups = predicted(runs).groupby([*LINE, "limit_method"], sort=False)
     found = groups.agg(
         count=("run_id", "size"),
         rule=("limit_rule", lambda rules: "; ".join(sorted(rules.dropna().unique()))),

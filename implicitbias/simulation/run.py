@@ -59,3 +59,20 @@ class Run:
         from implicitbias.measure import limit_of, measure
 
         return measure(self, limit_of(self), self.measures)
+
+    def plot(self, y=("cos_l2", "cos_linf"), x=None, hue=None, **options):
+        """Measures along the run as a matplotlib Figure, several as colours of one panel.
+
+        Arguments: y, a measure or several; x, a clock (step, epoch, sum_lr; default step, of a flow its time); out, a
+        file to write, and the other arguments of `implicitbias.plot`
+
+        >>> import implicitbias as ib
+        >>> run = ib.simulate(ib.geometry.gaussian(n=4, d=6, seed=0), ib.SGD(), lr=0.1, batch=1, steps=100)
+        >>> len(run.plot().axes)
+        1
+        """
+        from implicitbias.figures.plot import plot
+
+        x = x or ("sum_lr" if self.setting.steps is None else "step")
+        y = [y] if isinstance(y, str) else list(y)
+        return plot(self, x=x, y=y, hue=hue or ("measure" if len(y) > 1 else None), **options)

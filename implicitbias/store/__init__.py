@@ -8,7 +8,7 @@
                                    tables, and not computed again if the study names them once more
     DIR/**/*.corrupt               damaged files that were set aside
     DIR/.lock*                     while a process writes
-    DIR/report.html
+    DIR/report.html, figures/, tables/
 
 A file is written under a temporary name and renamed: it is there whole, or not at all. What a disk or another program
 did to it afterwards is found by checksums.
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -45,7 +46,7 @@ from implicitbias.store.files import (
 )
 from implicitbias.store.lock import Lock
 from implicitbias.store.pieces import Pair, generation, halves, owners, part, parts, tables, unused
-from implicitbias.store.schema import schemas
+from implicitbias.store.schema import USUAL, schemas
 
 MERGED = 64  # parts that become one
 # Bytes in memory of a part up to which it is merged with others: twice, so that 100000 runs on as many data sets leave
@@ -54,7 +55,7 @@ SMALL = (1 << 18, 1 << 21)
 PATIENCE, PAUSE = 20, 0.05  # times that a reader starts again because of what others write, and seconds between them
 # What is in a results folder.
 _OWN = re.compile(
-    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|report\.html|\..*"
+    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|export|report\.html|\..*"
 )
 
 
@@ -188,6 +189,11 @@ class Store:
             self._measures = Measures.of(asked.get("measures"), asked.get("norms"))
         return self._measures
 
+    def runs(self) -> pd.DataFrame:
+        """The table of runs with every usual column, whether the study measures it or not."""
+        names = dict.fromkeys([*self.schemas["runs"].names, *schemas(USUAL)["runs"].names])
+        return self.table("runs", list(names)).to_pandas()
+
     @property
     def schemas(self) -> dict[str, pa.Schema]:
         """Those of the tables."""
@@ -212,7 +218,7 @@ class Store:
 
     def repair(self) -> None:
         """Read every file; set damaged ones aside, and remove what a killed process was writing. Takes the lock."""
-        for folder in (self.folder, self.parts, self.folder / "figures"):
+        for folder in (self.folder, self.parts, self.folder / "figures", self.folder / "tables"):
             remove_temporary(folder)
         for pair in self._pairs():
             for name in NAMES:
@@ -301,7 +307,9 @@ class Store:
         """
         wanted = None if columns is None else list(dict.fromkeys(["run_id", *columns]))
         schema = self.schemas[name]
-        schema = schema if wanted is None else pa.schema([schema.field(column) for column in wanted])
+        if wanted is not None:  # what the study does not measure is null
+            usual = schemas(USUAL)[name]
+            schema = pa.schema([(schema if column in schema.names else usual).field(column) for column in wanted])
         chosen = None if ids is None else pa.array(ids, pa.string())
 
         def rows(item) -> Iterator[pa.Table]:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ValidationError
 from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
 from implicitbias.study.expand import RunSpec, expand_tables, measures_of
+from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls
-from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
+from implicitbias.study.spec import Claim, Figure, Grid, Study, parse_study, read_content
 
 
 def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[RunSpec]]:
@@ -39,6 +40,7 @@ def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[st
     claims = with_controls(_readable(Claim, content, "claim"))
     measures = USUAL if study is None else measures_of(study.measures, study.norms, mistakes)
     wrong, planned = claim_mistakes(claims, measures), Planned(claims)
+    mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures)
     for run in expand_tables(data, optimizer, grids, mistakes, measures):
         visit(run)
         planned.add(run)

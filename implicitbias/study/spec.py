@@ -14,6 +14,8 @@
     [[claim]]                says, source, measure, where, and at_least / at_most / equal + within; `over`, `across`
                              and `limit` as in study.claims; against, law, octaves, above for a rate, as in study.fits
                              and study.rates
+    [[figure]]               a figure of the report, as in figures.plot: title, y (a measure or several), x, hue, col,
+                             row (columns), where, mark (point, line, scatter or heat), xscale, yscale
 
 Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
 table advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
@@ -116,6 +118,26 @@ class Claim(_Strict):
         return self
 
 
+class Figure(_Strict):
+    """A figure of one's own: columns in roles. Without x, what varies decides."""
+
+    title: str = ""
+    x: str | None = None
+    y: list[str] = Field(min_length=1)
+    hue: str | None = None
+    col: str | None = None
+    row: str | None = None
+    where: dict[str, Any] = {}
+    mark: Literal["point", "line", "scatter", "heat"] | None = None
+    xscale: Literal["linear", "log"] | None = None
+    yscale: Literal["linear", "log"] | None = None
+
+    @field_validator("y", mode="before")
+    @classmethod
+    def _one_or_more(cls, value):
+        return [value] if isinstance(value, str) else value
+
+
 class Study(_Strict):
     """A validated study file."""
 
@@ -129,6 +151,7 @@ class Study(_Strict):
     optimizer: dict[str, dict[str, Any]] = Field(min_length=1)
     grid: list[Grid] = Field(min_length=1)
     claim: list[Claim] = []
+    figure: list[Figure] = []
 
 
 def axis(value) -> list | Any:
@@ -252,7 +275,15 @@ def parse_study(content: dict, where: str = "study") -> Study:
         raise InputError(f"{where}: {_sentence(*pair)}" for pair in places.items()) from None
 
 
-_TABLES = {"grid": Grid, "claim": Claim}
+def parse_figure(content: dict) -> Figure:
+    """A Figure from its keys. Errors: ``InputError`` with every mistake."""
+    try:
+        return Figure.model_validate(content)
+    except ValidationError as error:
+        raise InputError(_sentence(tuple(map(str, item["loc"])), [item]) for item in error.errors()) from None
+
+
+_TABLES = {"grid": Grid, "claim": Claim, "figure": Figure}
 
 
 def _sentence(place: tuple[str, ...], items: list[dict]) -> str:

@@ -10,7 +10,7 @@ COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
 
 def print_results(runs: pd.DataFrame) -> None:
     """Mean cosines to the l2 and l_inf directions by data, optimizer and order, a column for each batch size."""
-    from implicitbias.report.tables import label_runs
+    from implicitbias.figures.table import label_runs
 
     runs = label_runs(runs)
     done = runs[(runs["status"] == "ok") & runs["cos_l2"].notna()]

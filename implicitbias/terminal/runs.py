@@ -14,7 +14,7 @@ REASONS = 20
 
 def print_status(identity: dict, runs: pd.DataFrame) -> None:
     """Counts by status, missing and stale runs, reasons of failures, the slowest runs; needs STATUS_COLUMNS."""
-    from implicitbias.report.tables import label_runs
+    from implicitbias.figures.table import label_runs
 
     missing = max(identity["runs"] - len(runs), 0)
     console.print(f"study {literal(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")

@@ -105,7 +105,7 @@ def test_the_table_holds_what_simulate_gives(finished):
 
 def test_the_report_draws_flows_against_their_time(finished):
     text = write_report(finished).read_text(encoding="utf-8")
-    assert "GradientFlow" in text and "figure-2" in text
+    assert "GradientFlow" in text and "along_the_way" in text
 
 
 def test_flows_resume(finished, tmp_path):

@@ -82,7 +82,7 @@ def results(tmp_path_factory):
     return folder / "out"
 
 
-ACTIVE = {"script", "iframe", "object", "embed", "form", "link", "base", "foreignobject", "a", "svg", "use"}
+ACTIVE = {"script", "iframe", "object", "embed", "form", "link", "base", "foreignobject", "svg", "use"}
 
 
 def test_the_report_shows_everything_as_text(results):
@@ -90,6 +90,9 @@ def test_the_report_shows_everything_as_text(results):
     elements = Elements(page)
     assert not {tag for tag, _, _ in elements.found} & ACTIVE
     assert not [name for _, name, _ in elements.found if name and name.lower().startswith("on")]
+    links = [value for tag, name, value in elements.found if (tag, name) == ("a", "href")]
+    known = re.compile(r"#[\w-]+|(figures|tables)/[\w.-]+|(runs|curves)\.parquet|https://arxiv\.org/abs/[\d.v]+")
+    assert links and all(known.fullmatch(link) for link in links)
     sources = [value for tag, name, value in elements.found if (tag, name) == ("img", "src")]
     assert sources and all(re.match(r"data:image/(svg\+xml|png);base64,", value) for value in sources)
     shown = "".join(elements.text)
@@ -103,7 +106,7 @@ def test_the_drawings_hold_no_active_content(results):
     assert drawings
     for svg in [*drawings, *(file.read_text() for file in (results / "figures").glob("*.svg"))]:
         elements = Elements(svg)
-        assert not {tag for tag, _, _ in elements.found} & (ACTIVE - {"svg", "use"} | {"image", "animate", "set"})
+        assert not {tag for tag, _, _ in elements.found} & (ACTIVE - {"svg", "use"} | {"a", "image", "animate", "set"})
         for _, name, value in elements.found:
             assert not (name or "").startswith("on")
             assert name not in ("href", "xlink:href") or value.startswith("#")
@@ -251,7 +254,7 @@ def test_a_study_leaves_its_data_alone(tmp_path, monkeypatch):
     assert from_file("mine.npz").n == 3
 
 
-@pytest.mark.parametrize("place", ["parts", "figures"])
+@pytest.mark.parametrize("place", ["parts", "figures", "tables"])
 def test_a_link_to_a_folder_does_not_lead_outside(tmp_path, place):
     path, out, other = tmp_path / "study.toml", tmp_path / "out", tmp_path / "other"
     other.mkdir()
@@ -276,7 +279,7 @@ def test_a_link_to_a_file_is_replaced_and_not_followed(tmp_path):
     run_study(path, out, jobs=1)
     write_report(out)
     other.write_text("mine")
-    for name in ("report.html", "figures/figure-1.svg"):
+    for name in ("report.html", "tables/results.csv"):
         (out / name).unlink(missing_ok=True)
         (out / name).symlink_to(other)
     write_report(out)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 from stores import create
 
-from implicitbias.report.tables import label_runs
+from implicitbias.figures.table import label_runs
 from implicitbias.store.schema import CURVES, RIVALS, RUNS
 
 STEPS = [1, 2, 4, 8, 16, 32]
@@ -50,7 +50,9 @@ def tables(
                         run = {
                             "run_id": run_id, "data": name, "data_params": json.dumps({"n": 4, "seed": seed}),
                             "data_seed": seed, "data_digest": f"{name}{seed}", "n": 4, "d": 5, "optimizer": "o",
-                            "label": label, "lr_eta": 0.1, "lr_a": 0.0, "lr_t0": 2.0, "batch": batch, "order": order,
+                            "label": label,
+                            "optimizer_kind": "adam" if "Adam" in label else "sgd", "lr_eta": 0.1, "lr_a": 0.0,
+                            "lr_t0": 2.0, "batch": batch, "order": order,
                             "limit_method": limit_method, "steps": steps[-1], "loss": "logistic", "status": status,
                             "version": "1", "source": "abc",
                             "libraries": "numpy 2", "machine": "Linux",
@@ -81,17 +83,19 @@ def folder(path, runs, curves, text=STUDY):
 
 
 class Page(HTMLParser):
-    """What a page loads, its elements and its text."""
+    """The pictures of a page, its links, ids, elements and text."""
 
     def __init__(self, text):
         super().__init__()
-        self.tags, self.loads, self.words = [], [], []
+        self.tags, self.pictures, self.links, self.ids, self.words = [], [], [], [], []
         self.feed(text)
         self.text = re.sub(r"\s+", " ", " ".join(self.words))
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.pictures += [value for name, value in attrs if name in ("src", "srcset", "data")]
+        self.links += [value for name, value in attrs if name in ("href", "action")]
+        self.ids += [value for name, value in attrs if name == "id"]
 
     def handle_data(self, data):
         self.words.append(data)

@@ -1,9 +1,7 @@
 """The report: one page that stands alone, says everything, trusts no text, and is the same for the same tables."""
 
-import html
 import json
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,26 +10,12 @@ import pytest
 from report.made_up import STUDY, folder, frames, read, tables
 
 from implicitbias.errors import InputError
-from implicitbias.report import rates, write_report
-from implicitbias.report.arrange import MAX_SHEETS, against_batch, against_steps
-from implicitbias.report.draw import Key, Line, Panel, Sheet, draw, plain
-from implicitbias.report.figures import figures
-from implicitbias.report.page import MAX_ROWS, render
-from implicitbias.report.palette import Palette
-from implicitbias.report.tables import (
-    FINAL,
-    LINE,
-    MAX_POINTS,
-    by_batch,
-    by_step,
-    label_runs,
-    results,
-    separators,
-)
-from implicitbias.store.schema import CURVES
-from implicitbias.study.claims import Verdict
-from implicitbias.study.fits import fit_runs
-from implicitbias.study.spec import Claim
+from implicitbias.figures.table import label_runs
+from implicitbias.report import write_report
+from implicitbias.report.page import MAX_ROWS
+from implicitbias.report.stamp import is_current
+from implicitbias.report.tables import FINAL, LINE, predictions, results, separators
+from implicitbias.store.schema import CURVES, RIVALS
 
 CLAIM = """
 [[claim]]
@@ -40,6 +24,7 @@ source = "Theorem %d"
 measure = "cos_l2"
 where = { batch = %d }
 at_least = %g
+limit = false
 """
 
 
@@ -51,16 +36,72 @@ def test_the_page_stands_alone_and_says_everything(tmp_path):
     path = write_report(folder(tmp_path, *tables(orders=("cyclic", "reshuffle")), text=STUDY + claims))
     page = read(path)
     assert path.name == "report.html" and path.stat().st_size < 5e6
-    assert page.loads and all(item.startswith("data:image/") for item in page.loads)
+    assert page.pictures and all(item.startswith("data:image/svg+xml;base64,") for item in page.pictures)
     assert not {"script", "link", "iframe"} & set(page.tags)
     assert "url(" not in path.read_text() and "@import" not in path.read_text()
     for words in ("A study", "Which direction?", "36 runs: 36 ok", "1,152 updates in 9.00 s", "128 updates per second",
-                  "holds Yes Theorem 1", "fails No Theorem 2", "undecided Nobody knows Theorem 3", "cos_l2 >= 2",
+                  "1 holds Yes Theorem 1", "2 fails No Theorem 2", "3 undecided Nobody knows Theorem 3", "cos_l2 >= 2",
                   "Verdicts: 1 holds, 1 fails, 1 undecided.", "abc", "arXiv:0000.00000", "read_parquet"):  # fmt: skip
         assert words in page.text, words
-    files = {item.name.split(".")[0] for item in (path.parent / "figures").iterdir()}
-    assert files == {"figure-1", "figure-2", "figure-3", "figure-4"}
-    assert page.tags.count("img") == 4
+    drawn = {item.name for item in (path.parent / "figures").iterdir()}
+    assert drawn == {item.removeprefix("figures/") for item in page.links if item.startswith("figures/")}
+    assert page.tags.count("img") == len(drawn) and "claims_1_2.svg" in drawn
+
+
+def test_every_link_of_the_page_leads_somewhere(tmp_path):
+    claims = "".join(CLAIM % item for item in [("Yes", 1, 1, 0), ("No", 2, 2, 2)])
+    text = STUDY.replace("arXiv:0000.00000", "arXiv:1710.10345, Thm 4") + claims
+    path = write_report(folder(tmp_path, *tables(methods=("theory",)), text=text))
+    page = read(path)
+    for link in page.links:
+        if link.startswith("#"):
+            assert link[1:] in page.ids, link
+        elif not link.startswith("https://arxiv.org/abs/"):
+            assert (path.parent / link).is_file(), link
+    assert "https://arxiv.org/abs/1710.10345" in page.links
+    assert {"#figure-1", "#runs-1", "#claim-1", "tables/claim_2.csv", "tables/results.csv"} <= set(page.links)
+    # the runs of a claim, nearest to refuting it first
+    found = pd.read_csv(path.parent / "tables" / "claim_2.csv")
+    assert len(found) == 6 and set(found["batch"]) == {2} and found["cos_l2"].is_monotonic_increasing
+    verdicts = pd.read_csv(path.parent / "tables" / "verdicts.csv")
+    assert verdicts["outcome"].tolist() == ["holds", "fails"]
+
+
+def test_a_page_is_current_until_something_changes(tmp_path):
+    where = folder(tmp_path, *tables())
+    assert not is_current(where)
+    path = write_report(where)
+    assert is_current(where) and read(path).text
+    before = path.stat().st_mtime_ns
+    assert write_report(where, anew=False) == path and path.stat().st_mtime_ns == before
+    (where / "tables" / "results.csv").unlink()
+    assert not is_current(where)
+    write_report(where, anew=False)
+    assert is_current(where)
+    (where / "study.toml").write_text((where / "study.toml").read_text() + "# a word\n")
+    assert not is_current(where)
+    write_report(where)
+    (where / "runs.parquet").write_bytes((where / "runs.parquet").read_bytes() + b" ")
+    assert not is_current(where)
+
+
+OWN = """
+[[figure]]
+title = "Mine, of %s"
+y = ["cos_l2", "cos_linf"]
+x = "batch"
+hue = "method"
+"""
+
+
+def test_own_figures_of_a_study_come_with_those_of_its_claims(tmp_path):
+    none = OWN % "none" + 'where = { order = "cyclic" }\n'
+    text = STUDY + CLAIM % ("Yes", 1, 1, 0) + OWN % "all" + none
+    path = write_report(folder(tmp_path, *tables(), text=text))
+    page = read(path)
+    assert "Figure 1. Claim 1" in page.text and "Figure 2. Mine, of all." in page.text
+    assert (path.parent / "figures" / "mine_of_all.svg").is_file()
+    assert "The figure 'Mine, of none' is not drawn: no run that ended ok matches" in page.text
 
 
 RATE = """
@@ -87,32 +128,16 @@ def test_rates_are_a_table_and_a_figure(tmp_path):
     claims = "".join(RATE % item for item in [(1, "step", -0.5), (2, "step", -1), (3, "log step", -1), (4, "lr", 0)])
     path = write_report(folder(tmp_path, *power_laws(-0.5), text=STUDY + claims))
     page = read(path)
-    for words in ("holds Rate 1", "fails Rate 2", "undecided Rate 4", "Fitted slopes", "Figure 6a. Rates.",
+    for words in ("holds Rate 1", "fails Rate 2", "undecided Rate 4", "Fitted slopes", "Figure 1. Claims 1",
                   "1, 2 log(1 - ratio_l2) against log(step) gaussian SGD reshuffle 4 3 -0.500000 ± 0.000000",
-                  "3 log(1 - ratio_l2) against log(log step) gaussian", "To be read as figure 6a."):  # fmt: skip
+                  "3 log(1 - ratio_l2) against log(log step) gaussian"):  # fmt: skip
         assert words in page.text, words
-    assert {f"figure-6{letter}" for letter in "ab"} <= {item.stem for item in (path.parent / "figures").iterdir()}
     assert write_report(path.parent).read_bytes() == path.read_bytes()
-
-
-def test_the_lines_of_a_rate():
-    runs, curves = power_laws(-0.5, labels=("SGD",), batches=(1,), seeds=1)
-    runs, curves = label_runs(runs.to_pandas()), curves.to_pandas()
-    claim = Claim(says="s", source="s", measure="1 - ratio_l2", against="step", octaves=5, at_most=-0.25)
-    verdict = Verdict(claim, "holds", 1, -0.5, "", fit_runs(claim, runs, curves))
-    (panel,) = rates._sheet([[(1, verdict)]], runs, curves, Palette(runs)).rows[0]
-    curve, fitted, guide = panel.lines
-    np.testing.assert_allclose(curve.mean, 0.1 * curve.x**-0.5)
-    assert curve.x[-1] == 1024 and 4 <= curve.x[0] <= 8
-    np.testing.assert_allclose(fitted.x, [32, 1024])
-    np.testing.assert_allclose(fitted.mean, 0.1 * fitted.x**-0.5)
-    assert np.log(guide.mean[1] / guide.mean[0]) / np.log(1024 / 32) == pytest.approx(-0.25)
-    assert guide.mean[1] == pytest.approx(fitted.mean[1])
 
 
 def test_a_rate_without_a_fit_is_in_no_figure(tmp_path):
     page = read(write_report(folder(tmp_path, *tables(), text=STUDY + RATE % (1, "step", -1))))
-    assert "undecided Rate 1" in page.text and "Figure 6" not in page.text and "Fitted slopes" not in page.text
+    assert "undecided Rate 1" in page.text and "Claim 1." not in page.text and "Fitted slopes" not in page.text
 
 
 def test_no_text_of_the_user_becomes_html(tmp_path):
@@ -121,7 +146,9 @@ def test_no_text_of_the_user_becomes_html(tmp_path):
     options = {"data": (evil, "$\\frac{", "名\u0007"), "labels": (evil + "$", "<img src=x>"), "orders": (evil,)}
     path = write_report(folder(tmp_path, *tables(**options), text=text))
     page = read(path)
-    assert "script" not in page.tags and all(item.startswith("data:image/") for item in page.loads)
+    assert "script" not in page.tags and all(item.startswith("data:image/") for item in page.pictures)
+    known = ("#", "figures/", "tables/", "runs.parquet", "curves.parquet", "https://arxiv.org/abs/0000.00000")
+    assert all(item.startswith(known) for item in page.links)
     assert page.text.count(evil) > 5  # it is there, as text
 
 
@@ -137,17 +164,25 @@ def test_old_figures_go_and_nothing_half_written_stays(tmp_path):
     where = folder(tmp_path, *tables())
     (where / "figures").mkdir()
     (where / "figures" / "figure-9.svg").write_text("old")
-    (where / "figures" / "mine.txt").write_text("kept")
+    for name in ("mine.txt", "mine.svg"):
+        (where / "figures" / name).write_text("kept")
     write_report(where)
     names = {item.name for item in (where / "figures").iterdir()}
-    assert "figure-9.svg" not in names and "mine.txt" in names
+    assert "figure-9.svg" not in names and {"mine.txt", "mine.svg"} <= names
+    drawn = names - {"mine.txt", "mine.svg"}
+    assert drawn
+    # a report that links to other files takes away those that the one before it linked to
+    (where / "runs.parquet").unlink()
+    (where / "curves.parquet").unlink()
+    write_report(where)
+    assert {item.name for item in (where / "figures").iterdir()} == {"mine.txt", "mine.svg"}
     assert not [item for item in where.rglob(".*")]
 
 
 def test_a_study_of_one_run(tmp_path):
     page = read(write_report(folder(tmp_path, *tables(labels=("SGD",), batches=(1,), seeds=1, steps=[1]))))
     assert "1 run: 1 ok" in page.text and not re.search(r"\bnan\b", page.text, re.I)
-    assert page.tags.count("img") == 3 and "Figure 1" not in page.text
+    assert page.tags.count("img") == 0 and "Nothing varies that a figure could show." in page.text
     assert "The study makes no claims." in page.text
 
 
@@ -174,12 +209,14 @@ def test_a_folder_without_results(tmp_path):
         write_report(tmp_path)
 
 
-def test_long_tables_are_cut_and_say_so():
-    runs, _ = frames(data=[f"set {i}" for i in range(50)], seeds=1)
-    study = SimpleNamespace(title="t", question="", sources=[])
-    text = html.unescape(render(study, "", {}, runs, [], []))
-    assert f"The first {MAX_ROWS} of 300 rows" in text and "set 19" in text
-    assert text.count("<td>SGD</td>") == MAX_ROWS // 2
+def test_long_tables_are_cut_and_say_so(tmp_path):
+    runs, curves = tables(data=[f"set {i}" for i in range(50)], seeds=1)
+    path = write_report(folder(tmp_path, runs, curves))
+    page = read(path)
+    assert f"The first {MAX_ROWS} of 300 rows" in page.text and "set 19" in page.text
+    assert path.read_text().count("<td>SGD</td>") == MAX_ROWS // 2
+    assert len(pd.read_csv(path.parent / "tables" / "results.csv")) == 300
+    assert page.tags.count("img") <= 12
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -213,106 +250,45 @@ def test_names_carry_what_tells_runs_apart_and_nothing_else():
     runs["lr_eta"], runs["lr_a"] = [0.1, 0.1, 0.1, 0.2], [0.0, 0.5, 0.0, 0.0]
     runs["loss"] = ["exponential", "logistic"] * 2
     methods = label_runs(runs)["method"].tolist()
-    assert methods[:2] == ["SGD, lr 0.1, loss exponential", "SGD, lr 0.1 (t+2)^-0.5, loss logistic"]
+    assert methods == ["SGD, lr 0.1", "SGD, lr 0.1 (t+2)^-0.5", "SGD, lr 0.1", "SGD, lr 0.2"]
+    # what does not tell apart is left out, and what does is there
+    runs["lr_eta"], runs["lr_a"] = 0.1, 0.0
+    assert label_runs(runs)["method"].tolist()[:2] == ["SGD, loss exponential", "SGD, loss logistic"]
     # epochs give each batch size its own number of steps: that is no axis of its own
     runs = tables(labels=("SGD",), batches=(1, 2), seeds=1)[0].to_pandas().assign(steps=[20, 10])
     assert set(label_runs(runs)["method"]) == {"SGD"}
 
 
-# -- figures ----------------------------------------------------------------------------------------------------------
+def test_predictions_are_marks_and_no_methods():
+    runs, _ = frames(methods=("theory", "numerical"), labels=("SGD",))
+    assert set(runs["method"]) == {"SGD"}
+    assert results(runs)["all"].tolist() == [3, 3, 3]  # a trajectory is counted once
+    found = predictions(runs)
+    assert sorted(set(found["limit_method"])) == ["numerical", "theory"] and found["count"].tolist() == [3] * 6
 
 
-def test_figure_1_shows_the_mean_least_and_largest_over_seeds():
-    runs, _ = frames(orders=("cyclic", "reshuffle"))
-    (sheet,) = against_batch(runs, most=4)
-    for order, part in sheet.columns:
-        found = by_batch(part, ["cos_l2"])["cos_l2"]
-        for (geometry, method, batch), row in found.iterrows():
-            same = (runs["geometry"] == geometry) & (runs["method"] == method) & (runs["batch"] == batch)
-            values = runs.loc[same & (runs["order"] == order), "cos_l2"]
-            assert len(values) == 3
-            assert row.tolist() == pytest.approx([values.mean(), values.min(), values.max()], rel=1e-12)
+def test_the_table_of_predictions():
+    runs, _ = frames(methods=("theory",), orders=("cyclic", "reshuffle"))
+    runs.loc[runs["label"] == "SGD", "limit_cos_l2"] = np.nan
+    found = predictions(runs).set_index(LINE)
+    assert len(found) == 6
+    for keys, row in found.iterrows():
+        part = runs.set_index(LINE).sort_index().loc[keys]
+        assert (row["count"], row["rule"], row["gap"]) == (3, "rule of theory", pytest.approx(1e-9))
+        assert row["mean"] == pytest.approx(part["inc_cos_limit"].mean())
+        assert row["least"] == part["inc_cos_limit"].min()
+        for order in RIVALS:
+            own = np.nan if order == keys[1] else part[f"inc_cos_if_{order}"].mean()
+            assert row[order] == pytest.approx(own, nan_ok=True)
 
 
-def test_full_batches_are_the_last_point_of_every_order():
-    own = frames(orders=("cyclic", "reshuffle"), batches=(1, 2))[0]
-    full = frames(orders=("full",), batches=(4,))[0]
-    full["run_id"] = "full" + full["run_id"]
-    ok = pd.concat([own, full], ignore_index=True)
-    (sheet,) = against_batch(ok, most=4)
-    assert [title for title, _ in sheet.columns] == ["cyclic", "reshuffle"]
-    assert all(sorted(part["batch"].unique()) == [1, 2, 4] for _, part in sheet.columns)
-    (sheet,) = against_steps(ok)
-    assert {order for _, part in sheet.columns for order in part["order"]} == {"reshuffle", "full"}
-    assert "Shown: order reshuffle, and full batches" in sheet.note
-
-
-def test_curves_are_the_mean_over_seeds_at_each_step():
-    runs, curves = frames()
-    found = by_step(runs, curves, ["ratio_l2", "log_loss"])
-    joined = curves.to_pandas().merge(runs[["run_id", *LINE]], on="run_id")
-    direct = joined.groupby([*LINE, "step"])["ratio_l2"].agg(["mean", "min", "max"])
-    pd.testing.assert_frame_equal(found["ratio_l2"], direct, check_dtype=False)
-
-
-def test_lines_end_with_their_first_run_and_are_thinned():
-    runs, curves = frames(labels=("SGD",), batches=(1,), steps=list(range(1, 501)))
-    early = runs["run_id"].iloc[:1].tolist()
-    frame = curves.to_pandas()
-    frame = frame[(frame["step"] <= 400) | ~frame["run_id"].isin(early)]
-    curves = pa.Table.from_pandas(frame, CURVES, preserve_index=False)
-    steps = by_step(runs, curves, ["log_loss"]).index.get_level_values("step")
-    assert (steps[0], steps[-1]) == (1, 400) and len(steps) == MAX_POINTS
-
-
-@pytest.mark.parametrize(
-    ("options", "colour", "columns"),
-    [
-        ({}, "batch", ["Adam(0.9, 0.95)", "SGD"]),
-        ({"labels": ("SGD",), "orders": ("cyclic", "reshuffle")}, "batch", ["cyclic", "reshuffle"]),
-        ({"batches": (1,), "orders": ("cyclic", "reshuffle")}, "method", ["cyclic", "reshuffle"]),
-        ({"labels": ("SGD",), "data": ("a", "b")}, "batch", ["a", "b"]),
-        ({"batches": (1,), "labels": ("SGD",)}, "method", ["gaussian"]),
-    ],
-)
-def test_what_varies_becomes_colour_and_columns(options, colour, columns):
-    (sheet,) = against_steps(frames(**options)[0])
-    assert sheet.colour == colour and [title for title, _ in sheet.columns] == columns
-
-
-def test_large_studies_are_shown_in_part():
-    runs, curves = frames(data=[f"set {i}" for i in range(9)], labels=list("abcdefghi"), batches=range(1, 12), seeds=1)
-    sheets = against_steps(runs)
-    assert len(sheets) == MAX_SHEETS and all(len(sheet.columns) <= 6 for sheet in sheets)
-    assert all(part.groupby("geometry")["batch"].nunique().max() <= 8 for sheet in sheets for _, part in sheet.columns)
-    for part in ("4 of 9 data sets", "8 batch sizes", "The first 4 of 8 such figures"):
-        assert part in sheets[0].note
-    assert [sheet.title for sheet in against_batch(runs, most=4)] == [f"part {i}" for i in (1, 2, 3, 4)]
-    drawn = figures(runs[runs["data"] == "set 0"], curves)
-    assert [figure.number for figure in drawn] == ["1a", "1b", "1c", "2a", "2b", "3a", "3b", "4a", "4b"]
-    assert drawn[1].caption == "To be read as figure 1a."
-
-
-# -- drawing ----------------------------------------------------------------------------------------------------------
-
-
-def test_many_lines_become_a_png():
-    x = np.array([1.0, 10.0])
-    for count, kind, magic in ((40, "svg", b"<?xml"), (41, "png", b"\x89PNG")):
-        panel = Panel("t", [Line(x, x, x, x + 1, "#000000")] * count)
-        picture = draw(Sheet([[panel]], ["y"], "x", [Key("k")]))
-        assert picture.kind == kind and picture.image.startswith(magic)
-
-
-def test_drawing_leaves_matplotlib_as_it_was():
-    import matplotlib
-
-    before = dict(matplotlib.rcParams)
-    figures(*frames(seeds=1))
-    assert dict(matplotlib.rcParams) == before
-
-
-def test_plain_text_is_no_mathematics_and_has_glyphs():
-    assert plain("a$b$") == r"a\$b\$"
-    assert plain("名\n\u0007") == "???"
-    assert len(plain("x" * 100)) == 60
+def test_the_page_shows_predictions_only_where_there_are_any(tmp_path):
+    (tmp_path / "with").mkdir()
+    page = read(write_report(folder(tmp_path / "with", *tables(methods=("theory", "numerical")))))
+    for words in ("Do runs end where theory says?", "Short horizontal lines", "rule of numerical", "inc_cos_limit",
+                  "if replacement"):  # fmt: skip
+        assert words in page.text, words
+    assert not re.search(r"\bnan\b", page.text, re.I)
+    page = read(write_report(folder(tmp_path, *tables())))
+    for words in ("where theory says?", "Short horizontal lines", "Predictions"):
+        assert words not in page.text, words

@@ -6,10 +6,10 @@ import pytest
 from report.made_up import folder, read, tables
 
 from implicitbias import terminal
+from implicitbias.figures.table import label_runs
 from implicitbias.report import write_report
-from implicitbias.report.arrange import MAX_SHEETS
+from implicitbias.report.chosen import MAX_FIGURES
 from implicitbias.report.page import MAX_ROWS
-from implicitbias.report.tables import label_runs
 from implicitbias.sweep.forecast import Forecast
 
 COPIES = 250
@@ -42,9 +42,11 @@ def test_the_page_of_many_runs_is_short_and_says_what_it_leaves_out(tmp_path, ma
     assert path.stat().st_size < 5e6
     assert f"{len(runs):,} runs: {len(runs):,} ok." in page.text
     assert page.tags.count("tr") < 4 * MAX_ROWS
-    assert page.tags.count("img") <= 5 * MAX_SHEETS
+    assert page.tags.count("img") <= MAX_FIGURES
     assert page.text.count(f"The first {MAX_ROWS} of ") == 2  # results and separators
-    assert f"The first {MAX_ROWS} of 200 rows, in the order of the study; all of them are in runs.parquet." in page.text
+    assert (
+        f"The first {MAX_ROWS} of 200 rows, in the order of the study; all of them are in separators.csv." in page.text
+    )
 
 
 def test_names_are_made_once_for_each_of_the_values(many):

@@ -1,0 +1,392 @@
+"""Drawing: a `Figure` to PDF, SVG or PNG. Nothing here knows what a run is.
+
+Only matplotlib's Figure objects, no pyplot: no display, no state left behind. The same input gives the same bytes.
+Sizes are inches of the printed page, type is 8 points there, and text stays text in SVG and PDF.
+"""
+
+import io
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+
+from implicitbias.errors import InputError, one_of
+from implicitbias.figures.parts import DOTTED, TICK, Figure, Guide, Key, Panel, Series
+from implicitbias.figures.words import FONT, decades, number, plain, power
+
+WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
+ALONE = 4.8  # of one panel, which would be too flat on a whole page
+KINDS = ("pdf", "svg", "png")
+DPI = 200
+_LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.48, 0.14, 0.64, 0.06, 0.4, 0.145, 0.0635
+_HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
+_HEIGHT = 1.75
+_LEGEND = 0.33  # inches of an entry besides its words
+STYLE = {
+    "font.family": FONT,
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "legend.title_fontsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#666666",
+    "axes.linewidth": 0.6,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#ebebeb",
+    "grid.linewidth": 0.5,
+    "xtick.color": "#444444",
+    "ytick.color": "#444444",
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "implicitbias",
+    "pdf.fonttype": 42,
+}
+
+
+def kind_of(path) -> str:
+    """The format that a file name asks for. Errors: ``InputError`` for an extension that is none."""
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if not kind:
+        raise InputError(f"{path}: a figure is written as .pdf, .svg or .png, so its name needs one of these endings")
+    if kind not in KINDS:
+        raise InputError(f"{path}: {one_of(kind, 'kind of picture', KINDS)}")
+    return kind
+
+
+def image(figure, kind: str) -> bytes:
+    """A drawn figure as the bytes of a "pdf", "svg" or "png"."""
+    import matplotlib
+
+    stream = io.BytesIO()
+    nothing = {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}, "png": {"Software": None}}
+    with matplotlib.rc_context(STYLE):
+        metadata = nothing.get(kind, {"Date": None, "Creator": None})
+        figure.savefig(stream, format=kind, metadata=metadata, **({"dpi": DPI} if kind == "png" else {}))
+    return _lighter(stream.getvalue()) if kind == "svg" else stream.getvalue()
+
+
+def _lighter(svg: bytes) -> bytes:
+    """Coordinates to a hundredth of a point, and a font of the same widths where DejaVu is not installed."""
+    svg = re.sub(rb' d="[^"]*"', lambda path: re.sub(rb"(\.\d\d)\d+", rb"\1", path[0]), svg)
+    return svg.replace(b"'DejaVu Sans'", b"'DejaVu Sans', Verdana, sans-serif")
+
+
+def draw(figure: Figure, width: str = "page"):
+    """The figure as matplotlib draws it. Arguments: width, "column" or "page"."""
+    import matplotlib
+    from matplotlib.figure import Figure as Drawn
+
+    if width not in WIDTHS:
+        raise InputError(one_of(width, "width", WIDTHS))
+    count = len(figure.panels)
+    wide = min(WIDTHS[width], ALONE) if count == 1 and figure.panels[0].heat is None else WIDTHS[width]
+    columns = min(figure.columns, count)
+    if width == "column":
+        columns = min(columns, 1 if count < 4 or figure.panels[0].heat else 2)
+    rows = -(-count // columns)
+    grid = [figure.panels[k * columns : (k + 1) * columns] for k in range(rows)]
+    shared = all(_shared(p, "y") == _shared(row[0], "y") and not p.heat for row in grid for p in row)
+    room = int(_HEIGHTS.get(columns, _HEIGHT) / 0.06)
+    lines = max(len(textwrap.wrap(panel.ylabel, room)) for panel in figure.panels)
+    left = _LEFT + 0.13 * lines if not any(panel.heat for panel in figure.panels) else 0.95
+    gap = _GAP if shared else _LABELLED + 0.13 * (lines - 1)
+    panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
+    height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
+    titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]
+    one = figure.keys[0].text if len(figure.keys) == 1 and figure.keys[0].marker != TICK else ""
+    heads = [_TOP + _LINE * max((t.count("\n") + 1 if t else 0) for t in row) for row in titles]
+    ticks = [[_tick_words(panel, panel_width) for panel in row] for row in grid]
+    last = [[k == rows - 1 or (k + 1) * columns + i >= count or not _same_x(grid, k, i) for i in range(len(row))]
+            for k, row in enumerate(grid)]  # fmt: skip
+    feet = [
+        max(0.2 + _tick_room(t) + label * (0.03 + 0.13 * (1 + _wrapped(panel.xlabel, panel_width).count("\n")))
+            for panel, t, label in zip(*items))
+        for items in zip(grid, ticks, last)
+    ]  # fmt: skip
+    legend = 0.0 if one or not figure.keys else _legend_height(figure, wide)
+    head = _LINE if one else 0.0
+    tall = head + sum(heads) + sum(feet) + rows * height + legend
+    with matplotlib.rc_context(STYLE):
+        drawn = Drawn(figsize=(wide, tall))
+        limits = _limits(figure.panels)
+        top = tall - head
+        for k, row in enumerate(grid):
+            top -= heads[k] + height
+            for i, panel in enumerate(row):
+                place = (left + i * (panel_width + gap)) / wide, top / tall, panel_width / wide, height / tall
+                ax = drawn.add_axes(place)
+                _panel(ax, panel, limits, ticks[k][i], panel_width)
+                ax.set_title(titles[k][i], pad=3)
+                if last[k][i]:
+                    ax.set_xlabel(_wrapped(panel.xlabel, panel_width), labelpad=2)
+                if i == 0 or not shared:
+                    ax.set_ylabel(textwrap.fill(plain(panel.ylabel), room), labelpad=3)
+                else:
+                    ax.tick_params(labelleft=False)
+            top -= feet[k]
+        if one:
+            drawn.text(0.5, 1 - 0.02 / tall, plain(one), ha="center", va="top", fontsize=8)
+        elif figure.keys:
+            _legend(drawn, figure, wide)
+    return drawn
+
+
+def _same_x(grid: list[list[Panel]], k: int, i: int) -> bool:
+    below, here = grid[k + 1][i], grid[k][i]
+    return below.xlabel == here.xlabel
+
+
+def _wrapped(title: str, width: float) -> str:
+    return "\n".join(textwrap.wrap(plain(title), max(12, int(width / _CHARACTER)), max_lines=5, placeholder=" …"))
+
+
+# -- a panel ----------------------------------------------------------------------------------------------------------
+
+
+def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
+    if panel.heat is not None:
+        _heat(ax, panel)
+        return
+    ax.set_xscale(panel.xscale)
+    ax.set_yscale(panel.yscale)
+    xlim, ylim = (limits[_shared(panel, axis)] for axis in "xy")
+    if panel.xticks:
+        ends = np.concatenate([list(panel.xticks), *(series.x for series in panel.series)])
+        room = 0.05 * (max(panel.xticks) - min(panel.xticks)) or 0.5
+        if any(len(text) > 7 for text in panel.xticks.values()):  # words need room at both ends
+            room = 0.45 * min(np.diff(sorted(panel.xticks)), default=1.0)
+        xlim = ends.min() - room, ends.max() + room
+    ax.set_xlim(xlim)
+    ax.set_ylim(ylim)
+    for bound in panel.bounds:
+        _bound(ax, bound)
+    if panel.mark is not None:
+        ax.axhline(panel.mark, color="#888888", linewidth=0.7, linestyle=(0, (1, 2)))
+    if panel.identity:
+        ends = (min(xlim[0], ylim[0]), max(xlim[1], ylim[1]))
+        ax.plot(ends, ends, color="#999999", linewidth=0.7, zorder=1)
+        ax.set(xlim=xlim, ylim=ylim)
+    for series in panel.series:
+        _series(ax, series)
+    for guide in panel.guides:
+        _guide(ax, guide)
+    _set_ticks(ax, panel, ticks, width)
+
+
+def _series(ax, series: Series) -> None:
+    look = _look(series)
+    if series.low is not None and np.any(series.high > series.low):
+        if series.band == "bars":
+            ax.vlines(series.x, series.low, series.high, color=series.colour, linewidth=0.9, alpha=0.5)
+        else:
+            ax.fill_between(series.x, series.low, series.high, color=series.colour, alpha=0.16, linewidth=0)
+    ax.plot(
+        series.x,
+        series.y,
+        **look,
+        linewidth=0.8 if series.over else 1.2,
+        zorder=3.5 if series.over else 3,
+        alpha=0.55 if series.faint else 1.0,
+    )
+
+
+def _guide(ax, guide: Guide) -> None:
+    """A line of the theory, with its words where it comes into the panel."""
+    ax.plot(guide.x, guide.y, color="black", linewidth=1.1, linestyle=DOTTED, zorder=4)
+    low, high = ax.get_ylim()
+    inside = np.flatnonzero((guide.y > low) & (guide.y < high))
+    if guide.text and len(inside):
+        place = inside[0]
+        ax.annotate(
+            plain(guide.text), (guide.x[place], guide.y[place]), (1, -2), textcoords="offset points", fontsize=7,
+            va="top", ha="left", zorder=5, bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.4, "linewidth": 0},
+        )  # fmt: skip
+
+
+def _look(item: Series | Key) -> dict:
+    look = {"color": item.colour, "linestyle": item.style, "marker": item.marker, "markersize": 3.6}
+    if item.marker == TICK:
+        return look | {"markersize": 9.0, "markeredgewidth": 1.1}
+    return look | {"markerfacecolor": "white"} if item.hollow else look
+
+
+def _bound(ax, bound) -> None:
+    """The edge of what a claim allows, and the shaded half-planes that refute it."""
+    low, high = ax.get_ylim()
+    for edge, other in ((bound.low, low), (bound.high, high)):
+        if np.isfinite(edge):
+            edge = min(max(edge, low), high)
+            ax.axhspan(min(edge, other), max(edge, other), color="#dddddd", alpha=0.7, zorder=0.5, linewidth=0)
+            ax.axhline(edge, color="black", linewidth=0.9, zorder=1)
+
+
+def _heat(ax, panel: Panel) -> None:
+    heat = panel.heat
+    mesh = ax.pcolormesh(heat.values, cmap="viridis", rasterized=False)
+    step = max(1, -(-len(heat.columns) // 10))
+    ax.set_xticks(np.arange(len(heat.columns))[::step] + 0.5, heat.columns[::step])
+    step = max(1, -(-len(heat.rows) // 12))
+    ax.set_yticks(np.arange(len(heat.rows))[::step] + 0.5, heat.rows[::step])
+    ax.grid(False)
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
+    bar.set_label(plain(heat.label))
+    bar.outline.set_visible(False)
+
+
+# -- limits and ticks -------------------------------------------------------------------------------------------------
+
+
+def _shared(panel: Panel, axis: str) -> tuple:
+    """What panels with the same limits on an axis have in common."""
+    own = panel.title if panel.own else ""
+    return (axis, *((panel.xlabel, panel.xscale) if axis == "x" else (panel.ylabel, panel.yscale)), own)
+
+
+def _limits(panels: list[Panel]) -> dict:
+    """The limits of every axis: panels with the same words on an axis are compared, and share them."""
+    found: dict = {}
+    for panel in panels:
+        for axis in "xy":
+            parts = found.setdefault(_shared(panel, axis), [])
+            parts += [_extent(series, axis) for series in panel.series]
+        edges = [edge for bound in panel.bounds for edge in (bound.low, bound.high)]
+        parts.append(np.array([edge for edge in edges if np.isfinite(edge)], float))
+        parts += [guide.y[-1:] for guide in panel.guides]
+    return {key: _room(np.concatenate([np.empty(0), *parts]), key[2]) for key, parts in found.items()}
+
+
+def _extent(series: Series, axis: str) -> np.ndarray:
+    if axis == "x":
+        return np.asarray(series.x, float)
+    whole = [series.y] + ([] if series.low is None else [series.low, series.high])
+    return np.concatenate([np.asarray(part, float) for part in whole])
+
+
+def _room(values: np.ndarray, scale: str) -> tuple[float, float]:
+    values = values[np.isfinite(values)]
+    if scale == "log":
+        values = np.log10(values[values > 0])
+    if not len(values):
+        return (1.0, 10.0) if scale == "log" else (0.0, 1.0)
+    low, high = float(values.min()), float(values.max())
+    least = 0.3 if scale == "log" else 1e-3 * max(abs(low), abs(high), 1e-9)
+    margin = 0.05 * (high - low) + (0.5 * least if high - low < least else 0.0)
+    low, high = low - margin, high + margin
+    with np.errstate(over="ignore", under="ignore"):
+        return (10.0**low, 10.0**high) if scale == "log" else (low, high)
+
+
+def _set_ticks(ax, panel: Panel, ticks: dict, width: float) -> None:
+    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+    def fixed(axis, found: dict):
+        axis.set_major_locator(FixedLocator(list(found)))
+        axis.set_major_formatter(FixedFormatter([plain(text) for text in found.values()]))
+        axis.set_minor_locator(NullLocator())
+
+    if panel.xticks:
+        fixed(ax.xaxis, ticks)
+        if _tilted(ticks, width):
+            for text in ax.get_xticklabels():
+                text.set(rotation=30, ha="right", rotation_mode="anchor")
+    elif panel.logs:
+        low, high = ax.get_xlim()
+        fixed(
+            ax.xaxis, {float(k * np.log(10.0)): power(k) for k in _exponents(low / np.log(10.0), high / np.log(10.0))}
+        )
+    elif panel.xscale == "log":
+        fixed(ax.xaxis, decades(*ax.get_xlim(), max(2, int(width / 0.42))))
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(max(2, min(5, int(width / 0.45)))))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(f"{value:.8g}"))))
+    if panel.yscale == "log":
+        found = decades(*ax.get_ylim())
+        if panel.floor:  # in place of ticks that it would touch
+            low, high = np.log10(ax.get_ylim())
+            near = 0.1 * (high - low)
+            found = {tick: text for tick, text in found.items() if np.log10(tick / panel.floor) > near}
+            found[panel.floor] = f"≤{power(round(np.log10(panel.floor)))}"
+        fixed(ax.yaxis, found)
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(5))
+        low, high = ax.get_ylim()
+        if max(abs(low), abs(high)) >= 1e4:
+            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(f"{value:.8g}"))))
+
+
+def _exponents(low: float, high: float) -> list[int]:
+    """Powers of ten for an axis on which their logarithms are spread: evenly, or by factors where they are many."""
+    if high < 4.0 * low:
+        whole = range(int(np.ceil(low)), int(high) + 1)
+        return list(whole)[:: max(1, -(-len(whole) // 4))]
+    found = [k for k in (1, 3, 10, 30, 100, 300) if low <= k <= high]
+    return found if len(found) > 1 else [k for k in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200) if low <= k <= high]
+
+
+def _tick_words(panel: Panel, width: float) -> dict[float, str]:
+    """The ticks of levels: words in lines where they fit, numbers left out where they would touch."""
+    if not panel.xticks:
+        return {}
+    places, span = sorted(panel.xticks), max(panel.xticks) - min(panel.xticks)
+    if span == 0:
+        return dict(panel.xticks)
+    scale = 0.89 * width / span
+    if any(len(panel.xticks[place]) > 7 for place in places):
+        room = int(0.92 * width / len(places) / 0.058)
+        if len(places) <= 12:
+            longest = max(len(word) for place in places for word in panel.xticks[place].split())
+            fits = longest <= room
+            return {place: textwrap.fill(text, room) if fits else textwrap.shorten(text, 26, placeholder="…")
+                    for place, text in sorted(panel.xticks.items())}  # fmt: skip
+    kept = [places[-1]]
+    for place in places[:-1]:
+        widths = 0.029 * (len(panel.xticks[place]) + len(panel.xticks[kept[-2 if len(kept) > 1 else -1]])) + 0.05
+        end = 0.029 * (len(panel.xticks[place]) + len(panel.xticks[places[-1]])) + 0.05
+        if (len(kept) == 1 or scale * (place - kept[-2]) >= widths) and scale * (places[-1] - place) >= end:
+            kept.insert(len(kept) - 1, place)
+    return {place: panel.xticks[place] for place in kept}
+
+
+def _tilted(ticks: dict[float, str], width: float) -> bool:
+    if len(ticks) < 2:
+        return False
+    longest = max(len(line) for text in ticks.values() for line in text.split("\n"))
+    return longest > 7 and longest * 0.058 > 0.95 * width / len(ticks)
+
+
+def _tick_room(ticks: dict[float, str]) -> float:
+    lines = max((text.count("\n") for text in ticks.values()), default=0)
+    longest = max((len(text) for text in ticks.values()), default=0)
+    return 0.11 * lines if lines or longest < 8 else 0.03 * longest
+
+
+# -- the legend -------------------------------------------------------------------------------------------------------
+
+
+def _columns(figure: Figure, wide: float) -> int:
+    """As many columns as fit: all entries in a row, or rows of columns as wide as the longest."""
+    widths = [_LEGEND + 0.06 * len(key.text) for key in figure.keys]
+    return len(figure.keys) if sum(widths) <= wide - 0.2 else max(1, int((wide - 0.2) // max(widths)))
+
+
+def _legend_height(figure: Figure, wide: float) -> float:
+    return 0.15 * (-(-len(figure.keys) // _columns(figure, wide)) + bool(figure.keys_title)) + 0.04
+
+
+def _legend(drawn, figure: Figure, wide: float) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **_look(key), linewidth=1.4) for key in figure.keys]
+    labels = [plain(key.text, 70) for key in figure.keys]
+    drawn.legend(
+        handles, labels, loc="lower center", ncols=_columns(figure, wide), handlelength=1.8, borderaxespad=0.1,
+        columnspacing=1.2, labelspacing=0.25, handletextpad=0.5, title=plain(figure.keys_title) or None,
+    )  # fmt: skip

@@ -1,0 +1,414 @@
+"""From a table and roles to a figure: the one mechanism behind the report's figures and everyone's own.
+
+    x      a level of an axis at the end of runs, a clock along them, or another measure
+    y      measures, a row of panels each
+    hue    ordered levels in a sequential hue; optimizers in their own colours
+    col    what else varies
+    band   all that is left, which is seeds: the median and the quartiles
+
+Panels with one x, empty ones, and those that repeat another are not drawn, and the caption says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from implicitbias.figures import palette
+from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, combined
+from implicitbias.figures.parts import TICK, Figure, Heat, Key, Panel, Series
+from implicitbias.figures.table import FULL, values
+from implicitbias.figures.words import label, method, number
+
+MOST_POINTS = 60  # of a line a few inches long
+MOST_SCATTERED = 2000
+CATEGORIES = ("order", "data", "geometry", "limit_method", "measure", "loss", "remainder", "status")
+SAME = 0.012  # of the height of a panel: lines nearer than that cannot be told apart
+NOTHING = 1e-5  # degrees
+STILL = 1e-3  # of a cosine or margin: less than that is no movement
+NEAR = 0.02  # 1 - cosine or ratio, by which most runs are so near to 1 that the gap says more
+LEAST_GAP = 1e-12  # below is rounding
+LEAST_ANGLE = 1e-6  # degrees: the cosine is 1 to its last digit
+
+
+@dataclass(frozen=True)
+class Hue:
+    """The levels of the hue: their colours, markers and words, and the title of the legend."""
+
+    keys: pd.Series  # the level of each row
+    levels: list
+    colour: dict
+    marker: dict
+    text: dict
+    title: str = ""
+
+
+def hue_of(frame: pd.DataFrame, axes: list[Axis], looks: palette.Looks) -> Hue:
+    """The hue of every row: one ordered axis sequentially, methods in the colours of the page, else categories."""
+    if not axes:
+        names = frame["method"]
+        levels = list(dict.fromkeys(names))
+        if len(levels) == 1:
+            return _of_methods(names, levels, looks)
+        own = (
+            palette.family(str(frame["optimizer_kind"].iloc[0]))
+            if frame["optimizer_kind"].nunique() == 1
+            else "#555555"
+        )
+        return Hue(pd.Series("", frame.index), [""], {"": own}, {"": "o"}, {"": ""})
+    if len(axes) == 1 and axes[0].ordered:
+        axis = axes[0]
+        levels = [level for level in axis.levels if (frame[axis.name] == level).any()]
+        hues = dict(zip(levels, palette.sequential(len(levels))))
+        texts = {level: axis.text(level) for level in levels}
+        return Hue(frame[axis.name], levels, hues, palette.markers(levels), texts, label(axis.name))
+    if {axis.name for axis in axes} <= {*CATEGORIES}:
+        keys, axis = combined(frame, axes, "hue")
+        levels = list(axis.levels)
+        return Hue(keys, levels, palette.categories(levels), palette.markers(levels), {x: str(x) for x in levels})
+    if frame["method"].nunique() <= len(frame[[a.name for a in axes]].drop_duplicates()):
+        return _of_methods(frame["method"], list(dict.fromkeys(frame["method"])), looks)
+    # x is one of the hyper-parameters that the name of the method has
+    keys, axis = combined(frame, axes, "hue")
+    return _of_methods(keys, list(axis.levels), palette.methods(frame.assign(method=keys)))
+
+
+def by_method(frame: pd.DataFrame, looks: palette.Looks) -> Hue:
+    """Methods in their own colours, where the axis names them already: no legend."""
+    levels = list(dict.fromkeys(frame["method"]))
+    return Hue(frame["method"], levels, looks.colour, looks.marker, dict.fromkeys(levels, ""))
+
+
+def _of_methods(keys: pd.Series, levels: list, looks: palette.Looks) -> Hue:
+    return Hue(keys, levels, looks.colour, looks.marker, {level: method(str(level)) for level in levels})
+
+
+@dataclass(frozen=True)
+class View:
+    """How a measure is shown: the formula, the scale, and the words of the axis."""
+
+    measure: str
+    scale: str
+    words: str
+    floor: float = 0.0
+
+
+def view(measure: str, frame: pd.DataFrame, scale: str | None = None) -> View:
+    """Cosines and margins near their optimum as the gap, on a logarithmic axis; powers on a logarithmic axis."""
+    found = values(measure, frame).to_numpy(float)
+    found = found[np.isfinite(found)]
+    kind = measure.removeprefix("inc_").partition("_")[0]
+    if scale is None and kind in ("cos", "ratio") and len(found) and np.median(1.0 - found) < NEAR:
+        measure = measure.replace("cos_", "angle_", 1) if kind == "cos" else f"1 - {measure}"
+        kind = "angle" if kind == "cos" else kind
+        scale = "log"
+    if kind == "angle" or measure.startswith("1 - "):
+        return View(measure, scale or "log", label(measure), LEAST_ANGLE if kind == "angle" else LEAST_GAP)
+    if measure == "-log_loss":  # the loss at the start may be above 1
+        return View(measure, scale or "log", label(measure))
+    wide = len(found) and found.min() > 0 and found.max() > 30.0 * found.min()
+    return View(measure, scale or ("log" if wide else "linear"), label(measure))
+
+
+def quartiles(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Each distinct x, ascending, with the number of its y, and their lower quartile, median and upper quartile.
+
+    >>> [found.tolist() for found in quartiles(np.array([2.0, 1.0, 2.0]), np.array([5.0, 7.0, 3.0]))]
+    [[1.0, 2.0], [1, 2], [7.0, 3.5], [7.0, 4.0], [7.0, 4.5]]
+    """
+    order = np.lexsort((y, x))
+    x, y = x[order], y[order]
+    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]]) if len(x) else np.empty(0, int)
+    sizes = np.diff(np.r_[first, len(x)])
+    found = []
+    for share in (0.25, 0.5, 0.75):
+        place = first + share * (sizes - 1)
+        low = np.floor(place).astype(int)
+        high = np.minimum(low + 1, first + sizes - 1)
+        found.append(y[low] + (place - low) * (y[high] - y[low]))
+    return x[first], sizes, *found
+
+
+@dataclass(frozen=True)
+class Facets:
+    """A table with everything that decides how it is drawn.
+
+    Attributes
+        frame       the rows: runs at their end, or snapshots
+        measures    of the y axes
+        x           the axis, or the name of a column of numbers
+        hue, col    what tells rows apart; `col` the words of each row's column
+        along       whether rows are snapshots: lines, and no marker a point
+        predicted   for a measure the column with its predicted value, or None
+    """
+
+    frame: pd.DataFrame
+    measures: list[str]
+    x: Axis | str
+    hue: Hue
+    col: pd.Series
+    cols: list[str]
+    along: bool = False
+    scatter: bool = False
+    predicted: Callable[[str], str | None] = lambda measure: None
+    yscale: str | None = None
+    xscale: str | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def spread_orders(frame: pd.DataFrame, axes: list[Axis]) -> pd.DataFrame:
+    """Full batches, which have no order, copied to every order if orders are told apart."""
+    if not any(axis.name == "order" for axis in axes):
+        return frame
+    full = frame["order"] == FULL
+    orders = list(dict.fromkeys(frame.loc[~full, "order"]))
+    if not full.any() or not orders:
+        return frame
+    copies = [frame[full].assign(order=order) for order in orders]
+    return pd.concat([frame[~full], *copies], ignore_index=True)
+
+
+def panels(of: Facets) -> list[list[Panel | None]]:
+    """A row of panels for each measure, columns in the order of `cols`; None where a column has no rows."""
+    places = of.x.places() if isinstance(of.x, Axis) else {}
+    if isinstance(of.x, Axis):
+        x = of.frame[of.x.name].map(places)
+    else:
+        x = of.frame[of.x] if of.x in of.frame else values(of.x, of.frame)
+    x = x.to_numpy(float)
+    hue = pd.Categorical(of.hue.keys, categories=of.hue.levels).codes
+    col = pd.Categorical(of.col, categories=of.cols).codes
+    rows = []
+    for measure in of.measures:
+        seen = view(measure, of.frame, of.yscale)
+        limit = of.predicted(measure)
+        y = values(seen.measure, of.frame).to_numpy(float)
+        foretold = of.frame[limit].to_numpy(float) if limit else np.full(len(y), np.nan)
+        known = np.isfinite(x) & np.isfinite(y) & (hue >= 0)
+        if seen.scale == "log":
+            known &= (y > 0.0) | (seen.floor > 0.0)
+            y = np.maximum(y, seen.floor)
+        row = []
+        for place, title in enumerate(of.cols):
+            rows_of = np.flatnonzero(known & (col == place))
+            points = _Points(x[rows_of], y[rows_of], hue[rows_of], foretold[rows_of])
+            row.append(_panel(of, points, title, seen, measure, places) if len(rows_of) else None)
+        rows.append(row)
+    return rows
+
+
+@dataclass(frozen=True)
+class _Points:
+    """The rows of a panel: (R,) each; `hue` the place of the level."""
+
+    x: np.ndarray
+    y: np.ndarray
+    hue: np.ndarray
+    foretold: np.ndarray
+
+    def of(self, level: int) -> "_Points":
+        mine = self.hue == level
+        return _Points(self.x[mine], self.y[mine], self.hue[mine], self.foretold[mine])
+
+
+def _panel(of: Facets, points: _Points, title: str, seen: View, measure: str, places: dict) -> Panel:
+    series, ticks = [], []
+    logx = of.xscale or ("log" if of.along else "linear")
+    spread = list(places.values())
+    step = 0.018 * (max(spread) - min(spread)) if len(spread) > 1 else 0.0
+    shown = np.unique(points.hue)
+    for position, place in enumerate(shown):
+        level, rows = of.hue.levels[place], points.of(place)
+        look = {"colour": of.hue.colour[level], "marker": of.hue.marker[level]}
+        if of.scatter:
+            series.append(Series(rows.x, rows.y, style="", hollow=True, **look))
+            continue
+        x, sizes, low, middle, high = quartiles(rows.x, rows.y)
+        if of.along:
+            # a line ends where its first run does: over a changing set of runs a median jumps
+            kept = _thinned(np.flatnonzero(sizes >= 0.99 * sizes.max()))
+            if len(kept) > 1:
+                series.append(Series(x[kept], middle[kept], look["colour"], low[kept], high[kept]))
+            continue
+        # side by side, so that the bars of one do not hide those of another
+        aside = step * (position - (len(shown) - 1) / 2)
+        joined = "-" if isinstance(of.x, Axis) and of.x.ordered else ""
+        series.append(Series(x + aside, middle, low=low, high=high, band="bars", style=joined, **look))
+        known = np.isfinite(rows.foretold)
+        if known.any():
+            x, _, _, middle, _ = quartiles(rows.x[known], rows.foretold[known])
+            if seen.measure.removeprefix("inc_").startswith("angle_"):
+                middle = np.degrees(np.arccos(middle.clip(-1.0, 1.0)))
+                x, middle = x[middle > NOTHING], middle[middle > NOTHING]  # arccos has no digits of smaller angles
+            if len(x):
+                dark = palette.shade(look["colour"], -0.35)
+                ticks.append(Series(x + aside, middle, dark, style="", marker=TICK, over=True))
+    xticks = {places[x]: of.x.text(x) for x in of.x.levels} if places else {}
+    xlabel = label(of.x.name) if isinstance(of.x, Axis) else label(of.x)
+    return Panel(
+        title, xlabel, seen.words, series + ticks, logx if not places else "linear", seen.scale, xticks,
+        mark=1.0 if measure.removeprefix("inc_").startswith(("cos_", "ratio_")) and seen.scale == "linear" else None,
+        floor=seen.floor if any((s.y <= seen.floor).any() for s in series) else 0.0,
+    )  # fmt: skip
+
+
+def _thinned(places: np.ndarray) -> np.ndarray:
+    if len(places) <= MOST_POINTS:
+        return places
+    return places[np.unique(np.linspace(0, len(places) - 1, MOST_POINTS).round().astype(int))]
+
+
+def assemble(of: Facets, name: str, title: str, caption: str) -> list[Figure]:
+    """The figure, or one for each measure where all panels do not fit on one; none where there is nothing to see."""
+    rows = panels(of)
+    keep = [any(row[i] is not None and _says(row[i]) for row in rows) for i in range(len(of.cols))]
+    notes = list(of.notes)
+    alone = [name for name, kept in zip(of.cols, keep) if not kept and name]
+    rows = [[panel for panel, kept in zip(row, keep) if kept] for row in rows]
+    if alone and rows[0]:
+        notes.append(f"Not drawn, as one value on the axis says nothing: {_listed(alone)}.")
+    if not rows[0]:
+        return []
+    rows, merged = _merged(rows)
+    rows, still = _moving(rows)
+    notes += [*merged, *still]
+    if not rows:
+        return []
+    if len(rows[0]) > MAX_PANELS:
+        chosen = np.unique(np.linspace(0, len(rows[0]) - 1, MAX_PANELS).round().astype(int))
+        notes.append(f"{MAX_PANELS} of {len(rows[0])} panels are drawn, evenly spaced.")
+        rows = [[row[i] for i in chosen] for row in rows]
+    rows = [row for row in rows if all(panel is not None for panel in row)]
+    if not rows:
+        return []
+    keys, keys_title = keys_of(of, rows)
+    text = " ".join([caption, *notes]).strip()
+    wide = len(rows[0])
+    if wide * len(rows) <= MAX_PANELS and wide <= 3:
+        below = [replace(panel, title="") if wide > 1 else panel for row in rows[1:] for panel in row]
+        shown = [*rows[0], *below]
+        columns = wide if wide > 1 else min(3, len(rows))
+        return [Figure(name, title, text, shown, keys, keys_title, columns)]
+    columns = 2 if wide in (2, 4) else 3
+    several = len(rows) > 1
+    return [
+        Figure(f"{name}-{measure}" if several else name, f"{title}, {row[0].ylabel}" if several else title, text,
+               row, keys, keys_title, columns)
+        for measure, row in zip(of.measures, rows)
+    ]  # fmt: skip
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _says(panel: Panel) -> bool:
+    """Whether a panel has more than one value on its axis."""
+    x = {round(float(value), 1) for series in panel.series for value in series.x} if panel.xticks else None
+    if panel.xticks:
+        nearest = {min(panel.xticks, key=lambda tick, v=v: abs(tick - v)) for v in x}
+        return len(nearest) > 1
+    return any(len(series.x) > 1 for series in panel.series) or len(panel.series) > 1
+
+
+def _merged(rows: list[list[Panel]]) -> tuple[list[list[Panel]], list[str]]:
+    """Columns that show the same are drawn once, and named together."""
+    count, groups = len(rows[0]), []
+    for i in range(count):
+        for group in groups:
+            if all(_alike(row[group[0]], row[i], row) for row in rows):
+                group.append(i)
+                break
+        else:
+            groups.append([i])
+    notes = [
+        f"{_listed([rows[0][i].title for i in group])} look the same and are drawn once."
+        for group in groups
+        if len(group) > 1
+    ]
+    titles = [", ".join(filter(None, [rows[0][i].title for i in group][:3])) + ", …" * (len(group) > 3)
+              for group in groups]  # fmt: skip
+    found = [
+        [row[group[0]] and replace(row[group[0]], title=text) for group, text in zip(groups, titles)] for row in rows
+    ]
+    return found, notes
+
+
+def _moving(rows: list[list[Panel]]) -> tuple[list[list[Panel]], list[str]]:
+    """Without the measures that are the same everywhere, which a sentence says as well."""
+    kept, notes = [], []
+    for row in rows:
+        y = np.concatenate([s.y for panel in row if panel for s in panel.series if s.marker != TICK] or [np.zeros(1)])
+        log = row[0] is not None and row[0].yscale == "log"
+        same = y.max() <= 1.05 * y.min() if log else np.ptp(y) < STILL
+        if same and not any(panel and panel.series and panel.series[0].low is None for panel in row):
+            words = row[0].ylabel if row[0] else ""
+            below = log and row[0].floor and y.max() <= row[0].floor
+            notes.append(
+                f"Not drawn: {words} is {'at most ' * bool(below)}{number(float(f'{y.mean():.3g}'))} throughout."
+            )
+        else:
+            kept.append(row)
+    return kept, notes
+
+
+def _alike(a: Panel | None, b: Panel | None, row: list[Panel]) -> bool:
+    if a is None or b is None:
+        return a is b
+    if a.xticks != b.xticks or len(a.series) != len(b.series) or not a.xticks:
+        return False
+    everything = np.concatenate([s.y for panel in row if panel for s in panel.series])
+    log = a.yscale == "log"
+    if log:
+        everything = np.log10(everything[everything > 0])
+    height = max(float(np.ptp(everything)), 0.3 if log else 0.01) if len(everything) else 1.0
+    for one, other in zip(a.series, b.series):
+        same = one.colour == other.colour and one.marker == other.marker and len(one.x) == len(other.x)
+        if not same or not np.allclose(one.x, other.x):
+            return False
+        y, z = (np.log10(s.y) if log else s.y for s in (one, other))
+        if np.abs(y - z).max(initial=0.0) > SAME * height:
+            return False
+    return True
+
+
+def keys_of(of: Facets, rows: list[list[Panel]]) -> tuple[list[Key], str]:
+    drawn = {series.colour for row in rows for panel in row for series in panel.series}
+    marks = "" if of.along else "o"
+    levels = [level for level in of.hue.levels if of.hue.colour[level] in drawn and of.hue.text[level]]
+    keys = [
+        Key(of.hue.text[level], of.hue.colour[level], "" if of.scatter else "-", of.hue.marker[level] if marks else "",
+            of.scatter)
+        for level in levels
+    ]  # fmt: skip
+    title = of.hue.title
+    if len(keys) == 1:
+        keys = [replace(keys[0], text=f"{title} = {keys[0].text}" if title else keys[0].text)]
+    if any(series.marker == TICK for row in rows for panel in row for series in panel.series):
+        keys.append(Key("predicted", style="", marker=TICK))
+    return keys, title if len(levels) > 1 else ""
+
+
+def heat_of(frame: pd.DataFrame, measure: str, x: Axis, y: Axis, name: str, title: str, caption: str) -> Figure:
+    """Two ordered axes of many levels: the median as a colour."""
+    seen = view(measure, frame)
+    rows = frame.assign(_y=values(seen.measure, frame))
+    table = rows.groupby([y.name, x.name])["_y"].median().unstack().reindex(index=y.levels, columns=x.levels)
+    shown = np.log10(table.to_numpy(float)) if seen.scale == "log" else table.to_numpy(float)
+    words = f"log₁₀ of {seen.words}" if seen.scale == "log" else seen.words
+    heat = Heat(shown, [y.text(level) for level in y.levels], [x.text(level) for level in x.levels], words)
+    return Figure(name, title, caption, [Panel("", label(x.name), label(y.name), heat=heat)], columns=1)
+
+
+def columns_of(frame: pd.DataFrame, axes: list[Axis]) -> tuple[pd.Series, list[str]]:
+    """The words of each row's column, and all columns in order."""
+    texts, axis = combined(frame, axes, "col")
+    return texts, list(axis.levels)
+
+
+def few(levels: list, most: int = MAX_HUES) -> list:
+    """At most so many of the levels, evenly spaced, with the first and the last."""
+    if len(levels) <= most:
+        return levels
+    return [levels[i] for i in np.linspace(0, len(levels) - 1, most).round().astype(int)]

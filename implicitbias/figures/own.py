@@ -1,0 +1,209 @@
+"""A figure that someone asked for: columns in roles, and one mark.
+
+point     median and quartiles at the end of runs, against levels of x
+line      the same along the runs, against a clock
+scatter   one point a run
+heat      the median as a colour, against x and hue
+"""
+
+import math
+from dataclasses import replace
+
+import pandas as pd
+
+from implicitbias.errors import InputError
+from implicitbias.figures import palette
+from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
+from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heat_of, hue_of, keys_of, panels, spread_orders
+from implicitbias.figures.parts import Figure as Drawn
+from implicitbias.figures.parts import Panel
+from implicitbias.figures.table import trajectories, values
+from implicitbias.figures.words import label, norms, slug
+from implicitbias.study.figures import along
+from implicitbias.study.filters import select
+from implicitbias.study.spec import Figure
+
+MAX_OWN = 30  # panels: more are too small to read on one page
+VALUE = "_value"
+_ROLES = ("x", "hue", "col", "row")
+
+
+def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Drawn:
+    """The figure of a request.
+
+    Arguments
+        figure  the request, as in a study file
+        runs    the runs that ended ok, as from `table.with_parameters(label_runs(...))`
+        curves  their snapshots, where it looks along the runs
+
+    Errors: ``InputError`` if no run matches, a role names a column that these runs do not have, or x does not vary.
+    """
+    chosen = select(runs, figure.where) if figure.where else runs
+    if chosen.empty:
+        raise InputError("no run that ended ok matches the figure's where")
+    if not any("limit" in str(getattr(figure, role)) for role in (*_ROLES, "y")) and "limit_method" in chosen:
+        chosen = trajectories(chosen)
+    chosen = full_batches(chosen)
+    figure = _complete(figure, chosen)
+    missing = [getattr(figure, role) for role in _ROLES]
+    missing = [name for name in missing if name not in (None, "measure") and not _known(name, chosen, curves)]
+    if missing:
+        raise InputError([f"these runs have no {name!r}" for name in missing])
+    frame = _joined(chosen, curves) if along(figure) else chosen
+    if "measure" in (figure.hue, figure.col, figure.row):
+        frame, measures, words = _melted(figure, frame)
+    else:
+        measures, words = list(figure.y), ""
+    title = norms(figure.title) or _title(figure)
+    name = slug(figure.title or _title(figure))
+    left = _not_told(figure, chosen)
+    caption = f"{len(chosen)} runs. " + (
+        f"Median, and band or bars from the lower to the upper quartile, over {left or 'seeds'}."
+        if figure.mark not in ("scatter",)
+        else "One point a run."
+    )
+    if figure.mark == "heat":
+        return heat_of(frame, measures[0], axis_of(frame, figure.x), axis_of(frame, figure.hue), name, title, caption)
+    looks = palette.methods(runs)
+    axes = [axis_of(frame, name) for name in (figure.hue, figure.col, figure.row) if name is not None]
+    frame = spread_orders(frame, axes)
+    if figure.mark == "scatter" and len(frame) > MOST_SCATTERED:
+        frame = frame.sample(MOST_SCATTERED, random_state=0).sort_index()
+        caption += f" {MOST_SCATTERED} are drawn, chosen by a fixed seed."
+    hue = hue_of(frame, [axis_of(frame, figure.hue)] if figure.hue else [], looks)
+    if len(hue.levels) > 7:
+        caption += f" 7 of {len(hue.levels)} levels of {hue.title or label(figure.hue)} are drawn."
+        hue = replace(hue, levels=few(hue.levels))
+    x = figure.x if along(figure) or figure.mark == "scatter" else axis_of(frame, figure.x)
+    drawn, columns, of = [], 1, None
+    for words_of_row, part in _split(frame, figure.row):
+        texts, cols = _columns(part, figure.col)
+        keys = replace(hue, keys=hue.keys.loc[part.index])
+        of = Facets(part, measures, x, keys, texts, cols, along(figure), figure.mark == "scatter",
+                    lambda measure: _limit_of(measure, frame), figure.yscale, figure.xscale)  # fmt: skip
+        for row in panels(of):
+            row = [panel for panel in row if panel is not None and panel.series]
+            columns = max(columns, len(row))
+            drawn += [_named(panel, words_of_row, words) for panel in row]
+    if not drawn:
+        raise InputError(f"there is nothing to draw: no run has {' or '.join(figure.y)} and {figure.x}")
+    if len(drawn) > MAX_OWN:
+        raise InputError(f"the figure would have {len(drawn)} panels, and {MAX_OWN} can be read: use where or hue")
+    keys, keys_title = keys_of(of, [drawn])
+    columns = columns if 1 < columns <= 3 else min(3, len(drawn)) if columns == 1 else 2 if columns == 4 else 3
+    return Drawn(name, title, caption, drawn, keys, keys_title, columns)
+
+
+def untold(figure: Figure, runs: pd.DataFrame) -> str:
+    """The axes that vary and have no role, as a sentence; empty if there are none."""
+    chosen = full_batches(select(runs, figure.where) if figure.where else runs)
+    if not len(chosen):
+        return ""
+    left = _not_told(_complete(figure, chosen), chosen)
+    return f"not told apart: {left} (give them a role with hue=, col= or row=, or choose with where)" if left else ""
+
+
+def _complete(figure: Figure, runs: pd.DataFrame) -> Figure:
+    """The figure with what it leaves open: x by what varies, the mark by x, several measures in rows."""
+    changes: dict = {}
+    x = figure.x
+    if x is None:
+        found = roles(runs).x
+        x = "step" if figure.mark == "line" or found is None else found.name
+        if x == "step" and "time" in runs and runs["time"].notna().any():
+            x = "sum_lr"
+        changes["x"] = x
+    figure = figure.model_copy(update=changes)
+    if figure.mark is None:
+        mark = "line" if along(figure) else "scatter" if _measured(x, runs) else "point"
+        figure = figure.model_copy(update={"mark": mark})
+    if figure.mark == "heat" and (figure.hue is None or len(figure.y) > 1):
+        raise InputError("a heat map shows one y, and has x and hue on its axes: give hue, and one y")
+    return figure
+
+
+def _measured(x: str, runs: pd.DataFrame) -> bool:
+    """Whether x is a number that runs measure, and no level that a study gives."""
+    if x in runs and runs[x].dtype.kind not in "fiub":
+        return False
+    return x not in {axis.name for axis in varying(runs)} and x not in ("data_seed", "seed") and (
+        x not in runs or runs[x].nunique() > 12
+    )  # fmt: skip
+
+
+def _known(name: str, runs: pd.DataFrame, curves: pd.DataFrame | None) -> bool:
+    from implicitbias.study.formula import columns
+
+    names = {*runs.columns, *(() if curves is None else curves.columns)}
+    return name in names or set(columns(name) or [name]) <= names
+
+
+def _joined(runs: pd.DataFrame, curves: pd.DataFrame | None) -> pd.DataFrame:
+    if curves is None:
+        raise InputError("a table of runs has no snapshots: give the results folder, or runs")
+    of = runs[[name for name in runs if name not in curves or name == "run_id"]]
+    return curves.merge(of, on="run_id").sort_values("step", kind="stable", ignore_index=True)
+
+
+def _melted(figure: Figure, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], str]:
+    """A row for each measure, which then is a level like any other; and what they have in common."""
+    parts = [frame.assign(measure=label(name), **{VALUE: values(name, frame)}) for name in figure.y]
+    kinds = {label(name).partition(" ")[0] for name in figure.y}
+    return pd.concat(parts, ignore_index=True), [VALUE], kinds.pop() if len(kinds) == 1 else "value"
+
+
+def _split(frame: pd.DataFrame, row: str | None):
+    if row is None:
+        return [("", frame)]
+    axis = axis_of(frame, row)
+    return [(axis.words(level), frame[frame[row] == level]) for level in axis.levels]
+
+
+def _columns(frame: pd.DataFrame, col: str | None) -> tuple[pd.Series, list[str]]:
+    if col is None:
+        return pd.Series("", frame.index), [""]
+    axis = axis_of(frame, col)
+    return frame[col].map(lambda level: "" if _missing(level) else axis.words(level)), [*map(axis.words, axis.levels)]
+
+
+def _missing(level) -> bool:
+    return level is None or (isinstance(level, float) and math.isnan(level))
+
+
+def _named(panel: Panel, row: str, words: str) -> Panel:
+    title = ", ".join(filter(None, [row, panel.title]))
+    return replace(panel, title=title, ylabel=words or panel.ylabel)
+
+
+def _limit_of(measure: str, frame: pd.DataFrame) -> str | None:
+    name = f"limit_cos_{measure.rpartition('_')[2]}"
+    return name if measure.removeprefix("inc_").startswith("cos_") and name in frame else None
+
+
+def _not_told(figure: Figure, runs: pd.DataFrame) -> str:
+    """The axes that vary and have no role: the quartiles are over them."""
+    told = {getattr(figure, role) for role in _ROLES}
+    rows = runs
+    for name in told - {None, "measure"}:
+        if name in rows and name not in ("method", "geometry"):
+            rows = rows.assign(**{name: rows[name].astype(object)})
+    left = [axis for axis in varying(runs) if axis.name not in told]
+    if "method" in told:
+        left = [axis for axis in left if axis.name in ("batch", "order", "data", "n", "d") or axis.name[:5] == "data."]
+    if "geometry" in told:
+        left = [axis for axis in left if axis.name not in ("data", "n", "d") and axis.name[:5] != "data."]
+    left = [axis for axis in left if _within(runs, axis, told - {None, "measure"})]
+    return ", ".join(axis.name for axis in left)
+
+
+def _within(runs: pd.DataFrame, axis: Axis, told: set) -> bool:
+    """Whether an axis varies among runs that are alike in all that is told apart."""
+    names = [name for name in told if name in runs]
+    if not names:
+        return True
+    return bool((runs.groupby(names, dropna=False)[axis.name].nunique() > 1).any())
+
+
+def _title(figure: Figure) -> str:
+    by = "".join(f", {role} {getattr(figure, role)}" for role in ("hue", "col", "row") if getattr(figure, role))
+    return f"{', '.join(figure.y)} against {figure.x}{by}"

@@ -1,0 +1,51 @@
+"""What is wrong with the figures that a study asks for, before anything is run or drawn."""
+
+import difflib
+
+from implicitbias.errors import one_of
+from implicitbias.measure import Measures
+from implicitbias.store.schema import USUAL, schemas
+from implicitbias.study.formula import columns
+from implicitbias.study.spec import Figure
+
+CLOCKS = ("step", "sum_lr", "epoch", "lr")
+MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack
+PARAMETER = "data."
+
+
+def along(figure: Figure) -> bool:
+    """Whether a figure shows snapshots along the runs, and not their ends."""
+    return figure.mark == "line" or (figure.mark is None and figure.x in CLOCKS)
+
+
+def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep: str = ".") -> list[str]:
+    """Every unknown column of the figures, each under the name of its place."""
+    mistakes, (runs, curves) = [], schemas(measures).values()
+    numeric = [field.name for field in runs if str(field.type) in ("double", "int64")]
+    scalars = [field.name for field in runs if not str(field.type).startswith("list")]
+    given = {column.name for column in measures.columns() + measures.end_columns() + measures.data_columns()}
+    for where, figure in figures.items():
+        place = f"{where}{sep}" if where else ""
+        for measure in figure.y:
+            names = columns(measure)
+            if names is None:
+                mistakes.append(f"{place}y must be a column or the difference of two, not {measure!r}")
+            for name in names or ():
+                if name not in numeric and not name.startswith(PARAMETER):
+                    mistakes.append(f"{place}y: {one_of(name, 'column', numeric)}")
+                elif along(figure) and name not in curves.names:
+                    mistakes.append(f"{place}y: {name!r} is known at the end of runs, and not along them, as x asks")
+        for role in ("x", "hue", "col", "row"):
+            name = getattr(figure, role)
+            known = [*scalars, *MADE]
+            levels = [name for name in known if name not in given]  # what is told where nothing is near
+            if role == "x" and name is not None and columns(name) and set(columns(name)) <= set(numeric):
+                if along(figure) and not set(columns(name)) <= set(curves.names):
+                    mistakes.append(f"{place}x: {name!r} does not vary along a run, which a line needs")
+            elif name is not None and name not in known and not name.startswith(PARAMETER):
+                near = difflib.get_close_matches(name, known, n=1)
+                mistakes.append(f"{place}{role}: {one_of(name, 'column', known if near else levels)}")
+        for name in figure.where:
+            if name not in [*scalars, *MADE] and not name.startswith(PARAMETER):
+                mistakes.append(f"{place}where: {one_of(name, 'column', scalars)}")
+    return mistakes
