@@ -203,10 +203,8 @@ def _varied(rows: pd.DataFrame) -> Axis | None:
     setting = [axis for name, axis in axes.items() if name in ("batch", "n", "d", "steps") or name.startswith("data.")]
     hyper = [axis for name, axis in axes.items() if axis.ordered and len(axis) > 2 and axis not in setting]
     ordered = [axis for axis in setting if axis.ordered]
-    if "batch" in axes:
-        return axes["batch"]
-    if ordered or hyper:
-        return max([*ordered, *hyper], key=len)
+    if ordered or hyper:  # the batch size, unless something has more levels than its two
+        return max([*ordered, *hyper], key=lambda axis: (len(axis) > 2, axis.name == "batch", len(axis)))
     for name in ("geometry", "order", "data_seed", "seed", "method"):
         if rows[name].nunique() > 1:
             return axis_of(rows, name)
