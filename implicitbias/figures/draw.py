@@ -107,7 +107,7 @@ def draw(figure: Figure, width: str = "page"):
     last = [[k == rows - 1 or (k + 1) * columns + i >= count or not _same_x(grid, k, i) for i in range(len(row))]
             for k, row in enumerate(grid)]  # fmt: skip
     feet = [
-        max(0.2 + _tick_room(t, panel_width) + label * (0.03 + 0.13 * (1 + _wrapped(panel.xlabel, panel_width).count("\n")))
+        max(0.2 + _tick_room(t, panel_width) + label * (0.16 + 0.13 * _wrapped(panel.xlabel, panel_width).count("\n"))
             for panel, t, label in zip(*items))
         for items in zip(grid, ticks, last)
     ]  # fmt: skip

@@ -380,8 +380,12 @@ def keys_of(of: Facets, rows: list[list[Panel]]) -> tuple[list[Key], str]:
     drawn = {series.colour for row in rows for panel in row for series in panel.series}
     marks = "" if of.along else "o"
     levels = [level for level in of.hue.levels if of.hue.colour[level] in drawn and of.hue.text[level]]
+
+    def line(level):
+        return "" if of.scatter else of.hue.style.get(level, "-") if of.along else "-"
+
     keys = [
-        Key(of.hue.text[level], of.hue.colour[level], "" if of.scatter else "-", of.hue.marker[level] if marks else "",
+        Key(of.hue.text[level], of.hue.colour[level], line(level), of.hue.marker[level] if marks else "",
             of.scatter)
         for level in levels
     ]  # fmt: skip

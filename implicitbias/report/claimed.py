@@ -126,7 +126,7 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
     if claim.across:
         found, _ = across(claim, chosen, counts, study)
         rows = shown.loc[found.index].assign(_y=found)
-        seen, bound, scale = _words_of_groups(claim), _bound(claim), "linear"
+        seen, bound, scale, measure = _words_of_groups(claim), _bound(claim), "linear", claim.measure
     else:
         rows = shown.loc[ended.index]
         measure, bound, scale = _view(claim, rows)
@@ -151,7 +151,7 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
     series = _strips(rows, places, x, hue)
     ticks = {place: x.text(level) for level, place in places.items()}
     guides = []
-    if claim.over == "mean" and scale == "linear":
+    if claim.over == "mean" and (scale == "linear" or measure == claim.measure):
         ends = [min(places.values()), max(places.values())]
         guides = [Guide(np.array(ends), np.full(2, verdict.value), f"mean {verdict.value:.4g}")]
     keys = [Key(hue.text[level], hue.colour[level], "", hue.marker[level]) for level in hue.levels if hue.text[level]]
