@@ -19,7 +19,7 @@ WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
 ALONE = 4.8  # of one panel, which would be too flat on a whole page
 KINDS = ("pdf", "svg", "png")
 DPI = 200
-_LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.48, 0.14, 0.64, 0.06, 0.4, 0.145, 0.0635
+_LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.52, 0.14, 0.68, 0.06, 0.4, 0.145, 0.0635
 _HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
 _HEIGHT = 1.75
 _LEGEND = 0.33  # inches of an entry besides its words
@@ -107,7 +107,7 @@ def draw(figure: Figure, width: str = "page"):
     last = [[k == rows - 1 or (k + 1) * columns + i >= count or not _same_x(grid, k, i) for i in range(len(row))]
             for k, row in enumerate(grid)]  # fmt: skip
     feet = [
-        max(0.2 + _tick_room(t) + label * (0.03 + 0.13 * (1 + _wrapped(panel.xlabel, panel_width).count("\n")))
+        max(0.2 + _tick_room(t, panel_width) + label * (0.16 + 0.13 * _wrapped(panel.xlabel, panel_width).count("\n"))
             for panel, t, label in zip(*items))
         for items in zip(grid, ticks, last)
     ]  # fmt: skip
@@ -176,8 +176,8 @@ def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
         ax.set(xlim=xlim, ylim=ylim)
     for series in panel.series:
         _series(ax, series)
-    for guide in panel.guides:
-        _guide(ax, guide)
+    for number_, guide in enumerate(panel.guides):
+        _guide(ax, guide, number_ / 3)
     _set_ticks(ax, panel, ticks, width)
 
 
@@ -198,13 +198,13 @@ def _series(ax, series: Series) -> None:
     )
 
 
-def _guide(ax, guide: Guide) -> None:
-    """A line of the theory, with its words where it comes into the panel."""
+def _guide(ax, guide: Guide, share: float) -> None:
+    """A line of the theory, with its words after a share of what is seen of it."""
     ax.plot(guide.x, guide.y, color="black", linewidth=1.1, linestyle=DOTTED, zorder=4)
     low, high = ax.get_ylim()
     inside = np.flatnonzero((guide.y > low) & (guide.y < high))
     if guide.text and len(inside):
-        place = inside[0]
+        place = inside[min(len(inside) - 1, int(share * len(inside)))]
         ax.annotate(
             plain(guide.text), (guide.x[place], guide.y[place]), (1, -2), textcoords="offset points", fontsize=7,
             va="top", ha="left", zorder=5, bbox={"facecolor": "white", "alpha": 0.7, "pad": 0.4, "linewidth": 0},
@@ -277,7 +277,7 @@ def _room(values: np.ndarray, scale: str) -> tuple[float, float]:
     if not len(values):
         return (1.0, 10.0) if scale == "log" else (0.0, 1.0)
     low, high = float(values.min()), float(values.max())
-    least = 0.3 if scale == "log" else 1e-3 * max(abs(low), abs(high), 1e-9)
+    least = 0.1 if scale == "log" else 1e-3 * max(abs(low), abs(high), 1e-9)
     margin = 0.05 * (high - low) + (0.5 * least if high - low < least else 0.0)
     low, high = low - margin, high + margin
     with np.errstate(over="ignore", under="ignore"):
@@ -362,10 +362,10 @@ def _tilted(ticks: dict[float, str], width: float) -> bool:
     return longest > 7 and longest * 0.058 > 0.95 * width / len(ticks)
 
 
-def _tick_room(ticks: dict[float, str]) -> float:
+def _tick_room(ticks: dict[float, str], width: float) -> float:
     lines = max((text.count("\n") for text in ticks.values()), default=0)
     longest = max((len(text) for text in ticks.values()), default=0)
-    return 0.11 * lines if lines or longest < 8 else 0.03 * longest
+    return 0.03 * longest if _tilted(ticks, width) else 0.11 * lines
 
 
 # -- the legend -------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Hue:
     marker: dict
     text: dict
     title: str = ""
+    style: dict = field(default_factory=dict)  # of lines that are not solid
 
 
 def hue_of(frame: pd.DataFrame, axes: list[Axis], looks: palette.Looks) -> Hue:
@@ -81,7 +82,8 @@ def by_method(frame: pd.DataFrame, looks: palette.Looks) -> Hue:
 
 
 def _of_methods(keys: pd.Series, levels: list, looks: palette.Looks) -> Hue:
-    return Hue(keys, levels, looks.colour, looks.marker, {level: method(str(level)) for level in levels})
+    texts = {level: method(str(level)) for level in levels}
+    return Hue(keys, levels, looks.colour, looks.marker, texts, style=looks.style)
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,8 @@ def _panel(of: Facets, points: _Points, title: str, seen: View, measure: str, pl
             # a line ends where its first run does: over a changing set of runs a median jumps
             kept = _thinned(np.flatnonzero(sizes >= 0.99 * sizes.max()))
             if len(kept) > 1:
-                series.append(Series(x[kept], middle[kept], look["colour"], low[kept], high[kept]))
+                style = of.hue.style.get(level, "-")
+                series.append(Series(x[kept], middle[kept], look["colour"], low[kept], high[kept], style))
             continue
         # side by side, so that the bars of one do not hide those of another
         aside = step * (position - (len(shown) - 1) / 2)
@@ -377,8 +380,12 @@ def keys_of(of: Facets, rows: list[list[Panel]]) -> tuple[list[Key], str]:
     drawn = {series.colour for row in rows for panel in row for series in panel.series}
     marks = "" if of.along else "o"
     levels = [level for level in of.hue.levels if of.hue.colour[level] in drawn and of.hue.text[level]]
+
+    def line(level):
+        return "" if of.scatter else of.hue.style.get(level, "-") if of.along else "-"
+
     keys = [
-        Key(of.hue.text[level], of.hue.colour[level], "" if of.scatter else "-", of.hue.marker[level] if marks else "",
+        Key(of.hue.text[level], of.hue.colour[level], line(level), of.hue.marker[level] if marks else "",
             of.scatter)
         for level in levels
     ]  # fmt: skip

@@ -57,10 +57,12 @@ def shade(colour: str, share: float) -> str:
 
 @dataclass(frozen=True)
 class Looks:
-    """The colour and the marker of each method of a study, the same in all its figures."""
+    """The colour, marker and line of each method of a study, the same in all its figures; flows are dashed, as they
+    may lie on the runs whose limit they are."""
 
     colour: dict[str, str]
     marker: dict[str, str]
+    style: dict[str, str]
 
 
 def methods(runs: pd.DataFrame) -> Looks:
@@ -70,7 +72,9 @@ def methods(runs: pd.DataFrame) -> Looks:
         names = list(dict.fromkeys(part["method"]))
         shades = np.linspace(-0.45, 0.45, len(names)) if len(names) > 1 else [0.0]
         colour |= {name: shade(family(str(kind)), share) for name, share in zip(names, shades)}
-    return Looks(colour, markers(list(dict.fromkeys(runs["method"]))))
+    kinds = runs.drop_duplicates("method").set_index("method")["optimizer_kind"].astype(str)
+    style = {name: "--" if kind.endswith("_flow") else "-" for name, kind in kinds.items()}
+    return Looks(colour, markers(list(dict.fromkeys(runs["method"]))), style)
 
 
 def markers(names: list) -> dict:

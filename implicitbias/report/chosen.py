@@ -134,12 +134,20 @@ def _facets(rows, measures, role: Roles, looks, predicted, notes) -> Facets:
     hue = by_method(rows, looks) if named else hue_of(rows, role.hue, looks)
     rest, cols = columns_of(rows, role.col)
     if len(hue.levels) > 7:
-        kept = few(hue.levels)
+        kept = _one_of_each(rows, hue.levels) if hue.levels[0] in set(rows["method"]) else few(hue.levels)
         notes = [*notes, f"{len(kept)} of {len(hue.levels)} levels of {hue.title or 'the colour'} are drawn."]
         keep = hue.keys.isin(kept)
         rows, rest = rows[keep], rest[keep]
         hue = replace(hue, keys=hue.keys[keep], levels=kept)
     return Facets(rows, measures, role.x, hue, rest, cols, predicted=predicted, notes=list(notes))
+
+
+def _one_of_each(rows: pd.DataFrame, methods: list, most: int = 7) -> list:
+    """At most so many methods, with as many optimizers as possible, in their order."""
+    kinds = rows.drop_duplicates("method").set_index("method")["optimizer"]
+    turn = kinds.groupby(kinds, sort=False).cumcount()  # the first of each optimizer, then the second, ...
+    chosen = set(turn.sort_values(kind="stable").index[:most])
+    return [method for method in methods if method in chosen]
 
 
 # -- against predictions ----------------------------------------------------------------------------------------------

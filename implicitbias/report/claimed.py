@@ -126,7 +126,7 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
     if claim.across:
         found, _ = across(claim, chosen, counts, study)
         rows = shown.loc[found.index].assign(_y=found)
-        seen, bound, scale = _words_of_groups(claim), _bound(claim), "linear"
+        seen, bound, scale, measure = _words_of_groups(claim), _bound(claim), "linear", claim.measure
     else:
         rows = shown.loc[ended.index]
         measure, bound, scale = _view(claim, rows)
@@ -151,7 +151,7 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
     series = _strips(rows, places, x, hue)
     ticks = {place: x.text(level) for level, place in places.items()}
     guides = []
-    if claim.over == "mean" and scale == "linear":
+    if claim.over == "mean" and (scale == "linear" or measure == claim.measure):
         ends = [min(places.values()), max(places.values())]
         guides = [Guide(np.array(ends), np.full(2, verdict.value), f"mean {verdict.value:.4g}")]
     keys = [Key(hue.text[level], hue.colour[level], "", hue.marker[level]) for level in hue.levels if hue.text[level]]
@@ -203,10 +203,8 @@ def _varied(rows: pd.DataFrame) -> Axis | None:
     setting = [axis for name, axis in axes.items() if name in ("batch", "n", "d", "steps") or name.startswith("data.")]
     hyper = [axis for name, axis in axes.items() if axis.ordered and len(axis) > 2 and axis not in setting]
     ordered = [axis for axis in setting if axis.ordered]
-    if "batch" in axes:
-        return axes["batch"]
-    if ordered or hyper:
-        return max([*ordered, *hyper], key=len)
+    if ordered or hyper:  # the batch size, unless something has more levels than its two
+        return max([*ordered, *hyper], key=lambda axis: (len(axis) > 2, axis.name == "batch", len(axis)))
     for name in ("geometry", "order", "data_seed", "seed", "method"):
         if rows[name].nunique() > 1:
             return axis_of(rows, name)

@@ -69,7 +69,7 @@ def compare_studies(first, second) -> Comparison:
     flipped = [(key[0], a, claims_b[key]) for key, a in claims_a.items() if key in claims_b and claims_b[key] != a]
     only = [(key[0], "A") for key in claims_a if key not in claims_b]
     only += [(key[0], "B") for key in claims_b if key not in claims_a]
-    both = results_a.join(results_b, how="inner", lsuffix="|a", rsuffix="|b")
+    both = results_a.add_suffix("|a").join(results_b.add_suffix("|b"), how="inner")
     rows, cells = [], 0
     for measure in tables.FINAL:
         a, b = (both[f"{measure}_mean|{k}"].to_numpy(float) for k in "ab")
