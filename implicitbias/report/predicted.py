@@ -19,8 +19,9 @@ CAPTION = (
     "predicted limit has; on the grey line they agree, as they do in a run that has converged to its prediction. "
     "Equal cosines to both are not yet equal directions; right, on a logarithmic axis, is the angle between the "
     "increment and the predicted limit itself: 1 degree is a cosine of 0.99985, angles below 0.001 degrees are drawn "
-    "at 0.001. An angle that stays large says that the run is still on its way (figure 2), or that the theory does "
-    "not hold here, such as one for beta2 -> 1 at a small beta2."
+    "at 0.001. An angle that stays large says that the run is still on its way (figure 2), that its steps are too "
+    "large for a limit of small ones, as those of Signum in a fixed order may be, or that the theory does not hold "
+    "here, such as one for beta2 -> 1 at a small beta2. The column limit_rule says what each prediction assumes."
 )
 
 
