@@ -96,6 +96,8 @@ def test_half_way_allows_for_the_rounding_of_steps():
     runs = table({"cos_l2": 0.6, "step": 999})
     curves = curve("r0", 0.5, 0.6).assign(step=[125, 500, 999])
     assert claim_on(runs, curves, limit=True, at_least=0.9).outcome == "undecided"
+    between = curves.assign(cos_l2=[0.6, 0.5, 0.6])  # not from the one before
+    assert claim_on(runs, between, limit=True, at_least=0.9).outcome == "undecided"
     late = curves.assign(step=[125, 501, 999], cos_l2=[0.6, 0.5, 0.6])
     assert claim_on(runs, late, limit=True, at_least=0.9).outcome == "fails"
 
