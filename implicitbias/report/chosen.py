@@ -189,7 +189,9 @@ def predictions(runs: pd.DataFrame, single: pd.DataFrame, looks: palette.Looks) 
         )  # fmt: skip
     caption = (
         "The angle between the last increment and the predicted limit. An angle that stays large says that the run is "
-        f"still on its way, or that the theory does not hold here. {_BAND}"
+        "still on its way, that its steps are too large for a limit of small ones, as those of Signum in a fixed order "
+        "may be, or that the theory does not hold here, such as one for beta2 -> 1 at a small beta2: the column "
+        f"limit_rule says what each prediction assumes. {_BAND}"
     )
     several = [
         name for name, part in runs.groupby("limit_method", sort=False) if len(part) and name in ("theory", "numerical")

@@ -9,6 +9,7 @@ import implicitbias as ib
 from implicitbias.limits import tail_maps
 from implicitbias.limits.rules import blocks
 from implicitbias.limits.sliding import sliding_point
+from implicitbias.measure import angle
 from implicitbias.simulation.setting import resolve
 
 SR = ib.geometry.scaled_rademacher_reference()
@@ -234,3 +235,17 @@ def test_no_ratio_is_measured_beyond_the_root_of_beta2():
         assert ib.predict(SR, optimizer, order="full", method="numerical") is None
         assert "sqrt(beta2)" in ib.limits.why_not(SR, optimizer, order="full", method="numerical")
     assert ib.limits.why_not(SR, ib.Adam(0.9, 0.95), order="full", method="numerical") is None
+
+
+def test_runs_of_signum_get_there_once_their_steps_are_small():
+    """At larger steps they stay degrees away, however long: the signs of several coordinates change in step."""
+    problem, options = PROBLEMS["gaussian"], {"order": "cyclic", "batch": 5}
+    limit = ib.predict(problem, ib.Signum(0.9), **options)
+    enough = 1e-3 * (1.0 - 0.9) / np.abs(problem.rows).sum(axis=1).max()
+    assert f"for steps down to {enough:.1g} (derived)" in limit.rule
+
+    def degrees(lr, steps):
+        return angle(_increment(problem, ib.Signum(0.9), lr, steps, **options), limit.direction)
+
+    assert degrees(1e-3, 200_000) > 7.0 and degrees(1e-3, 1_000_000) > 7.0
+    assert degrees(ib.Power(0.1, 0.75), 2_000_000) < 0.1  # ends with steps of 2e-6

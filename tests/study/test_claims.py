@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from verdict_tables import claim_on, study_of, table, values
 
 from implicitbias.errors import InputError
-from implicitbias.study.claims import verdicts
+from implicitbias.study.claims import curve_columns, verdicts
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,7 @@ def test_the_mean_decides(expectation, outcome):
     verdict = claim_on(values(0.25, 0.5, 0.75), over="mean", **expectation)
     assert (verdict.outcome, verdict.runs, verdict.value) == (outcome, 3, 0.5)
     assert verdict.detail == "mean over 3 runs, standard deviation 0.25"
+    assert claim_on(values(0.5), over="mean", **expectation).detail == "mean over 1 runs"
 
 
 def test_the_expectation_in_words():
@@ -137,6 +138,21 @@ def test_filters():
     assert chosen({"data.path": "x.csv"}) == [2]
     assert chosen({"data.beta": 1}) == []
     assert chosen({"order": 5}) == []
+
+
+@pytest.mark.parametrize(
+    "claim, expected",
+    [
+        ({}, []),
+        ({"measure": "gamma_l2"}, []),
+        ({"limit": True}, ["step", "sum_lr", "cos_l2"]),
+        ({"measure": "cos_l2 - cos_linf", "limit": True}, ["step", "sum_lr", "cos_l2", "cos_linf"]),
+        ({"measure": "1 - ratio_l2", "against": "step"}, ["step", "sum_lr", "ratio_l2"]),
+        ({"measure": "log_loss", "against": "log norm_l2"}, ["step", "sum_lr", "log_loss", "norm_l2"]),
+    ],
+)
+def test_of_the_curves_only_what_claims_look_at_is_read(claim, expected):
+    assert curve_columns(study_of(claim | {"at_least": 0})) == ["run_id", *expected]
 
 
 def test_wrong_claims_are_refused_all_at_once():

@@ -33,7 +33,8 @@ def test_across_compares_runs_that_differ_in_one_column():
     assert verdict.detail.startswith("worst of 2 groups: ") and verdict.detail.endswith("; 1 runs are in no group")
     assert claim_on(runs, across="batch", at_most=0.099).outcome == "fails"
     assert claim_on(runs, across="batch", at_most=0.099, over="mean").value == pytest.approx(0.075)
-    assert claim_on(runs, across="batch", at_most=0.099, where={"order": "replacement"}).outcome == "holds"
+    verdict = claim_on(runs, across="batch", at_most=0.099, where={"order": "replacement"})
+    assert verdict.outcome == "holds" and "in no group" not in verdict.detail
     assert claim_on(runs, across="order", at_most=10, where={"batch": 1}).value == pytest.approx(0.4)
 
 
@@ -106,13 +107,13 @@ def test_what_a_run_is_has_its_columns_in_the_table():
 
 
 def test_the_same_number_of_epochs_is_the_same_horizon():
-    # n = 4, 10 and 20 epochs: 40 and 80 steps of one row, 20 and 40 of two
-    horizons = {(1, 40): 0.0, (1, 80): 0.5, (2, 20): 0.1, (2, 40): 0.8}
+    # n = 4, 10 and 20 epochs: 40 and 80 steps of one row, 20 and 40 of two; 50 steps are no number of epochs asked for
+    horizons = {(1, 40): 0.0, (1, 80): 0.5, (2, 20): 0.1, (2, 40): 0.8, (1, 50): 0.4, (2, 50): 0.42}
     runs = table(*({"batch": b, "steps": steps, "cos_l2": value} for (b, steps), value in horizons.items()))
     verdict = claim_on(runs, across="batch", at_most=1, grid=[{"epochs": [10, 20]}])
-    assert verdict.value == pytest.approx(0.3) and "worst of 2 groups" in verdict.detail
-    verdict = claim_on(runs, across="batch", at_most=1, grid=[{"steps": [20, 40, 80]}])
-    assert verdict.value == pytest.approx(0.8) and "worst of 1 groups" in verdict.detail
+    assert verdict.value == pytest.approx(0.3) and "worst of 3 groups" in verdict.detail
+    verdict = claim_on(runs, across="batch", at_most=1, grid=[{"steps": [20, 40, 50, 80]}])
+    assert verdict.value == pytest.approx(0.8) and "worst of 2 groups" in verdict.detail
     assert verdict.detail.endswith("; 2 runs are in no group")
 
 

@@ -57,6 +57,7 @@ def test_a_limit_that_a_run_moves_away_from_is_undecided():
     assert verdict.detail.startswith("all there, but 1 of 2 runs moving away; worst: ")
     assert verdict.detail.endswith("run r0: 0.95 at t/2")
     assert limit((0.94, 0.95), at_least=0.9).outcome == "holds"
+    assert limit((0.9, 0.9), at_least=0.9).outcome == "holds"  # a bound itself is met
     assert limit((0.05, 0.06), at_most=0.1).outcome == "undecided"
     assert limit((0.9, 0.905), equal=0.9, within=0.01).outcome == "undecided"
     assert limit((0.905, 0.9), equal=0.9, within=0.01).outcome == "holds"
@@ -95,8 +96,15 @@ def test_half_way_allows_for_the_rounding_of_steps():
     runs = table({"cos_l2": 0.6, "step": 999})
     curves = curve("r0", 0.5, 0.6).assign(step=[125, 500, 999])
     assert claim_on(runs, curves, limit=True, at_least=0.9).outcome == "undecided"
+    between = curves.assign(cos_l2=[0.6, 0.5, 0.6])  # not from the one before
+    assert claim_on(runs, between, limit=True, at_least=0.9).outcome == "undecided"
     late = curves.assign(step=[125, 501, 999], cos_l2=[0.6, 0.5, 0.6])
     assert claim_on(runs, late, limit=True, at_least=0.9).outcome == "fails"
+
+
+def test_half_way_may_be_the_first_snapshot():
+    curves = curve("r0", 0.5, 0.6).iloc[1:]
+    assert claim_on(values(0.6), curves, limit=True, at_least=0.9).outcome == "undecided"
 
 
 # -- whole curves -----------------------------------------------------------------------------------------------------

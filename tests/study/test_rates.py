@@ -10,7 +10,7 @@ from verdict_tables import judged
 
 from implicitbias.study.expected import slack
 from implicitbias.study.fits import Fit, fit_line
-from implicitbias.study.rates import judge
+from implicitbias.study.rates import judge, over_each
 from implicitbias.study.spec import Claim
 
 
@@ -70,6 +70,24 @@ def test_a_slope_is_judged_by_its_whole_band(fit, expectation):
 )
 def test_drift_and_error_decide_what_is_open(fit, outcome):
     assert judge(claim_of(equal=-1.0, within=0.1), Fit(*fit)) == outcome
+
+
+def test_of_open_slopes_the_one_that_leads_farthest_out_decides():
+    near, far = Fit(-0.42, 1e-4, -0.03, 1e-4), Fit(-0.3, 1e-4, -0.1, 1e-4)
+    outcome, worst, detail = over_each(claim_of(at_least=-0.5), {"near": near, "far": far})
+    assert (outcome, worst) == ("undecided", "far")
+    assert detail.startswith("2 of 2 runs open, its drift leads out of the expectation, to -0.8; ")
+    assert "slopes" not in over_each(claim_of(at_least=-0.5), {"far": far})[2]  # of one run there is but one
+
+
+def test_of_slopes_that_miss_the_farthest_decides_wherever_it_drifts():
+    drifting, standing = Fit(-0.7, 1e-4, -0.1, 1e-4), Fit(-0.9, 1e-4, 0.0, 1e-4)
+    assert over_each(claim_of(at_least=-0.5), {"a": drifting, "b": standing})[:2] == ("fails", "b")
+
+
+def test_a_bound_itself_is_met():
+    assert judge(claim_of(at_least=-1.0), Fit(-1.0, 0.0, 0.0, 0.0)) == "holds"
+    assert judge(claim_of(at_least=-1.0), Fit(-1.0, 0.0, -0.25, 0.0)) == "undecided"
 
 
 def test_the_reach_of_a_drift_is_what_a_law_behind_a_logarithm_has_left():

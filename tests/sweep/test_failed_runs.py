@@ -174,6 +174,16 @@ def test_missing_runs_that_cannot_be_planned_leave_everything_open(tmp_path):
     assert all(verdict.detail.startswith("2 runs of the study are missing; ") for verdict in judge(study, store, rows))
 
 
+def test_a_complete_study_is_judged_without_its_data(tmp_path):
+    text = STUDY.replace("[data.gaussian]\nn = 4\nd = 6\nseed = [0, 1]", '[data.a]\nkind = "file"\npath = "gone.csv"')
+    identity = {"study": "s", "settings": ["timeout=9"], "runs": 1, "digest": "x"}
+    create(tmp_path / "out", identity, text).release()
+    study, store = stored_study(tmp_path / "out")
+    whole, there, none = judge(study, store, table({"batch": 1, "data": "a", "step": 50}))
+    assert (whole.outcome, there.outcome, none.outcome) == ("holds", "holds", "undecided")
+    assert "missing" not in whole.detail and "horizon" not in whole.detail
+
+
 def test_another_horizon_than_the_studys_is_told(tmp_path):
     (tmp_path / "s.toml").write_text(STUDY)
     settings = ["grid.steps=60", "data.gaussian.seed=0"]
