@@ -67,7 +67,7 @@ def _table(title: str, *columns: str, left: int = 1) -> Table:
 
 def print_results(runs: pd.DataFrame) -> None:
     """Mean cosines to the l2 and l_inf directions by data, optimizer and order, a column for each batch size."""
-    from implicitbias.report.tables import label_runs
+    from implicitbias.study.naming import label_runs
 
     runs = label_runs(runs)
     done = runs[(runs["status"] == "ok") & runs["cos_l2"].notna()]
@@ -175,7 +175,7 @@ REASONS = 20
 
 def print_status(identity: dict, runs: pd.DataFrame) -> None:
     """Counts by status, missing and stale runs, reasons of failures, the slowest runs; needs STATUS_COLUMNS."""
-    from implicitbias.report.tables import label_runs
+    from implicitbias.study.naming import label_runs
 
     missing = max(identity["runs"] - len(runs), 0)
     console.print(f"study {literal(identity['study'])}: {len(runs)} of {identity['runs']} runs done, {missing} missing")

@@ -11,7 +11,7 @@ from processes import start
 
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
-from implicitbias.store import load_runs
+from implicitbias.results import load_runs
 
 FALSE = """
 [[claim]]

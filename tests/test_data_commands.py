@@ -9,7 +9,7 @@ from report.made_up import read as read_page
 
 from implicitbias import cli
 from implicitbias.report import tables
-from implicitbias.store import load_runs
+from implicitbias.results import load_runs
 
 
 @pytest.fixture

@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
 
+Norm: TypeAlias = str | float | Sequence[Any]  # what `canonical` takes
 _NAMED = ("l1", "l2", "linf")
 _WITH_PARAMETER = ("lp", "mahalanobis")
 

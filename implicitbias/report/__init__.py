@@ -10,7 +10,7 @@ from implicitbias.store.files import replacing
 _OURS = re.compile(r"figure-\d+[a-z]?\.(svg|png)")
 
 
-def write_report(folder) -> Path:
+def write_report(folder: str | os.PathLike[str]) -> Path:
     """Write DIR/report.html, and its figures also as DIR/figures/*.svg or *.png.
 
     The page needs no network, no JavaScript and no other file. The same tables give the same bytes. It may be written
@@ -22,7 +22,7 @@ def write_report(folder) -> Path:
     """
     from implicitbias.report.figures import COLUMNS, figures, shown_runs
     from implicitbias.report.page import render
-    from implicitbias.report.tables import label_runs
+    from implicitbias.study.naming import label_runs
     from implicitbias.study.stored import curve_columns, judge, stored_study
 
     study, store = stored_study(folder)

@@ -1,17 +1,14 @@
 """What the report shows of the two tables: names for facets and lines, and frames aggregated over seeds.
 
-A *geometry* is a data set of the study up to its seed, a *method* an optimizer with its step size. Runs that share
-geometry, order, method and batch differ in seeds alone: they are one line of a figure and one row of the page.
+Runs that share geometry, order, method and batch (study.naming) differ in seeds alone: they are one line of a figure
+and one row of the page.
 """
-
-import json
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from implicitbias.store.schema import RIVALS
-from implicitbias.study.naming import step_size
 
 FULL = "full"
 LINE = ["geometry", "order", "method", "batch"]
@@ -19,73 +16,6 @@ FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_
 NORMS = ["l1", "l2", "linf"]
 # Snapshots are log-spaced; more points than this on a line a few hundred pixels wide only make the page heavy.
 MAX_POINTS = 80
-
-_LR = ["lr_eta", "lr_a", "lr_t0"]
-_OTHER_AXES = ["loss", "remainder", "steps", "time", "until_log_loss"]
-
-
-def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """The table of runs with the columns geometry and method.
-
-    Each is the study's own name for it, followed by the parameters that tell apart what would otherwise share the name.
-    """
-    runs = runs.copy()
-    runs["geometry"] = _geometries(runs)
-    runs["method"] = _methods(runs)
-    return runs
-
-
-def _geometries(runs: pd.DataFrame) -> list[str]:
-    # Once for each data set: there are many runs on each.
-    sets = runs[["data", "data_params"]].astype(object).where(runs[["data", "data_params"]].notna(), "")
-    places = sets.groupby(["data", "data_params"], sort=False).ngroup().to_numpy()
-    sets = sets.drop_duplicates(ignore_index=True)
-    params = [json.loads(text) if text else {} for text in sets["data_params"]]
-    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=sets.index)
-    names = sets["data"].astype(str)
-    parts = [[name] for name in names]
-    for key in params:
-        # it tells data sets apart only if it varies under one name
-        varies = names.map(params[key].groupby(names).nunique(dropna=False)) > 1
-        for row in np.flatnonzero(varies & params[key].notna()):
-            parts[row].append(f"{key}={params[key].iloc[row]}")
-    found = [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
-    return [found[place] for place in places]
-
-
-def _short(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _methods(runs: pd.DataFrame) -> list[str]:
-    labels = runs["label"].astype(str)
-    found = labels.copy()
-    cell = [labels, runs["geometry"], runs["order"], runs["batch"]]
-
-    def varies(names):
-        spread = sum(runs.groupby(cell, dropna=False)[name].transform("nunique", dropna=False) - 1 for name in names)
-        return labels.isin(labels[spread > 0])
-
-    def append(keep, names, words):
-        """Words of the values of some columns, made once for each of them, after the names of some runs."""
-        values = runs.loc[keep, names]
-        texts = [words(row) for _, row in values.drop_duplicates().iterrows()]
-        places = values.groupby(names, sort=False, dropna=False).ngroup()
-        found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
-
-    append(varies(_LR), _LR, step_size)
-    for name in _OTHER_AXES:
-        append(varies([name]) & runs[name].notna(), [name], lambda row, name=name: f"{name} {_short(row[name])}")
-    mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
-    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row: f"limit {row['limit_method']}")
-    return found.tolist()
-
-
-def _two_methods(runs: pd.DataFrame) -> np.ndarray:
-    """Labels with limits from theory and measured ones on the same data: a line over batch sizes would mix them."""
-    known = runs[runs["limit_method"] != "none"]
-    counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
-    return known.loc[counts > 1, "label"].astype(str).unique()
 
 
 def of_order(runs: pd.DataFrame, order: str) -> pd.DataFrame:

@@ -17,9 +17,9 @@ from implicitbias.study.spec import Claim, axis
 
 _NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
 _CURVE_COLUMNS = [name for name in _NUMERIC if name in CURVES.names]
-_SCALARS = [field.name for field in RUNS if not pa.types.is_list(field.type)]
+SCALARS = [field.name for field in RUNS if not pa.types.is_list(field.type)]
 # Columns of a run that are known before it is run.
-_PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
+PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
 MOST_VALUES = 8  # of a column that are told
 
 
@@ -40,9 +40,9 @@ def claim_mistakes(claims: dict[str, Claim]) -> list[str]:
                 mistakes.append(f"{where}.measure: {name!r} has no curve, which a claim with against needs")
         mistakes += _rate_mistakes(where, claim)
         for name in claim.where:
-            if name not in _SCALARS and not name.startswith(PARAMETER):
-                mistakes.append(f"{where}.where: {one_of(name, 'column', _SCALARS)}")
-            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in _SCALARS:
+            if name not in SCALARS and not name.startswith(PARAMETER):
+                mistakes.append(f"{where}.where: {one_of(name, 'column', SCALARS)}")
+            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in SCALARS:
                 words = '; a parameter of the data is written "data.NAME", in quotes' * (name == "data")
                 mistakes.append(f"{where}.where.{name} must be a value or a list, not {claim.where[name]!r}{words}")
             elif name == "status":
@@ -85,7 +85,7 @@ class Planned:
         self.claims = claims
         names = {name for claim in claims.values() for name in claim.where}
         names = {"data_params" if name.startswith(PARAMETER) else name for name in names}
-        self.columns = sorted((names | ({"n"} if "batch" in names else set())) & set(_PLANNED))
+        self.columns = sorted((names | ({"n"} if "batch" in names else set())) & set(PLANNED))
         self._rows: dict[tuple, None] = {}
 
     def add(self, run: RunSpec) -> None:
@@ -96,7 +96,7 @@ class Planned:
     def mistakes(self) -> list[str]:
         """Every value, and every combination of values, that no run has."""
         table = pd.DataFrame(list(self._rows), columns=self.columns, dtype=object)
-        return [word for where, claim in self.claims.items() for word in _unmet(where, claim, table)]
+        return [word for where, claim in self.claims.items() for word in unmet(f"{where}.where", claim.where, table)]
 
 
 def _planned(run: RunSpec) -> dict:
@@ -117,8 +117,10 @@ def _planned(run: RunSpec) -> dict:
     }
 
 
-def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
-    known = {name: value for name, value in claim.where.items() if name in table or name.startswith(PARAMETER)}
+def unmet(where: str, wanted: dict, table: pd.DataFrame, run: str = "run of the study") -> list[str]:
+    """Every value of a filter, and every combination of them, that no row has; what is no column of the table counts
+    for nothing."""
+    known = {name: value for name, value in wanted.items() if name in table or name.startswith(PARAMETER)}
     mistakes = []
     for name, value in known.items():
         # Of a list each value must be there, unless it is itself the value of a parameter; of a range one.
@@ -126,10 +128,10 @@ def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
         whole = not isinstance(value, list) or (lists and not any(isinstance(item, list) for item in value))
         for item in [value] if whole else value:
             if select(table, {name: [item] if isinstance(item, list) else item}).empty:
-                mistakes.append(f"{where}.where.{name}: no run of the study has {item!r}; {_hint(name, item, table)}")
+                mistakes.append(f"{where}.{name}: no {run} has {item!r}; {_hint(name, item, table)}")
     if known and not mistakes and select(table, known).empty:
         words = ", ".join(f"{name} = {value!r}" for name, value in known.items())
-        mistakes.append(f"{where}.where: no run of the study has all of {words}")
+        mistakes.append(f"{where}: no {run} has all of {words}")
     return mistakes
 
 

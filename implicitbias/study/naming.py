@@ -1,13 +1,24 @@
-"""The name of one run among others: its data, label, order and batch, and whatever else varies."""
+"""The name of one run among others: its data, label, order and batch, and whatever else varies.
+
+A *geometry* is a data set of a study up to its seed. A *method* is an optimizer with all that varies beside data, batch
+order, batch size and seeds: hyper-parameters, step size, horizon, loss, ... Runs that share geometry, method, order and
+batch differ in seeds alone.
+"""
 
 import json
 
+import numpy as np
 import pandas as pd
 
 from implicitbias.study.groups import SPECIFICATION
 
 _STEP_SIZE = ("lr_eta", "lr_a", "lr_t0")
 _TOLD = ("data_digest", "optimizer_kind", "order", "batch", *_STEP_SIZE)  # in every name, or in their own way
+# What a method names where it varies, beside the step size and the way in which the limit is predicted.
+_OTHERS = [name for name in SPECIFICATION if name not in (*_TOLD, "seed", "limit_method")]
+DERIVED = ("geometry", "method")
+# Columns of the table of runs that they are made from.
+NAMED_FROM = ("data", "data_params", "label", "order", "batch", *_STEP_SIZE, *_OTHERS, "limit_method")
 
 
 def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
@@ -29,8 +40,73 @@ def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
 def step_size(run: pd.Series) -> str:
     """The step size of a run, as a formula."""
     if not run["lr_a"]:
-        return f"lr {run['lr_eta']:g}"
-    return f"lr {run['lr_eta']:g} (t+{run['lr_t0']:g})^-{run['lr_a']:g}"
+        return f"lr {_short(run['lr_eta'])}"
+    return f"lr {_short(run['lr_eta'])} (t+{_short(run['lr_t0'])})^-{_short(run['lr_a'])}"
+
+
+def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """The table of runs with the columns geometry and method.
+
+    Each is the study's own name for it, followed by the parameters that tell apart what would otherwise share the name.
+
+    Arguments
+        runs    the table of runs, or its columns NAMED_FROM; what varies in a column that is not there is not named
+    """
+    runs = runs.copy()
+    runs["geometry"] = _geometries(runs)
+    runs["method"] = _methods(runs)
+    return runs
+
+
+def _geometries(runs: pd.DataFrame) -> list[str]:
+    # Once for each data set: there are many runs on each.
+    sets = runs[["data", "data_params"]].astype(object).where(runs[["data", "data_params"]].notna(), "")
+    places = sets.groupby(["data", "data_params"], sort=False).ngroup().to_numpy()
+    sets = sets.drop_duplicates(ignore_index=True)
+    params = [json.loads(text) if text else {} for text in sets["data_params"]]
+    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=sets.index)
+    names = sets["data"].astype(str)
+    parts = [[name] for name in names]
+    for key in params:
+        # it tells data sets apart only if it varies under one name
+        varies = names.map(params[key].groupby(names).nunique(dropna=False)) > 1
+        for row in np.flatnonzero(varies & params[key].notna()):
+            parts[row].append(f"{key}={params[key].iloc[row]}")
+    found = [" ".join([name, ", ".join(rest)]).strip() for name, *rest in parts]
+    return [found[place] for place in places]
+
+
+def _methods(runs: pd.DataFrame) -> list[str]:
+    labels = runs["label"].astype(str)
+    found = labels.copy()
+    cell = runs.groupby([labels, runs["geometry"], runs["order"], runs["batch"]], dropna=False).ngroup()
+
+    def varies(names):
+        some = [name for name in names if name in runs and _varies(runs, name)]
+        spread = [runs.groupby(cell)[name].transform("nunique", dropna=False) - 1 for name in some]
+        return labels.isin(labels[sum(spread, pd.Series(0, runs.index)) > 0])
+
+    def append(keep, names, words):
+        """Words of the values of some columns, made once for each of them, after the names of some runs."""
+        values = runs.loc[keep, names]
+        texts = [words(row) for _, row in values.drop_duplicates().iterrows()]
+        places = values.groupby(names, sort=False, dropna=False).ngroup()
+        found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
+
+    append(varies(_STEP_SIZE) & runs["lr_eta"].notna(), list(_STEP_SIZE), step_size)
+    for name in _OTHERS:
+        if (keep := varies([name])).any():
+            append(keep & runs[name].notna(), [name], lambda row, name=name: f"{name} {_short(row[name])}")
+    mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
+    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row: f"limit {row['limit_method']}")
+    return found.tolist()
+
+
+def _two_methods(runs: pd.DataFrame) -> np.ndarray:
+    """Labels with limits from theory and measured ones on the same data: a line over batch sizes would mix them."""
+    known = runs[runs["limit_method"] != "none"]
+    counts = known.groupby(["geometry", "label"])["limit_method"].transform("nunique")
+    return known.loc[counts > 1, "label"].astype(str).unique()
 
 
 def _data(run: pd.Series, runs: pd.DataFrame) -> str:
@@ -48,4 +124,8 @@ def _varies(runs: pd.DataFrame, name: str) -> bool:
 
 
 def _short(value) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    """A value in a name: six digits of a number, or all of them where it has more."""
+    if not isinstance(value, float):
+        return str(value)
+    text = f"{value:g}"
+    return text if float(text) == value else repr(float(value))

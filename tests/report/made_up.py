@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from stores import create
 
-from implicitbias.report.tables import label_runs
 from implicitbias.store.schema import CURVES, RIVALS, RUNS
+from implicitbias.study.naming import label_runs
 
 STEPS = [1, 2, 4, 8, 16, 32]
 STUDY = """

@@ -16,9 +16,9 @@ from implicitbias.report.scatter import MAX_SVG_POINTS, Cloud, Plot, draw_scatte
 from implicitbias.report.tables import (
     LINE,
     RIVALS,
-    label_runs,
     predictions,
 )
+from implicitbias.study.naming import label_runs
 
 
 def test_ticks_of_figure_1_are_the_mean_predicted_cosines():

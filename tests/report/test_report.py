@@ -24,13 +24,13 @@ from implicitbias.report.tables import (
     MAX_POINTS,
     by_batch,
     by_step,
-    label_runs,
     results,
     separators,
 )
 from implicitbias.store.schema import CURVES
 from implicitbias.study.claims import Verdict
 from implicitbias.study.fits import fit_runs
+from implicitbias.study.naming import label_runs
 from implicitbias.study.spec import Claim
 
 CLAIM = """

@@ -9,7 +9,7 @@ from implicitbias import terminal
 from implicitbias.report import write_report
 from implicitbias.report.arrange import MAX_SHEETS
 from implicitbias.report.page import MAX_ROWS
-from implicitbias.report.tables import label_runs
+from implicitbias.study.naming import label_runs
 from implicitbias.sweep.forecast import Forecast
 
 COPIES = 250
