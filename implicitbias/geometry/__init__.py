@@ -4,6 +4,7 @@ One seed gives one data set on every machine, and raising n keeps the first rows
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.bundled import breast_cancer, digits, iris, wine
@@ -48,7 +49,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def make(kind: str, /, **params) -> Problem:
+def make(kind: str, /, **params: Any) -> Problem:
     """The data of a family by its name.
 
     Arguments

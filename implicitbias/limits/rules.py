@@ -71,7 +71,7 @@ def slow_rule(rows: np.ndarray, optimizer: Adam, setting: Setting) -> Rule:
     if memory < SLOW * epoch:
         assumed += f", here {memory:.4g} and {epoch:.4g}"
         caution = (
-            f"it assumes 1/(1 - beta2) well above the {epoch:.4g} steps of an epoch, and here that is {memory:.4g}; "
+            f"the rule assumes 1/(1 - beta2) well above the {epoch:.4g} steps of an epoch; here it is {memory:.4g}: "
             'method="numerical" measures the tail map at this beta2'
         )
     if setting.order == "replacement":

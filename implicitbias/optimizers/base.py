@@ -65,7 +65,7 @@ class Optimizer:
 
     if not TYPE_CHECKING:  # where the fields are the signature
 
-        def __new__(cls, *args, **kwargs):
+        def __new__(cls, *args: Any, **kwargs: Any):
             known = [item.name for item in fields(cls)]
             if unknown := [name for name in kwargs if name not in known]:
                 raise InputError(_unknown(cls, name, known) for name in unknown)
