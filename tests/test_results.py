@@ -90,9 +90,9 @@ def test_runs_that_share_their_names_differ_in_seeds_alone(runs):
 
 AXES = {
     "beta2": [0.9, 0.95], "eps": [0.0, 1e-8], "eps_inside": [False, True], "bias_correction": [False, True],
-    "kappa": [0.0, 1e-9], "lr": [0.1, 0.1 + 1e-9], "until_log_loss": [-3, -4], "seed": [0, 1],
-    "per_octave": [4, 8],     "loss": ["logistic", "exponential"], "order": ["cyclic", "reshuffle"], "limit": ["none", "theory"], "steps": [10, 20],
-    "n": [4, 5], "data_seed": [0, 1],
+    "kappa": [0.0, 1e-9], "lr": [0.1, 0.1 + 1e-9], "until_log_loss": [-3, -4], "seed": [0, 1], "per_octave": [4, 8],
+    "loss": ["logistic", "exponential"], "order": ["cyclic", "reshuffle"], "limit": ["none", "theory"],
+    "steps": [10, 20], "n": [4, 5], "data_seed": [0, 1],
 }  # fmt: skip
 HYPER = {item.name for item in fields(ib.Adam)}
 TOLD_ELSEWHERE = {"order", "seed", "n", "data_seed"}
