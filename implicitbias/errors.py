@@ -115,7 +115,8 @@ def one_of(name: str, what: str, allowed: Iterable[str]) -> str:
 
     allowed = sorted(allowed)
     meant = [word for word in MEANT.get(str(name), ()) if word in allowed]
-    near = meant or difflib.get_close_matches(str(name), allowed, n=1)
+    same = [word for word in allowed if word.lower() == str(name).lower()]
+    near = meant or same or difflib.get_close_matches(str(name), allowed, n=1)
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else "use one of " + ", ".join(map(repr, allowed))
     return f"unknown {what} {name!r}; {hint}"
 

@@ -79,8 +79,8 @@ class Problem:
                 self.classes = two_classes(_labels(y, len(rows)))
             except InputError as error:
                 mistakes += error.mistakes
-        if feature_names is None and hasattr(X, "columns"):
-            feature_names = X.columns
+        if feature_names is None:  # those of pandas and polars, or of Arrow, whose columns are arrays
+            feature_names = getattr(X, "column_names", getattr(X, "columns", None))
         self.feature_names: tuple[str, ...] | None = None if feature_names is None else tuple(map(str, feature_names))
         if self.feature_names is not None and len(self.feature_names) != rows.shape[1]:
             mistakes.append(f"X has {rows.shape[1]} features, but there are {len(self.feature_names)} feature_names")

@@ -92,8 +92,8 @@ def test_what_is_no_optimizer_has_one_sentence(problem):
             "optimizer must be one such as Adam(), not the class Adam: write Adam()"
         ]
         assert sentences(call, problem.rows, np.ones(4)) == [
-            "optimizer must be one such as Adam(), not an array; labels go with the rows, as in simulate(Problem(X, y), "
-            "Adam(), ...)"
+            "optimizer must be one such as Adam(), not an array; labels go with the rows, as in "
+            "simulate(Problem(X, y), Adam(), ...)"
         ]
     assert sentences(ib.simulate, problem, [ib.Adam(), "sgd"], steps=3) == [
         "optimizer must be one such as Adam(), not 'sgd'"
@@ -129,15 +129,9 @@ def test_optimizers_are_made_copied_and_sent_as_ever(kind):
     import copy
     import pickle
 
-    made = kind()
-    values = vars(made)
-    assert (
-        copy.deepcopy(made)
-        == pickle.loads(pickle.dumps(made))
-        == made
-        == kind(**vars(made))
-        == kind(*vars(made).values())
-    )
+    made, values = kind(), vars(kind())
+    for again in (copy.deepcopy(made), pickle.loads(pickle.dumps(made)), kind(**values), kind(*values.values())):
+        assert again == made and type(again) is kind
 
 
 def test_a_full_batch_is_n(problem):
