@@ -132,6 +132,10 @@ def test_list_names_studies_families_and_optimizers(study, call, tmp_path):
     for name in (*FAMILIES, *OPTIMIZERS):
         assert f"\n{name} " in out
     assert "tiny.toml" not in call("list", tmp_path / "none")[1]
+    (tmp_path / "empty").mkdir()
+    said = call("list", tmp_path / "empty")[1]
+    assert said.startswith("no study files here; `implicitbias list FOLDER` shows those of a folder")
+    assert "\ngaussian " in said
 
 
 def test_show_plans_and_runs_nothing(study, call, tmp_path):
