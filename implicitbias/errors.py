@@ -108,8 +108,8 @@ def one_line(text: str) -> str:
 def one_of(name: str, what: str, allowed: Iterable[str]) -> str:
     """The sentence for an unknown ``name``: names the right one if another library calls it so, the nearest, or all.
 
-    >>> one_of("betas", "hyper-parameter", ["beta1", "beta2"]), one_of("nn", "axis", ["n", "seed"])
-    ("unknown hyper-parameter 'betas'; did you mean 'beta1', 'beta2'?", "unknown axis 'nn'; did you mean 'n'?")
+    >>> one_of("betas", "hyper-parameter", ["beta1", "beta2"]), one_of("L2", "norm", ["l1", "l2"])
+    ("unknown hyper-parameter 'betas'; did you mean 'beta1', 'beta2'?", "unknown norm 'L2'; did you mean 'l2'?")
     """
     import difflib
 

@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.store import Store
-from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.store.schema import CURVES, RUNS, STATUSES
 from implicitbias.study.filters import PARAMETER, select
 from implicitbias.study.mistakes import PLANNED, SCALARS, unmet
 from implicitbias.study.naming import DERIVED, NAMED_FROM, label_runs
+from implicitbias.study.spec import axis
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 STUDY = "study"  # the column that tells several folders apart
 _AFTER = "label"  # the column that the derived ones follow
+_ASKED = {*PLANNED, *DERIVED, STUDY}  # columns of which a value that no run has is a slip of the keyboard
 _NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
@@ -157,7 +159,7 @@ def _check_columns(names: Sequence[str] | None, known: Sequence[str], what: str 
 
 def _runs(stores: dict[str, Store], where: Mapping[str, Any] | None, columns: list[str]) -> pa.Table:
     """The runs that a filter selects, with these columns, and run_id and study."""
-    where = _checked_filter(where, stores)
+    where = _checked_filter(where)
     looked_at = ["data_params" if name.startswith(PARAMETER) else name for name in where]
     looked_at += ["n"] * ("batch" in where)
     wanted = list(dict.fromkeys(["run_id", *columns, *looked_at]))
@@ -174,24 +176,19 @@ def _runs(stores: dict[str, Store], where: Mapping[str, Any] | None, columns: li
         for name in DERIVED:
             table = table.append_column(name, pa.array(named[name].tolist(), pa.string()))
     if where:
-        plain = {name: pd.Series(table[name].to_pylist(), dtype=object) for name in dict.fromkeys(looked_at)}
-        plain = pd.DataFrame(plain)
+        plain = pd.DataFrame(
+            {name: pd.Series(table[name].to_pylist(), dtype=object) for name in dict.fromkeys(looked_at)}
+        )
         asked = {name: value for name, value in where.items() if name in _ASKED or name.startswith(PARAMETER)}
-        if len(plain) and (mistakes := unmet("where", asked, plain, f"run in {', '.join(map(str, _places(stores)))}")):
+        places = ", ".join(str(store.folder) for store in stores.values())
+        if len(plain) and (mistakes := unmet("where", asked, plain, f"run in {places}")):
             raise InputError(mistakes)
         table = table.take(select(plain, where).index.to_numpy())
     return table
 
 
-_ASKED = {*PLANNED, *DERIVED, STUDY}  # columns of which a value that no run has is a slip of the keyboard
-
-
-def _places(stores: dict[str, Store]) -> list[Path]:
-    return [store.folder for store in stores.values()]
-
-
-def _checked_filter(where: Mapping[str, Any] | None, stores: dict[str, Store]) -> dict[str, Any]:
-    """A filter with lists for all that is many. Errors: ``InputError`` for every unknown column."""
+def _checked_filter(where: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A filter with lists for all that is many. Errors: ``InputError`` for every unknown column and status."""
     if where is None:
         return {}
     if not isinstance(where, Mapping):
@@ -202,9 +199,15 @@ def _checked_filter(where: Mapping[str, Any] | None, stores: dict[str, Store]) -
         for name in where
         if name not in known and not str(name).startswith(PARAMETER)
     ]
+    found = {name: _as_list(value) for name, value in where.items()}
+    mistakes += [
+        f"where.status: {one_of(word, 'status', STATUSES)}"
+        for word in axis(found.get("status", []))
+        if word not in STATUSES
+    ]
     if mistakes:
         raise InputError(mistakes)
-    return {name: _as_list(value) for name, value in where.items()}
+    return found
 
 
 def _as_list(value):

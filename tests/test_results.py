@@ -162,6 +162,10 @@ def test_mistakes_in_columns_and_filters_have_their_sentences(out):
         "runs: the snapshots have a column 'cos_l2' of their own; that of the runs is its value at their end"
     ]
     assert sentences(ib.load_runs, out, where={"ordr": 1}) == ["where: unknown column 'ordr'; did you mean 'order'?"]
+    assert sentences(ib.load_runs, out, where={"status": "divergd", "x": 1})[1:] == [
+        "where.status: unknown status 'divergd'; did you mean 'diverged'?"
+    ]
+    assert ib.load_runs(out, where={"status": "timeout"}).empty
     assert sentences(ib.load_runs, out, where={"w": 1})[0].startswith("where: unknown column 'w'")
     assert sentences(ib.load_runs, out, where="batch") == [
         "where must be a dict of columns and values, such as {'batch': 1}, not 'batch'"
