@@ -6,6 +6,8 @@ batch differ in seeds alone.
 """
 
 import json
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,11 +39,10 @@ def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
     return ", ".join([*parts, f"run {run['run_id']}"])
 
 
-def step_size(run: pd.Series) -> str:
-    """The step size of a run, as a formula."""
-    if not run["lr_a"]:
-        return f"lr {_short(run['lr_eta'])}"
-    return f"lr {_short(run['lr_eta'])} (t+{_short(run['lr_t0'])})^-{_short(run['lr_a'])}"
+def step_size(run: pd.Series, whole: bool = False) -> str:
+    """The step size of a run, as a formula; `whole` as in `_short`."""
+    eta, a, t0 = (_short(run[name], whole) for name in _STEP_SIZE)
+    return f"lr {eta} (t+{t0})^-{a}" if run["lr_a"] else f"lr {eta}"
 
 
 def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +65,9 @@ def _geometries(runs: pd.DataFrame) -> list[str]:
     places = sets.groupby(["data", "data_params"], sort=False).ngroup().to_numpy()
     sets = sets.drop_duplicates(ignore_index=True)
     params = [json.loads(text) if text else {} for text in sets["data_params"]]
-    params = pd.DataFrame([{k: _short(v) for k, v in row.items() if k != "seed"} for row in params], index=sets.index)
+    keys = dict.fromkeys(key for row in params for key in row if key != "seed")
+    texts = {key: _told_apart([row.get(key) for row in params], _short) for key in keys}
+    params = pd.DataFrame({key: pd.Series(texts[key], dtype=object) for key in keys}, index=sets.index)
     names = sets["data"].astype(str)
     parts = [[name] for name in names]
     for key in params:
@@ -89,16 +92,18 @@ def _methods(runs: pd.DataFrame) -> list[str]:
     def append(keep, names, words):
         """Words of the values of some columns, made once for each of them, after the names of some runs."""
         values = runs.loc[keep, names]
-        texts = [words(row) for _, row in values.drop_duplicates().iterrows()]
+        texts = _told_apart([row for _, row in values.drop_duplicates().iterrows()], words)
         places = values.groupby(names, sort=False, dropna=False).ngroup()
         found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
 
     append(varies(_STEP_SIZE) & runs["lr_eta"].notna(), list(_STEP_SIZE), step_size)
     for name in _OTHERS:
         if (keep := varies([name])).any():
-            append(keep & runs[name].notna(), [name], lambda row, name=name: f"{name} {_short(row[name])}")
+            append(
+                keep & runs[name].notna(), [name], lambda row, whole, name=name: f"{name} {_short(row[name], whole)}"
+            )
     mixed = varies(["limit_method"]) | labels.isin(_two_methods(runs))
-    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row: f"limit {row['limit_method']}")
+    append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row, _: f"limit {row['limit_method']}")
     return found.tolist()
 
 
@@ -123,9 +128,13 @@ def _varies(runs: pd.DataFrame, name: str) -> bool:
     return runs[name].nunique(dropna=False) > 1
 
 
-def _short(value) -> str:
-    """A value in a name: six digits of a number, or all of them where it has more."""
-    if not isinstance(value, float):
-        return str(value)
-    text = f"{value:g}"
-    return text if float(text) == value else repr(float(value))
+def _told_apart(values: list, words: Callable[[Any, bool], str]) -> list[str | None]:
+    """The words for each value; numbers have all their digits where six do not tell two of them apart."""
+    known = [value for value in values if value is not None]
+    whole = len({words(value, False) for value in known}) < len({words(value, True) for value in known})
+    return [None if value is None else words(value, whole) for value in values]
+
+
+def _short(value, whole: bool = False) -> str:
+    """A value in a name: a number with six digits, or with all it has."""
+    return f"{value:g}" if isinstance(value, float) and not whole else str(value)
