@@ -32,15 +32,15 @@ _NULLABLE = {pa.bool_(): pd.BooleanDtype(), pa.int64(): pd.Int64Dtype()}
 
 
 def load_runs(
-    folder: Folder | Sequence[Folder], where: Mapping[str, Any] | None = None, columns: Sequence[str] | None = None
+    folder: Folder | Sequence[Folder], columns: Sequence[str] | None = None, *, where: Mapping[str, Any] | None = None
 ) -> pd.DataFrame:
     """The runs of a study, or of several: one row a run.
 
     Arguments
         folder   the directory given to `run_study` as out; or several, which are told apart by a column `study`
+        columns  the columns, default all
         where    the values that columns must have, as in the claims of a study: {"batch": 1}, {"batch": "n"},
                  {"order": ["cyclic", "reshuffle"]}, {"data.n": 10} for a parameter of the data
-        columns  the columns, default all
 
     Returns a DataFrame with the columns of `implicitbias.store.schema.RUNS`, and beside `label` two that are made when
     the table is read: `geometry`, the data up to their seed, and `method`, the optimizer with whatever varies in the
@@ -64,17 +64,18 @@ def load_runs(
 
 def load_curves(
     folder: Folder | Sequence[Folder],
-    where: Mapping[str, Any] | None = None,
     columns: Sequence[str] | None = None,
+    *,
+    where: Mapping[str, Any] | None = None,
     runs: Sequence[str] = (),
 ) -> pd.DataFrame:
     """The snapshots of the runs of a study, or of several: one row a snapshot.
 
     Arguments
         folder   the directory given to `run_study` as out; or several, which are told apart by a column `study`
-        where    the values that columns of the runs must have, as in `load_runs`
         columns  the columns of the snapshots, default all: large studies are read faster, and in less memory, with the
                  few that are needed
+        where    the values that columns of the runs must have, as in `load_runs`
         runs     columns of `load_runs` that are put beside each snapshot, such as ["method", "order", "batch"]
 
     Returns a DataFrame with the columns of `implicitbias.store.schema.CURVES`, those of the runs before them.
@@ -174,7 +175,7 @@ def _runs(stores: dict[str, Store], where: Mapping[str, Any] | None, columns: li
     if derived:
         named = label_runs(table.select(list(NAMED_FROM)).to_pandas())
         for name in DERIVED:
-            table = table.append_column(name, pa.array(named[name].tolist(), pa.string()))
+            table = table.append_column(name, pa.array(named[name].tolist(), pa.string(), from_pandas=True))
     if where:
         plain = pd.DataFrame(
             {name: pd.Series(table[name].to_pylist(), dtype=object) for name in dict.fromkeys(looked_at)}

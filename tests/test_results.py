@@ -124,17 +124,20 @@ WHERE = [
 def test_a_filter_means_what_it_means_in_a_claim(out, runs, where):
     expected = select(Store.open(out).table("runs").to_pandas(), where)["run_id"].tolist()
     assert ib.load_runs(out, where=where)["run_id"].tolist() == expected
-    curves = ib.load_curves(out, where)
+    assert select(runs, where)["run_id"].tolist() == expected  # whatever stands for a gap
+    curves = ib.load_curves(out, where=where)
     assert set(curves["run_id"]) == set(expected) - set(runs["run_id"][runs["status"] == "not_separable"])
 
 
 def test_filters_take_what_numpy_and_python_have(out):
     expected = ib.load_runs(out, where={"batch": [1, 4]})
     for values in ((1, 4), {1, 4}, np.array([1, 4]), pd.Series([1, 4])):
-        assert ib.load_runs(out, {"batch": values}).equals(expected)
-    assert ib.load_runs(out, {"batch": np.int64(1)})["batch"].unique() == 1
+        assert ib.load_runs(out, where={"batch": values}).equals(expected)
+    assert ib.load_runs(out, where={"batch": np.int64(1)})["batch"].unique() == 1
     method = "NGD, lr 0.1, steps 32, limit none"
-    assert set(ib.load_runs(out, {"method": method})["method"]) == {method}  # named among all runs, not among these
+    assert set(ib.load_runs(out, where={"method": method})["method"]) == {
+        method
+    }  # named among all runs, not among these
 
 
 def test_columns_of_the_runs_beside_the_snapshots(out, runs):
@@ -146,7 +149,7 @@ def test_columns_of_the_runs_beside_the_snapshots(out, runs):
     pd.testing.assert_frame_equal(curves[plain.columns], plain)
     for name in beside:
         pd.testing.assert_series_equal(curves[name], expected[name])
-    some = ib.load_curves(out, {"batch": "n", "data.n": 4}, columns=["step", "cos_l2"], runs=["run_id", "order"])
+    some = ib.load_curves(out, where={"batch": "n", "data.n": 4}, columns=["step", "cos_l2"], runs=["run_id", "order"])
     assert list(some) == ["order", "step", "cos_l2"]
 
 
@@ -218,7 +221,7 @@ def test_a_run_again_has_its_iterates(out, limit):
 def test_a_run_that_comes_out_otherwise_is_told(out, monkeypatch):
     from implicitbias.sweep import reproduce
 
-    identity = ib.load_runs(out, {"status": "ok"})["run_id"][0]
+    identity = ib.load_runs(out, where={"status": "ok"})["run_id"][0]
     found = reproduce.find(identity, out)
     monkeypatch.setattr(reproduce, "find", lambda *_: (found[0], found[1] | {"w": [0.0, *found[1]["w"][1:]]}))
     with pytest.warns(RuntimeWarning, match="does not come out as it is stored; `implicitbias reproduce` says where"):
@@ -230,7 +233,7 @@ def test_a_run_that_comes_out_otherwise_is_told(out, monkeypatch):
 def test_the_commands_as_functions(out, tmp_path):
     (verdict,) = ib.check(out)
     assert (verdict.outcome, verdict.runs) == ("undecided", 60)  # some are not separable
-    assert ib.reproduce(ib.load_runs(out, {"status": "ok"})["run_id"][0], out).equal
+    assert ib.reproduce(ib.load_runs(out, where={"status": "ok"})["run_id"][0], out).equal
     study = ib.load_study(STUDY, {"grid.steps": 8})
     assert study.title == "Tiny" and study.grid[0].steps == [8]
     for part in ("1/2", "2/2"):
