@@ -12,12 +12,13 @@ _PUBLIC = {
     "NotSeparable": "implicitbias.errors",
     "Undecided": "implicitbias.errors",
     "max_margin": "implicitbias.margins",
-    "predict": "implicitbias.limits",
+    "predict": "implicitbias.limits.predict",
     "Limit": "implicitbias.limits",
     "Separator": "implicitbias.margins",
     "simulate": "implicitbias.simulation.simulate",
     "Run": "implicitbias.simulation.run",
     "Power": "implicitbias.simulation.schedules",
+    "Optimizer": "implicitbias.optimizers",
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
     "AdamProxy": "implicitbias.optimizers",
@@ -30,22 +31,66 @@ _PUBLIC = {
     "AdamProxyFlow": "implicitbias.flows",
     "gradient_residual": "implicitbias.limits",
     "run_study": "implicitbias.sweep.run",
-    "load_runs": "implicitbias.store",
-    "load_curves": "implicitbias.store",
+    "load_study": "implicitbias.sweep.run",
+    "collect": "implicitbias.sweep.collect",
+    "reproduce": "implicitbias.sweep.reproduce",
+    "rerun": "implicitbias.sweep.reproduce",
+    "load_runs": "implicitbias.results",
+    "load_curves": "implicitbias.results",
+    "check": "implicitbias.results",
+    "write_report": "implicitbias.report",
     "columns": "implicitbias.store.schema",
     "plot": "implicitbias.figures.plot",
 }
 
 __all__ = sorted(_PUBLIC)
 
+TYPE_CHECKING = False  # type checkers and editors take it for true; typing's own would take longer to import than this
+if TYPE_CHECKING:
+    from implicitbias import geometry as geometry
+    from implicitbias.errors import InputError as InputError
+    from implicitbias.errors import NotSeparable as NotSeparable
+    from implicitbias.errors import Undecided as Undecided
+    from implicitbias.figures.plot import plot as plot
+    from implicitbias.flows import AdamProxyFlow as AdamProxyFlow
+    from implicitbias.flows import GradientFlow as GradientFlow
+    from implicitbias.flows import SteepestFlow as SteepestFlow
+    from implicitbias.limits import Limit as Limit
+    from implicitbias.limits import gradient_residual as gradient_residual
+    from implicitbias.limits.predict import predict as predict
+    from implicitbias.margins import Separator as Separator
+    from implicitbias.margins import max_margin as max_margin
+    from implicitbias.optimizers import NGD as NGD
+    from implicitbias.optimizers import SGD as SGD
+    from implicitbias.optimizers import AdaGrad as AdaGrad
+    from implicitbias.optimizers import Adam as Adam
+    from implicitbias.optimizers import AdamProxy as AdamProxy
+    from implicitbias.optimizers import AdamW as AdamW
+    from implicitbias.optimizers import Optimizer as Optimizer
+    from implicitbias.optimizers import Signum as Signum
+    from implicitbias.problem import Problem as Problem
+    from implicitbias.report import write_report as write_report
+    from implicitbias.results import check as check
+    from implicitbias.results import load_curves as load_curves
+    from implicitbias.results import load_runs as load_runs
+    from implicitbias.simulation.run import Run as Run
+    from implicitbias.simulation.schedules import Power as Power
+    from implicitbias.simulation.simulate import simulate as simulate
+    from implicitbias.store.schema import columns as columns
+    from implicitbias.sweep.collect import collect as collect
+    from implicitbias.sweep.reproduce import reproduce as reproduce
+    from implicitbias.sweep.reproduce import rerun as rerun
+    from implicitbias.sweep.run import load_study as load_study
+    from implicitbias.sweep.run import run_study as run_study
+else:  # where a type checker sees it, every name there is would be one
 
-def __getattr__(name: str):
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'implicitbias' has no attribute {name!r}")
-    module = importlib.import_module(_PUBLIC[name])
-    value = module if module.__name__.endswith(f".{name}") and not hasattr(module, name) else getattr(module, name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str):
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'implicitbias' has no attribute {name!r}")
+        module = importlib.import_module(_PUBLIC[name])
+        value = module if module.__name__.endswith(f".{name}") and not hasattr(module, name) else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 import sys
 import traceback
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from implicitbias import __version__, exits
-from implicitbias.commands import documents, figures
+from implicitbias.commands import data, documents, figures
 
 app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
@@ -37,20 +36,6 @@ Refresh = Annotated[bool, typer.Option("--refresh", help="Repeat runs that other
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would take, from a small sample; write nothing.")]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Write no report; `implicitbias report DIR` does.")]
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (TOML).")]
-DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A table of text, NPZ, Parquet or LIBSVM.")]
-Label = Annotated[
-    str | None,
-    typer.Option(help="Label column, a name or an index from 0; default label, class, target, y, or the last."),
-]
-Positive = Annotated[str | None, typer.Option(help="The label that counts as +1.")]
-Standardize = Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")]
-Intercept = Annotated[bool, typer.Option(help="Append a constant feature.")]
-Drop = Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out, name or index; repeatable.")]
-Columns = Annotated[list[str] | None, typer.Option("--columns", help="A feature, name or index, or *; repeatable.")]
-Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first line has names.")]
-Delimiter = Annotated[str | None, typer.Option(help="Between cells: , ; | tab or space.")]
-Decimal = Annotated[str | None, typer.Option(help="The decimal point: . or ,")]
-ZeroBased = Annotated[bool | None, typer.Option("--zero-based/--one-based", help="Where LIBSVM indices start.")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="A results folder.")]
 
 
@@ -305,77 +290,8 @@ def show(study: StudyFile, set_: Settings = None) -> None:
     terminal.print_study(parsed, runs, estimate(runs))
 
 
-@app.command()
-def margins(
-    file: DataFile,
-    label: Label = None,
-    positive: Positive = None,
-    drop: Drop = None,
-    columns: Columns = None,
-    header: Header = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    zero_based: ZeroBased = None,
-    standardize: Standardize = False,
-    intercept: Intercept = False,
-) -> None:
-    """The certified max-margin separators of a data file, or the proof that it has none (exit code 2)."""
-    from implicitbias import terminal
-
-    problem = _problem(
-        file, label=label, positive=positive, drop=drop, columns=columns, header=header, delimiter=delimiter,
-        decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept,
-    )  # fmt: skip
-    terminal.print_margins(problem)
-
-
-@app.command()
-def predict(
-    file: DataFile,
-    optimizer: Annotated[str, typer.Option(help="An optimizer, see `implicitbias list`.")] = "adam",
-    hyper: Annotated[list[str] | None, typer.Option("--hyper", help="Such as beta2=0.95; repeatable.")] = None,
-    batch: Annotated[int, typer.Option(help="Batch size.")] = 1,
-    order: Annotated[str, typer.Option(help="full, cyclic, shuffle_once, reshuffle or replacement.")] = "reshuffle",
-    numerical: Annotated[bool, typer.Option(help="Measure the tail map with the optimizer's own kernel.")] = False,
-    label: Label = None,
-    positive: Positive = None,
-    drop: Drop = None,
-    columns: Columns = None,
-    header: Header = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    zero_based: ZeroBased = None,
-    standardize: Standardize = False,
-    intercept: Intercept = False,
-) -> None:
-    """The predicted limit direction of an optimizer on a data file, with its certificate."""
-    from implicitbias import terminal
-    from implicitbias.errors import InputError
-    from implicitbias.limits import predict, why_not
-    from implicitbias.study.expand import make_optimizer
-
-    chosen = make_optimizer(optimizer, hyper or [])
-    problem = _problem(
-        file, label=label, positive=positive, drop=drop, columns=columns, header=header, delimiter=delimiter,
-        decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept,
-    )  # fmt: skip
-    method = "numerical" if numerical else "theory"
-    limit = predict(problem, chosen, batch=batch, order=order, method=method)
-    if limit is None:
-        raise InputError(why_not(problem, chosen, batch=batch, order=order, method=method))
-    terminal.print_limit(problem, chosen, limit)
-
-
-def _problem(file: Path, *, label: str | None, drop: list[str] | None, columns: list[str] | None, **options):
-    """The data of a file. A column is given as text, and where that is a number it is an index."""
-    from implicitbias.geometry import from_file
-
-    def column(name: str) -> str | int:
-        return int(name) if re.fullmatch(r"-?[0-9]{1,9}", name) else name
-
-    lists = {"drop": drop, "columns": columns}
-    chosen = {key: [column(name) for name in names] for key, names in lists.items() if names}
-    return from_file(file, label=None if label is None else column(label), **chosen, **options)
+app.command()(data.margins)
+app.command()(data.predict)
 
 
 def _default_out(study: Path) -> Path:

@@ -1,13 +1,23 @@
 """The errors a user can cause: each says what is wrong, where, and what would be right."""
 
 import errno
+import functools
+import inspect
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system's numbers for: no room on the disk
+# Names of other libraries (torch, optax, Keras, scikit-learn) for what has another name here.
+MEANT = {
+    "betas": ("beta1", "beta2"), "b1": ("beta1",), "b2": ("beta2",), "epsilon": ("eps",), "learning_rate": ("lr",),
+    "step_size": ("lr",), "batch_size": ("batch",), "random_state": ("seed",), "max_iter": ("steps",),
+}  # fmt: skip
+P = ParamSpec("P")
+T = TypeVar("T")
 LONGEST_LINE = 2000  # a value of a megabyte shall not hide the sentence it stands in
 
 
@@ -96,10 +106,29 @@ def one_line(text: str) -> str:
 
 
 def one_of(name: str, what: str, allowed: Iterable[str]) -> str:
-    """The sentence for an unknown ``name``: names the nearest right one, or all of them."""
+    """The sentence for an unknown ``name``: names the right one if another library calls it so, the nearest, or all.
+
+    >>> one_of("betas", "hyper-parameter", ["beta1", "beta2"]), one_of("L2", "norm", ["l1", "l2"])
+    ("unknown hyper-parameter 'betas'; did you mean 'beta1', 'beta2'?", "unknown norm 'L2'; did you mean 'l2'?")
+    """
     import difflib
 
     allowed = sorted(allowed)
-    near = difflib.get_close_matches(str(name), allowed, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "use one of " + ", ".join(map(repr, allowed))
+    meant = [word for word in MEANT.get(str(name), ()) if word in allowed]
+    same = [word for word in allowed if word.lower() == str(name).lower()]
+    near = meant or same or difflib.get_close_matches(str(name), allowed, n=1)
+    hint = f"did you mean {', '.join(map(repr, near))}?" if near else "use one of " + ", ".join(map(repr, allowed))
     return f"unknown {what} {name!r}; {hint}"
+
+
+def told(function: Callable[P, T]) -> Callable[P, T]:
+    """A function for which an unknown keyword is a slip of the keyboard. Errors: ``InputError`` with the right one."""
+    known = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        if unknown := [name for name in kwargs if name not in known]:
+            raise InputError(f"{function.__name__}: {one_of(name, 'argument', known)}" for name in unknown)
+        return function(*args, **kwargs)
+
+    return checked

@@ -1,17 +1,24 @@
 """A separable classification problem: the rows a_i = y_i x_i."""
 
+from __future__ import annotations
+
 import hashlib
 import math
+from collections.abc import Iterable, Mapping
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError
 from implicitbias.labels import Classes, few, two_classes
+from implicitbias.shown import as_html
 
 # A dense table above 2 GiB is a slip of the keyboard in this field (n, d up to thousands), not a wish.
 MOST_ENTRIES = 2**28
 
+FEW = 12  # names of features that are shown
 _KINDS = {
     "c": "complex numbers", "M": "dates", "m": "spans of time", "U": "text", "S": "text", "T": "text", "V": "records",
 }  # fmt: skip
@@ -47,7 +54,15 @@ class Problem:
      [-3. -1.]] +1 is 'tree' (1 row), -1 is 'bush' (1 row)
     """
 
-    def __init__(self, X, y=None, *, name: str = "custom", params: dict | None = None, feature_names=None):
+    def __init__(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        name: str = "custom",
+        params: Mapping[str, Any] | None = None,
+        feature_names: Iterable[str] | None = None,
+    ):
         rows = _features(X)
         mistakes = []
         bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
@@ -64,9 +79,9 @@ class Problem:
                 self.classes = two_classes(_labels(y, len(rows)))
             except InputError as error:
                 mistakes += error.mistakes
-        if feature_names is None and hasattr(X, "columns"):
-            feature_names = X.columns
-        self.feature_names = None if feature_names is None else tuple(map(str, feature_names))
+        if feature_names is None:  # those of pandas and polars, or of Arrow, whose columns are arrays
+            feature_names = getattr(X, "column_names", getattr(X, "columns", None))
+        self.feature_names: tuple[str, ...] | None = None if feature_names is None else tuple(map(str, feature_names))
         if self.feature_names is not None and len(self.feature_names) != rows.shape[1]:
             mistakes.append(f"X has {rows.shape[1]} features, but there are {len(self.feature_names)} feature_names")
         if mistakes:
@@ -74,9 +89,9 @@ class Problem:
         if self.classes:
             rows *= self.classes.signs[:, None]
         rows.flags.writeable = False
-        self.rows = rows
+        self.rows: np.ndarray = rows
         self.name = name
-        self.params = dict(params or {})
+        self.params: dict[str, Any] = dict(params or {})
         self.reading: tuple[str, ...] = ()
 
     @property
@@ -93,7 +108,20 @@ class Problem:
         return hashlib.sha256(repr(self.rows.shape).encode() + self.rows.astype("<f8").tobytes()).hexdigest()[:16]
 
     def __repr__(self) -> str:
-        return f"Problem({self.name!r}, n={self.n}, d={self.d})"
+        return f"Problem({', '.join([repr(self.name), f'n={self.n}', f'd={self.d}', *self._named()])})"
+
+    def _named(self) -> list[str]:
+        """Which label is +1, where its name does not say so."""
+        classes = self.classes
+        return [] if classes is None or (classes.negative, classes.positive) == (-1, 1) else [str(classes)]
+
+    def _repr_html_(self) -> str:
+        params = {name: value for name, value in self.params.items() if name not in ("n", "d")}
+        return as_html("Problem", {
+            "name": self.name, "n": self.n, "d": self.d, **params, "classes": "; ".join(self._named()),
+            "features": ", ".join((self.feature_names or ())[:FEW]) + ", ..." * (len(self.feature_names or ()) > FEW),
+            "read": "; ".join(self.reading),
+        })  # fmt: skip
 
 
 def _features(X) -> np.ndarray:

@@ -11,7 +11,7 @@ from processes import start
 
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
-from implicitbias.store import load_runs
+from implicitbias.results import load_runs
 
 FALSE = """
 [[claim]]
@@ -134,6 +134,10 @@ def test_list_names_studies_families_and_optimizers(study, call, tmp_path):
     for name in (*FAMILIES, *OPTIMIZERS):
         assert f"\n{name} " in out
     assert "tiny.toml" not in call("list", tmp_path / "none")[1]
+    (tmp_path / "empty").mkdir()
+    said = call("list", tmp_path / "empty")[1]
+    assert said.startswith("no study files here; `implicitbias list FOLDER` shows those of a folder")
+    assert "\ngaussian " in said
 
 
 def test_show_plans_and_runs_nothing(study, call, tmp_path):

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import scipy.sparse
 
@@ -159,6 +160,9 @@ def test_a_series_in_another_order_than_its_frame_is_refused():
 
 def test_names_of_features():
     assert ib.Problem(pd.DataFrame(X, columns=["height", 7]), [0, 1, 1]).feature_names == ("height", "7")
+    table = pa.table({"height": [row[0] for row in X], "width": [row[1] for row in X]})
+    made = ib.Problem(table, pa.array([0, 1, 1]))
+    assert made.feature_names == ("height", "width") and made.digest == ib.Problem(X, [0, 1, 1]).digest
     assert ib.Problem(X).feature_names is None
     assert ib.Problem(X, feature_names=["a", "b"]).feature_names == ("a", "b")
     with pytest.raises(ib.InputError, match="X has 2 features, but there are 1 feature_names"):

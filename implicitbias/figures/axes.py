@@ -12,8 +12,9 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from implicitbias.figures.table import FULL, short
+from implicitbias.figures.table import FULL
 from implicitbias.figures.words import label, number, power
+from implicitbias.study.naming import short
 
 MAX_HUES, MAX_PANELS = 7, 6
 _DATA = ("data", "n", "d")

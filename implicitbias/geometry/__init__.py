@@ -3,6 +3,9 @@
 One seed gives one data set on every machine, and raising n keeps the first rows.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.bundled import breast_cancer, digits, iris, wine
 from implicitbias.geometry.clusters import clusters, imbalanced
@@ -17,7 +20,7 @@ from implicitbias.geometry.sparse import sparse
 from implicitbias.problem import Problem
 
 # The families under the names that study files use.
-FAMILIES = {
+FAMILIES: dict[str, Callable[..., Problem]] = {
     "gaussian": gaussian,
     "scaled_rademacher": scaled_rademacher,
     "scaled_rademacher_reference": scaled_rademacher_reference,
@@ -35,10 +38,18 @@ FAMILIES = {
     "file": from_file,
 }
 
-__all__ = ["FAMILIES", "from_file", "make", *(name for name in FAMILIES if name != "file")]
+__all__ = [
+    "FAMILIES", "breast_cancer", "clusters", "correlated", "digits", "from_file", "gaussian", "heavy_tailed",
+    "imbalanced", "iris", "make", "power_law", "scaled_rademacher", "scaled_rademacher_reference", "shifted_diagonal",
+    "sparse", "wine",
+]  # fmt: skip
 
 
-def make(kind: str, /, **params) -> Problem:
+def __dir__() -> list[str]:
+    return __all__
+
+
+def make(kind: str, /, **params: Any) -> Problem:
     """The data of a family by its name.
 
     Arguments

@@ -102,9 +102,11 @@ def from_file(
     ...     path = pathlib.Path(folder, "plants.csv")
     ...     _ = path.write_text("height,width,kind\\n1.0,2.0,tree\\n3.0,0.5,bush\\n")
     ...     problem = from_file(path, positive="tree")
-    >>> problem, problem.rows
-    (Problem('plants', n=2, d=2), array([[ 1. ,  2. ],
-           [-3. , -0.5]]))
+    >>> problem
+    Problem('plants', n=2, d=2, +1 is 'tree' (1 row), -1 is 'bush' (1 row))
+    >>> problem.rows
+    array([[ 1. ,  2. ],
+           [-3. , -0.5]])
     >>> print(*problem.reading, sep="\\n")
     plants.csv: 2 rows, 2 features ('height', 'width'); line 1 is the header
     label: column 'kind' (the last, as none has the name of a label); +1 is 'tree' (1 row), -1 is 'bush' (1 row)

@@ -6,15 +6,17 @@ import math
 import operator
 import os
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, ParamSpec, get_type_hints
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.problem import MOST_ENTRIES, Problem
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,11 @@ Positive = Annotated[float, real("a finite number > 0", lambda value: value > 0)
 NotNegative = Annotated[float, real("a finite number >= 0", lambda value: value >= 0)]
 Correlation = Annotated[float, real("a number between -1 and 1, both excluded", lambda value: -1 < value < 1)]
 Minority = Annotated[float, real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)]
-Numbers = Annotated[tuple[float, ...], Rule("a list of one or more finite numbers", _numbers, many=True)]
+Numbers = Annotated[Sequence[float], Rule("a list of one or more finite numbers", _numbers, many=True)]
 Flag = Annotated[bool, _FLAG]
-FilePath = Annotated[str, Rule("the path of a file", _path)]
+FilePath = Annotated[str | os.PathLike[str], Rule("the path of a file", _path)]
 Columns = Annotated[
-    tuple[str | int, ...] | None,
+    str | int | Sequence[str | int] | None,
     Rule("a column name or an index, a list of them, or None",
          either(Rule("", _columns), none=True).convert, many=True, brief=True),
 ]  # fmt: skip
@@ -146,14 +148,17 @@ Label = Annotated[
 ]
 
 
-def family(function: Callable[..., Problem]) -> Callable[..., Problem]:
-    """Checks the arguments of a data family by its annotations, and notes them in the problem's params.
+def family(function: Callable[P, Problem]) -> Callable[P, Problem]:
+    """Checks the arguments of a data family by its annotations, and notes them in the problem's params. Its signature
+    has the plain types.
 
     Errors: ``InputError`` with every unknown, missing or unfit argument.
     """
     signature = inspect.signature(function)
     hints = get_type_hints(function, include_extras=True)
     rules = {name: hints[name].__metadata__[0] for name in signature.parameters}
+
+    plain = get_type_hints(function)
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
@@ -184,5 +189,11 @@ def family(function: Callable[..., Problem]) -> Callable[..., Problem]:
         problem.params = {name: value for name, value in params.items() if value is not None or not rules[name].brief}
         return problem
 
-    checked.many = frozenset(name for name, rule in rules.items() if rule.many)
+    checked.many = frozenset(name for name, rule in rules.items() if rule.many)  # type: ignore[attr-defined]
+    checked.__annotations__ = plain
+    parameters = [item.replace(annotation=plain[name]) for name, item in signature.parameters.items()]
+    returns = plain.get("return", Problem)
+    checked.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=parameters, return_annotation=returns
+    )
     return checked

@@ -1,10 +1,15 @@
 """`predict`: the limit direction of an optimizer from theory, with a certificate."""
 
+from __future__ import annotations
+
 import warnings
+from dataclasses import replace
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, told
 from implicitbias.lengths import length
 from implicitbias.limits.fixed_point import rest_points
 from implicitbias.limits.kappa import kappa_direction
@@ -13,6 +18,7 @@ from implicitbias.limits.numerical import measured_rest_point
 from implicitbias.limits.rules import Rule, rule, runs_away
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import Optimizer
+from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import resolve
 
@@ -22,15 +28,16 @@ NO_MAP = "the updates of this optimizer depend on the size of the gradients, so 
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
 
+@told
 def predict(
-    problem,
+    problem: Problem | ArrayLike,
     optimizer: Optimizer,
     *,
-    batch: int = 1,
+    batch: int | Literal["n"] = 1,
     order: str = "reshuffle",
     remainder: str | None = None,
     seed: int = 0,
-    initial=None,
+    initial: ArrayLike | None = None,
     method: str = "theory",
 ) -> Limit | None:
     """The direction in which an optimizer goes off on a separable problem.
@@ -62,7 +69,7 @@ def predict(
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     if not isinstance(optimizer, Optimizer):
-        raise InputError(f"optimizer must be one such as Adam(), not {optimizer!r}")
+        raise InputError(wrong_optimizer(optimizer))
     if method not in ("theory", "numerical"):
         raise InputError(f"method must be 'theory' or 'numerical', not {method!r}")
     setting = resolve(problem.n, batch=batch, order=order, steps=1, seed=seed, remainder=remainder)
@@ -111,7 +118,7 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
             RuntimeWarning,
             stacklevel=3,
         )
-    limits = [Limit(point.direction, point.weights, point.gap, found.text) for point in points]
+    limits = [Limit(point.direction, point.weights, point.gap, found.text, caution=found.caution) for point in points]
     if len(limits) > 1:
         cosine = min(float(limits[0].direction @ other.direction) for other in limits[1:])
         warnings.warn(
@@ -120,8 +127,7 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
             RuntimeWarning,
             stacklevel=3,
         )
-    first, *others = limits
-    return Limit(first.direction, first.weights, first.gap, first.rule, others=tuple(others))
+    return replace(limits[0], others=tuple(limits[1:]))
 
 
 def _start(initial, d: int) -> np.ndarray:

@@ -1,8 +1,11 @@
 """Where gradient descent stands beside its direction: w(t) - w_hat log t converges, and to what."""
 
+from __future__ import annotations
+
 import functools
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from implicitbias.errors import InputError
@@ -16,7 +19,7 @@ TIGHT, KNOWN = 1e-9, 1e-11
 RANK = 1e-12  # singular values of unit rows below this part of the largest are rounding of dependent rows
 
 
-def gradient_residual(problem, initial=None) -> np.ndarray:
+def gradient_residual(problem: Problem | ArrayLike, initial: ArrayLike | None = None) -> np.ndarray:
     """The limit w~ of w(t) - w_hat log t for full-batch gradient descent and gradient flow.
 
     w_hat minimises ||w||^2 / 2 over A w >= 1. Far out the rows on its margin, the support vectors, hold w_hat together:

@@ -23,13 +23,15 @@ STILL = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Where it comes from, and one of: `norm`, `tail_map`, `constant`, an F (d,) that does not depend on c, `kappa`."""
+    """Where it comes from, and one of: `norm`, `tail_map`, `constant`, an F (d,) that does not depend on c, `kappa`;
+    `caution` says where it is used outside of what it assumes."""
 
     text: str
     norm: str | tuple | None = None
     tail_map: tail_maps.TailMap | None = None
     constant: np.ndarray | None = None
     kappa: float | None = None
+    caution: str = ""
 
 
 def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
@@ -69,13 +71,18 @@ def slow_rule(rows: np.ndarray, optimizer: Adam, setting: Setting) -> Rule:
     n, batch = len(rows), setting.batch
     memory, epoch = 1.0 / (1.0 - optimizer.beta2), n / batch
     assumed = "beta2 -> 1: 1/(1 - beta2) well above the steps of an epoch"
+    caution = ""
     if memory < SLOW * epoch:
         assumed += f", which it is not here: {memory:.4g} and {epoch:.4g}"
+        caution = (
+            f"the rule assumes 1/(1 - beta2) well above the {epoch:.4g} steps of an epoch; here it is {memory:.4g}: "
+            'method="numerical" measures the tail map at this beta2'
+        )
     if setting.order == "replacement":
         text = f"rest point of S/sqrt((b-1) S^2 + n Q), {assumed} (derived)"
-        return Rule(text, tail_map=tail_maps.replacement(n, batch))
+        return Rule(text, tail_map=tail_maps.replacement(n, batch), caution=caution)
     text = f"rest point of S/sqrt((b-1) S^2 + (n-b) Q), {assumed} (one epoch proved, Kim, Song, Yun 2026; measured)"
-    return Rule(text, tail_map=tail_maps.reshuffle(n, batch))
+    return Rule(text, tail_map=tail_maps.reshuffle(n, batch), caution=caution)
 
 
 def blocks(n: int, setting: Setting) -> list[np.ndarray]:

@@ -1,9 +1,12 @@
 """Certified max-margin directions: gamma_N = max { min_i a_i.w : N(w) <= 1 }, one file per kind of norm."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from implicitbias.margins import euclidean, mahalanobis, polyhedral, power
-from implicitbias.margins.norms import canonical
+from implicitbias.margins.norms import Norm, canonical
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
@@ -18,7 +21,7 @@ _SOLVERS = {
 }
 
 
-def max_margin(problem, norm="l2") -> Separator:
+def max_margin(problem: Problem | ArrayLike, norm: Norm = "l2") -> Separator:
     """The max-margin direction of a norm, with a dual certificate of its optimality.
 
     Primal and dual:  gamma_N = max { min_i a_i.w : N(w) <= 1 } = min { N*(A'c) : c in the simplex }.
@@ -27,7 +30,7 @@ def max_margin(problem, norm="l2") -> Separator:
 
     Arguments
         problem  a Problem, or an (n, d) array of rows a_i (labels absorbed)
-        norm     "l1", "l2", "linf"; ("lp", p) with 1 < p < inf (p = 1, 2, inf mean the named norms);
+        norm     "l1", "l2", "linf", or 1, 2, numpy.inf; ("lp", p), where p = 1, 2, inf mean the named norms;
                  ("mahalanobis", diag), diag (d,) >= 0, for N(w) = sqrt(sum_j diag_j w_j^2)
 
     Returns a ``Separator``. Asking again for the same Problem object and norm returns the same object.

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from numbers import Real
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.lengths import length
 
+Norm: TypeAlias = str | float | Sequence[Any]  # what `canonical` takes
 _NAMED = ("l1", "l2", "linf")
 MEASURED = _NAMED  # what the tables of a study have, unless it asks for others
 _WITH_PARAMETER = ("lp", "mahalanobis")

@@ -1,16 +1,21 @@
 """A max-margin direction together with what proves it."""
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError, Undecided
 from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value
 from implicitbias.margins.unit_rows import UnitRows
+from implicitbias.shown import as_html
 
 TIGHT = 1e-13  # a relative gap that needs no further solver
 ENOUGH = 1e-9  # one that needs no solver in exact integers
@@ -36,15 +41,31 @@ class Separator:
     (array([1., 0.]), 2.0, False, 0.5)
     """
 
-    norm: str | tuple
+    norm: str | tuple[str, Any]
     direction: np.ndarray
     margin: float
     dual: np.ndarray
     gap: float
-    _rows: np.ndarray = field(repr=False)
-    _inner: "Separator | None" = field(default=None, repr=False)  # that of the columns with entries, if some have none
+    _rows: np.ndarray
+    _inner: Separator | None = None  # that of the columns with entries, if some have none
 
-    def __post_init__(self):
+    def __repr__(self) -> str:
+        norm = self.norm if isinstance(self.norm, str) else _parameter(self.norm)
+        held = f"{(self.dual > 0).sum()} support vectors"
+        return f"Separator({norm}, margin {self.margin:.6g}, relative gap {self.relative_gap:.1e}, {held}, d={self._d})"
+
+    def _repr_html_(self) -> str:
+        norm = self.norm if isinstance(self.norm, str) else _parameter(self.norm)
+        return as_html("Separator", {
+            "norm": norm, "margin": self.margin, "relative gap": self.relative_gap, "d": self._d,
+            "support vectors": f"{(self.dual > 0).sum()} of {len(self.dual)}",
+        })  # fmt: skip
+
+    @property
+    def _d(self) -> int:
+        return len(self.direction)
+
+    def __post_init__(self) -> None:
         for array in (self.direction, self.dual):
             array.flags.writeable = False
 
@@ -86,7 +107,7 @@ class Separator:
             return self._inner.unique and not self._idle.any()
         return self._strictly_convex or self._face.is_point
 
-    def distance(self, u) -> float:
+    def distance(self, u: ArrayLike) -> float:
         """The l2 distance of u/N(u) from the optimal face {w : N(w) <= 1, min_i a_i.w >= margin}.
 
         Arguments
@@ -226,6 +247,11 @@ def _relative_margin(unit: UnitRows, w) -> float:
         return -1.0
     w = w / size
     return float((unit.exact.dot(w) / np.maximum(np.abs(unit.b) @ np.abs(w), 1e-300)).min())
+
+
+def _parameter(norm) -> str:
+    """A norm with a parameter in a few words; a diag has d numbers."""
+    return f"lp with p = {norm[1]:g}" if norm[0] == "lp" else norm[0]
 
 
 def _scaled(value, exponent, towards):

@@ -128,6 +128,8 @@ class Adam(Optimizer):
     >>> Adam(beta2=0.95)
     Adam(beta1=0.9, beta2=0.95, eps=0.0, bias_correction=False, eps_inside=False, kappa=0.0)
 
+    RMSProp (Tieleman and Hinton 2012) is Adam(beta1=0, beta2=0.9).
+
     Source: arXiv 1412.6980, Algorithm 1; its limits on separable data: arXiv 2406.10650 (full batch) and
     2510.26303 (per sample); with kappa: `limits.kappa_direction`.
     """

@@ -1,21 +1,20 @@
 """What every optimizer of the package is: hyper-parameters, a step kernel, and what the driver must know of it."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from implicitbias.errors import InputError
+from implicitbias.errors import MEANT, InputError, one_of
 
 
-def decay(default: float):
+def decay(default: float) -> Any:
     """A hyper-parameter in [0, 1)."""
     return field(default=default, metadata={"valid": lambda x: 0 <= x < 1, "range": "in [0, 1)"})
 
 
-def nonnegative(default: float):
+def nonnegative(default: float) -> Any:
     """A hyper-parameter >= 0."""
     finite = sys.float_info.max  # an integer may be below infinity and still no float
     return field(default=default, metadata={"valid": lambda x: 0 <= x <= finite, "range": ">= 0 and finite"})
@@ -26,6 +25,29 @@ def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndar
     step size and of eps."""
     c1, c2 = (-np.expm1((t + 1) * np.log(beta)) if beta > 0.0 else np.ones(len(t)) for beta in (beta1, beta2))
     return np.sqrt(c2) / c1, np.sqrt(c2)
+
+
+def wrong_optimizer(given) -> str:
+    """The sentence for what is no optimizer."""
+    if isinstance(given, type) and issubclass(given, Optimizer):
+        return f"optimizer must be one such as Adam(), not the class {given.__name__}: write {given.__name__}()"
+    if hasattr(given, "__array__"):
+        return (
+            "optimizer must be one such as Adam(), not an array; labels go with the rows, as in "
+            "simulate(Problem(X, y), Adam(), ...)"
+        )
+    return f"optimizer must be one such as Adam(), not {given!r}"
+
+
+def _unknown(kind: type, name: str, known: list[str]) -> str:
+    words = (
+        f"{kind.__name__}: {one_of(name, 'hyper-parameter', known)}"
+        if known
+        else (f"{kind.__name__} has no hyper-parameters, but got {name!r}")
+    )
+    if name in ("lr", *(key for key, meant in MEANT.items() if meant == ("lr",))):
+        return f"{kind.__name__} has no {name!r}: the step size is the lr of simulate, or of the study"
+    return words
 
 
 @dataclass(frozen=True)
@@ -39,9 +61,17 @@ class Optimizer:
     mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/scales.py
     linear: ClassVar[bool] = False  # whether w moves along the gradients seen: it may then run in the space of margins
     degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
-    advance: ClassVar[Callable]  # the compiled driver with this optimizer's step in it; may depend on hyper-parameters
+    advance: ClassVar[Any]  # the compiled driver with this optimizer's step in it; may depend on hyper-parameters
 
-    def __post_init__(self):
+    if not TYPE_CHECKING:  # where the fields are the signature
+
+        def __new__(cls, *args: Any, **kwargs: Any):
+            known = [item.name for item in fields(cls)]
+            if unknown := [name for name in kwargs if name not in known]:
+                raise InputError(_unknown(cls, name, known) for name in unknown)
+            return super().__new__(cls)
+
+    def __post_init__(self) -> None:
         mistakes = []
         for item in fields(self):
             value = getattr(self, item.name)

@@ -9,7 +9,7 @@ from implicitbias.errors import FULL, InputError, NotWritten
 _OLD = re.compile(r"figure-\d+[a-z]?\.(svg|png)")  # what reports wrote that do not link to their files
 
 
-def write_report(folder, *, anew: bool = True) -> Path:
+def write_report(folder: str | os.PathLike[str], *, anew: bool = True) -> Path:
     """Write DIR/report.html, its figures also as DIR/figures/*.svg, and its tables as DIR/tables/*.csv.
 
     The page needs no network, no JavaScript and no other file. The same tables give the same bytes. It may be written

@@ -1,6 +1,6 @@
 """The tables of the report: frames aggregated over seeds.
 
-Runs that share geometry, order, method and batch (figures.table) differ in seeds alone: they are one row.
+Runs that share geometry, order, method and batch (study.naming) differ in seeds alone: they are one row.
 """
 
 import pandas as pd

@@ -1,14 +1,27 @@
 """The trajectory of a run, and what it was."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from implicitbias.errors import NotSeparable, Undecided
+from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.problem import Problem
+from implicitbias.shown import as_html
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from implicitbias.measure import Measures
+
+QUICK = 10**5  # entries of the data up to which their l2 separator takes no time that one would notice
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +52,7 @@ class Run:
     optimizer: Optimizer
     lr: Power | None
     setting: Setting
-    initial: np.ndarray = field(repr=False)
+    initial: np.ndarray
     steps: np.ndarray
     weights: np.ndarray
     sum_lr: np.ndarray
@@ -47,15 +60,51 @@ class Run:
     last_move: np.ndarray
     status: str
     seconds: float
-    state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
-    measures: object = field(default=None, repr=False)
+    state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    measures: Measures | None = None
+
+    def __repr__(self) -> str:
+        """Such as "Run(Adam(0.9, 0.95), lr 0.1, batch 1, reshuffle, 200000 steps, ok, cos_l2 0.974)"."""
+        facts = self._facts()
+        names = ("lr", "batch", "cos_l2")  # the others say what they are
+        words = [f"{name} {value}" if name in names else str(value) for name, value in facts.items()]
+        return f"Run({', '.join(words)})"
+
+    def _repr_html_(self) -> str:
+        return as_html("Run", {"problem": self.problem, **self._facts(), "seconds in the kernel": self.seconds})
+
+    def _facts(self) -> dict[str, str]:
+        """What was run and how it ended."""
+        facts = {"optimizer": self.optimizer.label}
+        if self.lr is not None:
+            facts |= {"lr": self.lr.label, "batch": str(self.setting.batch), "order": self.setting.order}
+        if not len(self.steps):
+            horizon = "no steps"
+        elif self.setting.steps is None:
+            horizon = f"t = {self.sum_lr[-1]:g}"
+        else:
+            horizon = f"{self.steps[-1]} steps"
+        facts |= {"horizon": horizon, "status": self.status}
+        cosine = self._cosine()
+        return facts if cosine is None else facts | {"cos_l2": f"{cosine:.3g}" if cosine < 0.999 else f"{cosine:.6g}"}
+
+    def _cosine(self) -> float | None:
+        """The cosine of the last iterate to the l2 max-margin direction, if it is there and quick to have."""
+        from implicitbias.margins import max_margin
+
+        if self.problem.rows.size > QUICK or not len(self.weights) or not self.weights[-1].any():
+            return None
+        try:
+            return float(unit(self.weights[-1]) @ max_margin(self.problem, "l2").direction)
+        except (NotSeparable, Undecided):
+            return None
 
     @property
     def clock(self) -> np.ndarray:
         return self.steps if self.setting.steps is not None else self.sum_lr
 
     @cached_property
-    def curve(self):
+    def curve(self) -> pd.DataFrame:
         from implicitbias.measure import limit_of, measure
 
         return measure(self, limit_of(self), self.measures)

@@ -27,7 +27,7 @@ class Power:
     a: float = 0.0
     t0: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         rules = {"eta": ("> 0", lambda x: x > 0), "a": (">= 0", lambda x: x >= 0), "t0": ("> 0", lambda x: x > 0)}
         mistakes = []
         for name, (rule, valid) in rules.items():

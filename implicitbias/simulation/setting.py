@@ -44,7 +44,7 @@ def resolve(
         mistakes.append(one_of(order, "order", ORDERS))
     if loss not in LOSSES:
         mistakes.append(one_of(loss, "loss", LOSSES))
-    batch = n if order == "full" else batch
+    batch = n if order == "full" or (isinstance(batch, str) and batch == "n") else batch
     if not is_integer(batch) or not 1 <= batch <= n:
         mistakes.append(f"batch must be an integer from 1 to n = {n}, but is {batch!r}")
     if remainder is not None and remainder not in REMAINDERS:

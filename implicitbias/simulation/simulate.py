@@ -1,28 +1,58 @@
 """`simulate`: validates, allocates, and calls the compiled driver from one snapshot to the next."""
 
+from __future__ import annotations
+
 import math
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Literal, TypeAlias, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from implicitbias.errors import InputError
+from implicitbias.errors import InputError, told
 from implicitbias.losses import log_loss
 from implicitbias.optimizers import Optimizer
+from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 
+StepSizes: TypeAlias = "float | Power | Sequence[float | Power] | NDArray[np.floating]"
 
+
+# fmt: off
+@overload
 def simulate(
-    problem,
-    optimizer,
+    problem: Problem | ArrayLike, optimizer: Optimizer,
+    *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
+    None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
+    int | None = ..., loss: str = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., per_octave:
+    int | None = ..., timeout: float | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
+) -> Run: ...
+@overload
+def simulate(
+    problem: Problem | ArrayLike, optimizer: Iterable[Optimizer],
+    *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
+    None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
+    int | None = ..., loss: str = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., per_octave:
+    int | None = ..., timeout: float | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
+) -> list[Run]: ...
+# fmt: on
+
+
+@told
+def simulate(
+    problem: Problem | ArrayLike,
+    optimizer: Optimizer | Iterable[Optimizer],
     *,
-    lr=None,
-    batch: int | None = None,
+    lr: StepSizes | None = None,
+    batch: int | Literal["n"] | None = None,
     order: str | None = None,
     steps: int | None = None,
     epochs: float | None = None,
@@ -31,12 +61,12 @@ def simulate(
     seed: int | None = None,
     loss: str = "logistic",
     remainder: str | None = None,
-    initial=None,
+    initial: ArrayLike | None = None,
     per_octave: int | None = None,
     timeout: float | None = None,
     measures: Iterable[str] | None = None,
     norms: Iterable[str] | None = None,
-):
+) -> Run | list[Run]:
     """Run optimizers on a separable problem, exactly and far past float underflow.
 
     All runs of one call share the data and the batch order; they advance together.
@@ -45,7 +75,7 @@ def simulate(
         problem         a Problem, or its rows (n, d)
         optimizer       one optimizer, or a list of R of them; or one flow, or a list of flows (`implicitbias.flows`)
         lr              step size: a number (constant; default 0.1), a Power, or a list of R of these
-        batch           batch size 1..n, default 1; ignored by order "full", which takes all n rows
+        batch           batch size 1..n, default 1, or "n" for all rows; ignored by order "full", which takes all n rows
         order           "full", "cyclic", "shuffle_once", "reshuffle" (default) or "replacement"
         steps, epochs   the horizon: give one of them
         time            the horizon of flows, which take neither lr, batch, order, steps, epochs, seed nor remainder
@@ -73,8 +103,9 @@ def simulate(
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     single = isinstance(optimizer, Optimizer)
-    optimizers = [optimizer] if single or not isinstance(optimizer, Iterable) else list(optimizer)
-    mistakes = [f"optimizer must be one such as Adam(), not {x!r}" for x in optimizers if not isinstance(x, Optimizer)]
+    several = isinstance(optimizer, Iterable) and not (isinstance(optimizer, str) or hasattr(optimizer, "__array__"))
+    optimizers = list(optimizer) if several else [optimizer]
+    mistakes = [wrong_optimizer(item) for item in optimizers if not isinstance(item, Optimizer)]
     if not optimizers:
         mistakes.append("optimizer must not be an empty list")
     if timeout is not None and not (

@@ -59,32 +59,6 @@ _OWN = re.compile(
 )
 
 
-def load_runs(folder, columns: list[str] | None = None):
-    """The table of runs of a results folder.
-
-    Arguments: folder, the directory given to `run_study` as out; columns, default all
-    Returns a DataFrame, one row a run (columns: implicitbias.store.schema.RUNS).
-    Errors: ``InputError`` if the folder holds no results, or a file is damaged.
-
-    >>> load_runs("no/such/folder")
-    Traceback (most recent call last):
-    ...
-    implicitbias.errors.InputError: no/such/folder holds no results of a study
-    """
-    return Store.open(folder).table("runs", columns).to_pandas(split_blocks=True, self_destruct=True)
-
-
-def load_curves(folder, columns: list[str] | None = None):
-    """The table of snapshots of a results folder.
-
-    Arguments: folder, the directory given to `run_study` as out; columns, default all: large studies are read
-        faster, and in less memory, with the few that are needed
-    Returns a DataFrame, one row a snapshot (columns: implicitbias.store.schema.CURVES); join on run_id.
-    Errors: ``InputError`` if the folder holds no results, or a file is damaged.
-    """
-    return Store.open(folder).table("curves", columns).to_pandas(split_blocks=True, self_destruct=True)
-
-
 class Store:
     """The results folder of one study.
 

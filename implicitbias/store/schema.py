@@ -74,6 +74,7 @@ _VECTORS = [
     Column("w", list, "", "the iterate at the end"),
     Column("increment", list, "", "w(t) - w(t/2) at the end"),
 ]
+VECTORS = ("w", "increment", "limit")
 
 _PROVENANCE = [
     Column("kernel_seconds", float, "seconds", "time in the compiled driver, shared equally by the runs of a block"),
@@ -102,6 +103,18 @@ def run_columns(measures: Measures) -> list[Column]:
 def curve_columns(measures: Measures) -> list[Column]:
     """The columns of the table of snapshots."""
     return [_RUN_ID, *measures.columns()]
+
+
+@cache
+def _always() -> frozenset[str]:
+    hyper = {column.name for column in _hyper_columns()}
+    clock = {column.name for column in Measures.of([]).columns()}
+    return frozenset({column.name for column in (*_what_was_run(), *_PROVENANCE)} - hyper | clock)
+
+
+def optional(name: str) -> bool:
+    """Whether a column may be left out where no row has it: hyper-parameters and measures, but not the clock."""
+    return name in {column.name for column in run_columns(USUAL)} and name not in _always()
 
 
 @cache

@@ -76,8 +76,8 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
 
     Arguments
         study   the study
-        runs    its table of runs, as from `load_runs`; rows that are not there are taken for no part of the study
-        curves  its table of snapshots, as from `load_curves`
+        runs    its table of runs, as from `Store.table`; rows that are not there are taken for no part of the study
+        curves  its table of snapshots, as from `Store.table`
 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """

@@ -389,8 +389,7 @@ def _setting(n: int, optimizer: Optimizer, cell: dict) -> Setting:
     if isinstance(optimizer, Flow):
         return resolve_flow(n, [optimizer], time=cell["time"], **{key: cell.get(key) for key in names})
     axes = {key: cell.get(key) for key in ("steps", "epochs", "seed", "order", "remainder", *names[:2])}
-    batch = n if cell["batch"] == "n" else cell["batch"]
-    return resolve(n, batch=batch, per_octave=cell.get("per_octave", 8), **axes)
+    return resolve(n, batch=cell["batch"], per_octave=cell.get("per_octave", 8), **axes)
 
 
 def study_files(folder: str | Path) -> list[Path]:

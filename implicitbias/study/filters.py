@@ -52,7 +52,7 @@ def values_of(runs: pd.DataFrame, name: str) -> list:
     """A column, or a parameter of the data, as Python's own values."""
     if name.startswith(PARAMETER):
         return [json.loads(text).get(name.removeprefix(PARAMETER)) for text in runs["data_params"]]
-    return runs[name].tolist()
+    return [None if value is pd.NA else value for value in runs[name].tolist()]  # what load_runs has for a gap
 
 
 def same(a, b) -> bool:

@@ -18,7 +18,7 @@ from implicitbias.study.rows import naming
 from implicitbias.study.spec import Claim, axis
 
 # Columns of a run that are known before it is run.
-_PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
+PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
 MOST_VALUES = 8  # of a column that are told
 
 
@@ -111,7 +111,7 @@ class Planned:
     def __init__(self, claims: dict[str, Claim]):
         self.claims = claims
         names = {name for claim in claims.values() for name in claim.where}
-        self.columns = sorted({column for name in names for column in columns_of(name)} & set(_PLANNED))
+        self.columns = sorted({column for name in names for column in columns_of(name)} & set(PLANNED))
         self._rows: dict[tuple, None] = {}
 
     def add(self, run: RunSpec) -> None:
@@ -122,7 +122,7 @@ class Planned:
     def mistakes(self) -> list[str]:
         """Every value, and every combination of values, that no run has."""
         table = pd.DataFrame(list(self._rows), columns=self.columns, dtype=object)
-        return [word for where, claim in self.claims.items() for word in _unmet(where, claim, table)]
+        return [word for where, claim in self.claims.items() for word in unmet(f"{where}.where", claim.where, table)]
 
 
 def _planned(run: RunSpec) -> dict:
@@ -143,8 +143,10 @@ def _planned(run: RunSpec) -> dict:
     }
 
 
-def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
-    known = {name: value for name, value in claim.where.items() if set(columns_of(name)) <= set(table)}
+def unmet(where: str, wanted: dict, table: pd.DataFrame, run: str = "run of the study") -> list[str]:
+    """Every value of a filter, and every combination of them, that no row has; what is no column of the table counts
+    for nothing."""
+    known = {name: value for name, value in wanted.items() if set(columns_of(name)) <= set(table)}
     mistakes = []
     for name, value in known.items():
         # Of a list each value must be there, unless it is itself the value of a parameter; of a range one.
@@ -152,10 +154,10 @@ def _unmet(where: str, claim: Claim, table: pd.DataFrame) -> list[str]:
         whole = not isinstance(value, list) or (lists and not any(isinstance(item, list) for item in value))
         for item in [value] if whole else value:
             if select(table, {name: [item] if isinstance(item, list) else item}).empty:
-                mistakes.append(f"{where}.where.{name}: no run of the study has {item!r}; {_hint(name, item, table)}")
+                mistakes.append(f"{where}.{name}: no {run} has {item!r}; {_hint(name, item, table)}")
     if known and not mistakes and select(table, known).empty:
         words = ", ".join(f"{name} = {value!r}" for name, value in known.items())
-        mistakes.append(f"{where}.where: no run of the study has all of {words}")
+        mistakes.append(f"{where}: no {run} has all of {words}")
     return mistakes
 
 

@@ -14,22 +14,24 @@ from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls
 from implicitbias.study.spec import Claim, Figure, Grid, Study, parse_study, read_content
 
 
-def plan(path: str | Path, settings: list[str] = ()) -> tuple[Study, str, list[RunSpec]]:
-    """The study of a file with the settings applied, the file's text, and the runs of the study.
+def plan(path: str | Path, settings: list[str] = (), text: str | None = None) -> tuple[Study, str, list[RunSpec]]:
+    """The study of a file with the settings applied, the file's text, if that is not given, and the runs of the study.
 
     Errors: ``InputError`` with every mistake of the file.
     """
     runs: list[RunSpec] = []
-    study, text = survey(path, runs.append, settings)
+    study, text = survey(path, runs.append, settings, text)
     return study, text, runs
 
 
-def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[str] = ()) -> tuple[Study, str]:
+def survey(
+    path: str | Path, visit: Callable[[RunSpec], None], settings: list[str] = (), text: str | None = None
+) -> tuple[Study, str]:
     """The study of a file and the file's text, once `visit` has been called with each run; no list of them is kept.
 
     Errors: ``InputError`` with every mistake of the file, after all visits.
     """
-    content, text = read_content(path, settings)
+    content, text = read_content(path, settings, text)
     mistakes, study = [], None
     try:
         study = parse_study(content, Path(path).name)

@@ -174,12 +174,16 @@ def read_study(path: str | Path, settings: list[str] = ()) -> tuple[Study, str]:
     return parse_study(content, Path(path).name), text
 
 
-def read_content(path: str | Path, settings: list[str] = ()) -> tuple[dict, str]:
-    """A study file as plain TOML tables with the settings applied, not yet validated, and its text."""
+def read_content(path: str | Path, settings: list[str] = (), text: str | None = None) -> tuple[dict, str]:
+    """A study file as plain TOML tables with the settings applied, not yet validated, and its text, if that is not
+    given."""
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        if text is None:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        else:
+            data = text.encode()
         text = data.decode("utf-8-sig").replace("\r\n", "\n")  # an editor's byte order mark is no part of the text
     except FileNotFoundError:
         raise InputError(f"there is no study file {path}") from None

@@ -1,6 +1,7 @@
 """The parts that shards of a study wrote, merged into its tables."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +28,23 @@ class Collected:
     missing: int
 
 
-def collect(folders: list, out=None, notice: Callable[[str], None] = lambda sentence: None) -> Collected:
+def collect(
+    folders: Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str] | None = None,
+    notice: Callable[[str], None] | None = None,
+) -> Collected:
     """Merge what the shards of one study wrote into its tables, which are those of the study run as a whole.
 
     Arguments
         folders  the folders that the shards wrote into, one for all or several
         out      results folder; default the first of them
-        notice   called with a sentence for each damaged file
+        notice   called with a sentence for each damaged file; default silent
 
     Returns a Collected. Only the results folder changes, so shards may still run in others, and be collected again. Of
     a run in several folders the row that did not fail is taken, then the one that is not stale, then the first.
     Errors: ``InputError`` if a folder holds no results or those of another study.
     """
+    notice = notice or (lambda sentence: None)
     stores = {Path(folder).resolve(): Store.open(folder) for folder in folders}
     first = next(iter(stores.values()))
     identity, text = first.identity(), first.text()

@@ -8,8 +8,10 @@ study calls the data and the optimizer is no result of the run, and is compared 
 
 import json
 import math
+import os
 import struct
-from dataclasses import dataclass, fields
+import warnings
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,16 +22,19 @@ from implicitbias.errors import InputError
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import FlowSetting
 from implicitbias.geometry import make
-from implicitbias.measure import Measures
+from implicitbias.measure import Measures, measure
+from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
+from implicitbias.simulation.simulate import simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import USUAL
 from implicitbias.study.expand import RunSpec, describe, expand, identity
 from implicitbias.study.provenance import PROVENANCE
 from implicitbias.study.rows import labels
 from implicitbias.study.spec import read_study
-from implicitbias.sweep.execute import execute
+from implicitbias.sweep.execute import execute, predicted, prediction
+from implicitbias.threads import one_thread
 
 # Columns that may differ from one time to the next, and why.
 EXEMPT = {
@@ -77,8 +82,13 @@ class Reproduction:
     def equal(self) -> bool:
         return not self.differences
 
+    def __repr__(self) -> str:
+        same = f"bit-identical, its end and all {self.snapshots} snapshots"
+        found = same if self.equal else f"differs in {', '.join(item.column for item in self.differences)}"
+        return f"Reproduction(run {self.row['run_id']} of {self.folder}: {found})"
 
-def reproduce(name: str, folder=None) -> Reproduction:
+
+def reproduce(name: str, folder: str | os.PathLike[str] | None = None) -> Reproduction:
     """Compute a stored run again and compare.
 
     Arguments
@@ -98,6 +108,38 @@ def reproduce(name: str, folder=None) -> Reproduction:
     differences = [*compare_rows(row, now), *compare_curves(stored, curve)]
     stale = {key: (row[key] or "unknown", now[key]) for key in PROVENANCE if row[key] != now[key]}
     return Reproduction(store.folder, row, now, len(curve), differences, stale)
+
+
+def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
+    """A stored run again, as a Run: its iterates w(t), which the tables do not have.
+
+    Arguments
+        folder  the results folder
+        run_id  the id of the run (column run_id of the tables), or a beginning of it that no other run has
+
+    Returns a Run, whose `weights` (S, d) are the iterates at the snapshots and whose `curve` is that of the table.
+    Warns (RuntimeWarning) if its end is not the stored one bit for bit, as with another version of the code or of a
+    library; `reproduce` compares everything.
+    Errors: ``InputError`` as `reproduce`; for data without a separator what `simulate` and `Run.curve` raise.
+    """
+    store, row = find(run_id, folder)
+    if row["status"] == "timeout":
+        raise InputError(f"run {row['run_id']} was stopped by the clock, so there is no end to go to")
+    spec = spec_of(row, store.measures)
+    options = spec.setting.arguments() | ({} if spec.lr is None else {"lr": spec.lr})
+    problem = spec.data.problem()
+    with one_thread():
+        run = replace(simulate(problem, spec.optimizer, **options), measures=spec.measures)
+        if spec.limit != "theory":  # which is what a Run compares with otherwise
+            run.__dict__["curve"] = measure(run, predicted(prediction(spec)), spec.measures)
+    stored = row["w"]
+    if stored is not None and not all(map(same, stored, run.weights[-1].tolist())):
+        warnings.warn(
+            f"run {row['run_id']} does not come out as it is stored; `implicitbias reproduce` says where it differs",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return run
 
 
 def _names(store: Store, row: dict) -> dict:

@@ -2,15 +2,19 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from implicitbias.errors import InputError
+from implicitbias.shown import as_html
 from implicitbias.study.expand import RunSpec
 from implicitbias.study.plan import plan
 from implicitbias.study.rows import labels
+from implicitbias.study.spec import Study
+from implicitbias.study.text import setting_texts, study_text
 from implicitbias.sweep.execute import execute, kernels_of, lost, warm_up
 from implicitbias.sweep.places import check_apart, default_folder
 from implicitbias.sweep.pool import outcomes
@@ -40,29 +44,40 @@ class Summary:
     measure: float
     rate: float  # updates per second in the kernel, of the runs that came to their end
 
+    def __repr__(self) -> str:
+        return f"Summary({self.folder}: {self.total} runs, {self.computed} computed now, {self.wall:.1f} s)"
+
+    def _repr_html_(self) -> str:
+        return as_html("Summary", {
+            "folder": self.folder, "runs": self.total, "computed now": self.computed, "workers": self.jobs,
+            "seconds in all": round(self.wall, 2), "compiling": round(self.compile, 2),
+            "in kernels, over the workers": round(self.kernel, 2), "measuring": round(self.measure, 2),
+        })  # fmt: skip
+
 
 def run_study(
-    path,
-    out=None,
+    study: str | os.PathLike[str] | Mapping[str, Any],
+    out: str | os.PathLike[str] | None = None,
     *,
     jobs: int | None = None,
-    settings: list[str] = (),
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     backend: str = "local",
     scheduler: str | None = None,
     shard: str | None = None,
     retry: bool = False,
     mode: str = "resume",
     refresh: bool = False,
-    notice: Callable[[str], None] = lambda sentence: None,
-    progress: Callable[[str, int, int], None] = lambda phase, done, total: None,
+    notice: Callable[[str], None] | None = None,
+    progress: Callable[[str, int, int], None] | bool | None = None,
 ) -> Summary:
-    """Run a study file and keep its results; runs already in the folder are not repeated.
+    """Run a study and keep its results; runs already in the folder are not repeated.
 
     Arguments
-        path       the study file
-        out        results folder; default results/ and the name of the study file
+        study      the study file; or its keys as a dict, {"title": ..., "data": {...}, "optimizer": {...},
+                   "grid": [{...}]}, in which an optimizer may be one such as Adam(beta2=0.95), and lr a Power
+        out        results folder; default results/ and the name of the study file, which a dict does not have
         jobs       worker processes; default all cores
-        settings   overrides, such as ["grid.steps=1000"]
+        settings   overrides, such as {"grid.steps": 1000} or ["grid.steps=1000"]
         backend    "local": worker processes on this machine; "dask": the workers of a running cluster
         scheduler  the address of its scheduler, such as "tcp://10.0.0.1:8786"
         shard      "i/n": only part i = 1..n of the study, left in pieces for `collect`
@@ -71,21 +86,56 @@ def run_study(
                    and keeps the others beside the tables, "overwrite" starts afresh
         refresh    repeat runs that other code or other versions of libraries have made
         notice     called with a sentence for each damaged file that was set aside, and if a cluster has no workers yet
-        progress   called as progress(phase, done, total) with a phase such as "running" and counts
+        progress   True for a bar on stderr, as the command line has; or a function, called as
+                   progress(phase, done, total) with a phase such as "running" and counts
 
     Returns a Summary. The tables are then read with `load_runs(out)` and `load_curves(out)`.
-    Errors: ``InputError`` with every mistake of the study file, or if out belongs to another study, or if no scheduler
+    Errors: ``InputError`` with every mistake of the study, or if out belongs to another study, or if no scheduler
     answers. What goes wrong in a run, or ends its worker twice, is its status.
 
     The tables do not depend on the number of workers, nor on interruptions: identical inputs give identical bits, but
     for the columns of provenance.
     """
+    notice = notice or (lambda sentence: None)
+    if progress is True:
+        from implicitbias import terminal
+
+        with terminal.progress() as bar:
+            return _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, refresh, notice, bar)
+    progress = progress or (lambda phase, done, total: None)
+    return _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, refresh, notice, progress)
+
+
+def load_study(
+    study: str | os.PathLike[str] | Mapping[str, Any], settings: Mapping[str, Any] | Sequence[str] | None = None
+) -> Study:
+    """A study as `run_study` would run it: its title, data, optimizer, grid and claim, checked as a whole.
+
+    Arguments: study and settings, as in `run_study`
+    Errors: ``InputError`` with every mistake of the study.
+    """
+    path, text = _written(study, "study")
+    return plan(path, setting_texts(settings), text)[0]
+
+
+def _written(study, name: str) -> tuple[Path, str | None]:
+    """The path of a study, and its text if it is no file."""
+    if not isinstance(study, Mapping):
+        return Path(study), None
+    return Path(f"{name}.toml"), study_text(study)
+
+
+def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, refresh, notice, progress) -> Summary:
     clock = time.perf_counter()
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
     jobs = jobs or os.cpu_count() or 1
     part = None if shard is None else read_shard(shard)
-    study, text, runs = plan(path, settings)
+    if isinstance(study, Mapping) and out is None:
+        raise InputError("a study that is given as a dict has no name to call a folder by; choose one with out")
+    path, text = _written(study, Path(out or "").name)
+    settings = setting_texts(settings)
+    study, text, runs = plan(path, settings, text)
     folder = out or default_folder(path)
     check_apart(folder, [dict(run.data.params)["path"] for run in runs if run.data.kind == "file"])
     with closing(open_pool(jobs, backend, scheduler)) as pool:

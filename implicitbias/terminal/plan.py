@@ -19,7 +19,10 @@ def print_list(studies: list[Path]) -> None:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
             title = "(not a readable study file)"
         table.add_row(literal(str(path)), literal(title))
-    console.print(table)
+    if studies:
+        console.print(table)
+    else:
+        console.print("no study files here; `implicitbias list FOLDER` shows those of a folder")
     for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = table_of(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from implicitbias.terminal.screen import console, literal, table_of
+from implicitbias.terminal.screen import ROWS, console, literal, table_of
 
 STATUS_COLUMNS = [
     "run_id", "data", "data_params", "label", "lr_eta", "lr_a", "lr_t0", "batch", "order", "remainder", "steps", "time",
@@ -77,3 +77,11 @@ def print_collected(collected) -> None:
     )
     if collected.missing:
         console.print(f"{collected.missing} runs are missing: run their shards, or the study itself with this --out")
+
+
+def print_readings(readings: list[tuple[str, str]]) -> None:
+    """What was read of the data files of a study, each with the name of its data."""
+    for name, words in readings[:ROWS]:
+        console.print(f"data {literal(name)}: {literal(words)}")
+    if len(readings) > ROWS:
+        console.print(f"({len(readings) - ROWS} more data files; the column data_read of runs.parquet has all of them)")

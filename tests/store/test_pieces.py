@@ -14,7 +14,8 @@ from stores import create
 
 from implicitbias import store as package
 from implicitbias.errors import InputError
-from implicitbias.store import Store, compaction, files, load_curves, load_runs
+from implicitbias.results import load_curves, load_runs
+from implicitbias.store import Store, compaction, files
 from implicitbias.store.schema import CURVES, RUNS
 
 

@@ -12,7 +12,8 @@ from stores import IDENTITY, create
 
 from implicitbias import store as store_package
 from implicitbias.errors import InputError, NotWritten
-from implicitbias.store import Store, load_curves, load_runs
+from implicitbias.results import load_curves, load_runs
+from implicitbias.store import Store
 from implicitbias.store.schema import CURVES, RUNS
 
 

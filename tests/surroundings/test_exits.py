@@ -16,7 +16,7 @@ from processes import start
 import implicitbias
 from implicitbias import cli, exits
 from implicitbias.errors import InputError, NotSeparable, NotWritten
-from implicitbias.store import load_curves, load_runs
+from implicitbias.results import load_curves, load_runs
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")

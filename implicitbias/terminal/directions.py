@@ -1,0 +1,206 @@
+"""What `margins` and `predict` find on a data file: directions with the names of the features, printed or written.
+
+`Margins` and `Prediction` have the same parts: `directions`, each a name and an array (d,); `show`, which prints what
+is known of them; and `facts`, the same for JSON.
+"""
+
+import csv
+import json as json_format
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from implicitbias.errors import InputError
+from implicitbias.labels import show
+from implicitbias.limits import predict, why_not
+from implicitbias.limits.limit import HELD
+from implicitbias.margins import max_margin
+from implicitbias.measure import angle, cosine
+from implicitbias.problem import Problem
+from implicitbias.store.files import replacing
+from implicitbias.terminal.screen import console, literal, table_of
+
+SHOWN = 8  # entries of a direction, the largest
+NORMS = {"l1": 1, "l2": 2, "linf": np.inf}
+# A measured gap above this many of its standard errors is no noise: one rest point in 700 has one by chance.
+SIGNIFICANT = 3.0
+
+
+class Margins:
+    """The certified separators of a problem."""
+
+    def __init__(self, problem: Problem):
+        self.problem = problem
+        with warnings.catch_warnings(record=True) as loose:
+            warnings.simplefilter("always", RuntimeWarning)
+            self.found = {norm: max_margin(problem, norm) for norm in NORMS}
+        self.notes = [str(warning.message) for warning in loose]
+        self.directions = {norm: sep.direction for norm, sep in self.found.items()}
+
+    def show(self) -> None:
+        problem = self.problem
+        title = f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: certified max-margin separators"
+        table = table_of(title, "norm", "margin", "relative gap", "unique", "support vectors")
+        for norm, sep in self.found.items():
+            unique = "yes" if sep.unique else "no"
+            table.add_row(norm, f"{sep.margin:.10g}", f"{sep.relative_gap:.1e}", unique, str((sep.dual > 0).sum()))
+        console.print(table)
+
+    def facts(self) -> dict:
+        return {
+            "norms": {
+                norm: {
+                    "margin": sep.margin, "gap": sep.gap, "relative_gap": sep.relative_gap, "unique": bool(sep.unique),
+                    "direction": sep.direction.tolist(), "dual": sep.dual.tolist(),
+                }
+                for norm, sep in self.found.items()
+            },
+        }  # fmt: skip
+
+
+class Prediction:
+    """The predicted limit of an optimizer on a problem. Errors: ``InputError`` where no theory has one."""
+
+    def __init__(self, problem: Problem, optimizer, batch: int | str, order: str, method: str):
+        self.problem, self.optimizer, self.method = problem, optimizer, method
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", RuntimeWarning)
+            limit = predict(problem, optimizer, batch=batch, order=order, method=method)
+        if limit is None:
+            raise InputError(why_not(problem, optimizer, batch=batch, order=order, method=method))
+        self.limit = limit
+        self.notes = [str(warning.message) for warning in found]
+        if limit.caution:
+            self.notes.append(limit.caution.replace('method="numerical"', "--numerical"))
+        if limit.gap_error and limit.gap > SIGNIFICANT * limit.gap_error:
+            self.notes.append(
+                f"the gap is {limit.gap / limit.gap_error:.1f} of its standard errors, so this is not yet a rest point "
+                "of the tail map"
+            )
+        self.directions = {"limit": limit.direction}
+        self.directions |= {f"other {k}": other.direction for k, other in enumerate(limit.others, 1)}
+
+    def against(self) -> dict[str, dict[str, float]]:
+        """How the limit lies to each max-margin direction."""
+        u, found = self.limit.direction, {}
+        for norm, order in NORMS.items():
+            best = max_margin(self.problem, norm)
+            ratio = (self.problem.rows @ u).min() / np.linalg.norm(u, order) / best.margin
+            cells = {"cosine": cosine(u, best.direction), "angle": angle(u, best.direction), "ratio": ratio}
+            found[norm] = {name: float(cell) for name, cell in cells.items()}
+        return found
+
+    def show(self) -> None:
+        problem, limit = self.problem, self.limit
+        console.print(
+            f"{literal(problem.name)}, {problem.n} rows, {problem.d} features: {literal(self.optimizer.label)}",
+            style="bold",
+        )
+        console.print(literal(limit.rule))
+        known = f" +- {limit.gap_error:.1e}, direction to {limit.error:.1e}" if limit.error else ""
+        console.print(f"gap {limit.gap:.2e}{known}; {(limit.weights > HELD).sum()} samples hold weight")
+        table = table_of("predicted direction", "max-margin direction", "cosine", "angle (degrees)", "margin / optimum")
+        for norm, cells in self.against().items():
+            table.add_row(norm, *(f"{cell:.6f}" for cell in cells.values()))
+        console.print(table)
+        for k, other in enumerate(limit.others, 1):
+            cell = float(other.direction @ limit.direction)
+            held = (other.weights > HELD).sum()
+            console.print(
+                f"other {k}: another rest point, cosine {cell:.6f} to the limit, gap {other.gap:.1e}; {held} samples "
+                "hold weight"
+            )
+
+    def facts(self) -> dict:
+        limit = self.limit
+        return {
+            "optimizer": self.optimizer.label, "method": self.method, "rule": limit.rule, "gap": limit.gap,
+            "gap_error": limit.gap_error, "error": limit.error, "direction": limit.direction.tolist(),
+            "weights": limit.weights.tolist(), "max_margin": self.against(),
+            "others": [
+                {"direction": other.direction.tolist(), "weights": other.weights.tolist(), "gap": other.gap}
+                for other in limit.others
+            ],
+        }  # fmt: skip
+
+
+def tell(
+    problem: Problem, find: Callable[[], Margins | Prediction], *, every: bool, save: Path | None, json: bool
+) -> None:
+    """Print what `find` finds, and write its directions to a file. What was read is said before: it may be the reason
+    why nothing is found."""
+    if not json:
+        for words in problem.reading:
+            console.print(literal(words))
+    found = find()
+    names = list(problem.feature_names or map(str, range(problem.d)))
+    if save is not None:
+        _write(save, names, found.directions)
+    if json:
+        print(json_format.dumps(_described(problem, names) | found.facts() | {"notes": found.notes}, indent=1))
+        return
+    found.show()
+    _show_entries(problem, names, found.directions, problem.d if every else SHOWN)
+    for words in found.notes:
+        console.print(literal(f"note: {words}"))
+    if save is not None:
+        console.print(f"directions written to {literal(save)}")
+
+
+def check_target(save: Path | None, data: Path) -> None:
+    """Refuse to write where nothing can be written, before anything is computed."""
+    if save is None:
+        return
+    if save.suffix.lower() not in _WRITERS:
+        raise InputError(f"--save {save}: the directions are written as .csv or .npz")
+    if save.exists() and data.exists() and save.samefile(data):
+        raise InputError(f"--save {save} is the data file itself; choose another name")
+    if save.is_dir() or not save.parent.is_dir():
+        raise InputError(f"--save {save} " + ("is a folder" if save.is_dir() else "is in a folder that does not exist"))
+
+
+def _described(problem: Problem, names: list[str]) -> dict:
+    found = {"data": problem.name, "n": problem.n, "d": problem.d, "read": list(problem.reading), "features": names}
+    if classes := problem.classes:
+        low, high = classes.counts
+        found["labels"] = {"+1": classes.positive, "-1": classes.negative, "rows": {"+1": high, "-1": low}}
+    return found
+
+
+def _show_entries(problem: Problem, names: list[str], directions: dict[str, np.ndarray], most: int) -> None:
+    """A table of the entries, the largest first: each as a part of the largest of its direction."""
+    columns = np.array([*directions.values()])
+    sizes = (np.abs(columns) / np.abs(columns).max(axis=1, keepdims=True)).max(axis=0)
+    order = np.argsort(-sizes, kind="stable")[:most]
+    title = "entries" if most >= len(names) else "largest entries"
+    if problem.classes:
+        title += f"; a positive one speaks for {literal(show(problem.classes.positive))}"
+    console.print(title, style="bold")
+    table = table_of("", "feature", *directions)
+    for j in order:
+        table.add_row(literal(names[j]), *(f"{u[j]:.6f}" for u in columns))
+    console.print(table)
+    if len(names) > most:
+        console.print(f"({len(names) - most} of {len(names)} features not shown; --all shows them)")
+
+
+def _write(path: Path, names: list[str], directions: dict[str, np.ndarray]) -> None:
+    with replacing(path) as temporary:
+        _WRITERS[path.suffix.lower()](temporary, names, directions)
+
+
+def _write_csv(path: Path, names: list[str], directions: dict[str, np.ndarray]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["feature", *directions])
+        writer.writerows(zip(names, *(map(repr, u.tolist()) for u in directions.values())))
+
+
+def _write_npz(path: Path, names: list[str], directions: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:  # given a name, numpy would append its own ending
+        np.savez(file, feature=np.array(names), **{name.replace(" ", "_"): u for name, u in directions.items()})
+
+
+_WRITERS = {".csv": _write_csv, ".npz": _write_npz}
