@@ -3,7 +3,8 @@
 import numpy as np
 
 from implicitbias.margins import euclidean, mahalanobis, polyhedral, power
-from implicitbias.margins.norms import canonical
+from implicitbias.margins.face import WideFace
+from implicitbias.margins.norms import canonical, is_seminorm, strictly_convex
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
@@ -82,4 +83,6 @@ def _widened(problem, norm, kept):
     found = max_margin(narrow, inner)
     direction = np.zeros(problem.d)
     direction[kept] = found.direction
-    return Separator(norm, direction, found.margin, found.dual, found.gap, problem.rows, found)
+    idle = ~kept & (np.array(norm[1]) == 0 if is_seminorm(norm) else norm == "linf")
+    face = None if strictly_convex(norm) else WideFace(found, kept, idle)
+    return Separator(norm, direction, found.margin, found.dual, found.gap, face)

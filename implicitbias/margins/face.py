@@ -110,6 +110,29 @@ class Face:
         return w
 
 
+class WideFace:
+    """The face of rows some of whose columns have no entries: these are 0, or free where that costs nothing.
+
+    Arguments
+        inner  the separator of the rows without these columns
+        kept   (d,) which columns have entries
+        idle   (d,) which of the others may have any value within the norm
+    """
+
+    def __init__(self, inner, kept, idle):
+        self.inner, self.kept, self.idle = inner, kept, idle
+
+    @property
+    def is_point(self) -> bool:
+        return self.inner.unique and not self.idle.any()
+
+    def nearest(self, u: np.ndarray) -> np.ndarray:
+        """The point of the face nearest to u (d,) in l2, N(u) <= 1."""
+        w = np.where(self.idle, u, 0.0)
+        w[self.kept] = self.inner.nearest(u[self.kept])
+        return w
+
+
 def _null_space(equations):
     if not equations.size:
         return np.eye(equations.shape[1])
