@@ -63,9 +63,10 @@ class ExactMatrix:
         return np.ldexp(high, exponent), np.ldexp(remainders(terms, high), exponent)
 
     def terms(self, x: np.ndarray, rows=slice(None), transposed=False):
-        """(lists, exponent): entry i of matrix[rows] @ x, or of x @ matrix[rows], is the sum of list i times 2^exponent.
+        """(lists, exponent): the sum of list i times 2^exponent is entry i of matrix[rows] @ x, or of x @ matrix[rows].
 
-        The sum is exact, or has 106 bits beside which the rest keeps its sign.
+        The sum is exact, or has 106 bits beside which the rest keeps its sign; below 2^-1022 it may be rounded away
+        from zero to a multiple of 2^-1074.
         """
         factors, its_exponent = _slices(x, self.bits) if self.slices is not None else (None, 0)
         if factors is None:
@@ -136,11 +137,19 @@ def _integer_terms(left, one, x):
 
 
 def _leading(value: int, unit: int) -> list[float]:
-    """value/unit in two numbers: the nearest float64, and what it leaves, of the right sign however little it is."""
+    """value/unit in two numbers: the nearest float64, and what it leaves, of the right sign however little it is.
+
+    Below the normal numbers it is one, rounded away from zero.
+    """
     high = value / unit
+    if abs(high) < NORMAL:
+        return [math.copysign(-(-(abs(value) << 1074) // unit) * TINY, high)]
     numerator, denominator = high.as_integer_ratio()
     rest = value * denominator - numerator * unit
-    return [high, rest / (unit * denominator) or math.copysign(TINY, rest)] if rest else [high]
+    low = rest / (unit * denominator)
+    if rest and not low:
+        low = TINY if rest > 0 else -TINY
+    return [high, low]
 
 
 def integers(x: np.ndarray):

@@ -9,7 +9,7 @@ from scipy.linalg import qr
 
 from implicitbias.errors import NotSeparable
 from implicitbias.margins import euclidean
-from implicitbias.margins.exact import ExactMatrix, remainders
+from implicitbias.margins.exact import NORMAL, ExactMatrix, remainders
 from implicitbias.margins.unit_rows import UnitRows
 
 ROUND_OFF = 1e-12
@@ -106,7 +106,8 @@ def _depend(exact: ExactMatrix, columns: np.ndarray, factors: np.ndarray) -> boo
     factors[np.abs(factors) < 2.0**-FEW_BITS] = 0.0
     for column, x in zip(columns.T, factors.T):
         terms, shift = exact.terms(x)
-        if remainders(terms, np.ldexp(column, -shift)).any():
+        entries = np.ldexp(column, -shift)
+        if (np.abs(entries) < NORMAL)[column != 0].any() or remainders(terms, entries).any():
             return False
     return True
 

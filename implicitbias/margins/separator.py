@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from implicitbias.errors import InputError, Undecided
-from implicitbias.margins.exact import remainders, rounded
+from implicitbias.margins.exact import TINY, remainders, rounded
 from implicitbias.margins.face import Face, WideFace
 from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value, strictly_convex
 from implicitbias.margins.unit_rows import UnitRows
@@ -158,7 +158,7 @@ def primal(unit: UnitRows, norm, w):
     rows = unit.smallest(w)
     terms, exponent = unit.exact.terms(w, rows)
     products = rounded(terms)
-    relative = unit.relative(products, rows)
+    relative = unit.relative(products - TINY, rows)  # less than none but the tiniest, which may be rounded up
     margin = float(relative.min())
     if not margin > 0:
         return w, -np.inf

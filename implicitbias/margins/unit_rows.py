@@ -60,7 +60,7 @@ class UnitRows:
             return np.ldexp(products, self.e[rows] - self.lowest)
 
     def smallest(self, w: np.ndarray) -> np.ndarray | slice:
-        """The rows that may have the smallest a_i.w: of the others, if they are many, float64 proves that it is larger."""
+        """The rows that may have the smallest a_i.w; where there are many, all but those that float64 proves larger."""
         if len(self.b) <= FEW:
             return slice(None)
         with np.errstate(over="ignore", invalid="ignore"):  # what is infinite or NaN proves nothing
