@@ -60,12 +60,13 @@ def max_margin(problem, norm="l2") -> Separator:
     cache = problem.__dict__.setdefault("_separators", {})
     if norm in cache:
         return cache[norm]
-    kept = problem.rows.any(axis=0)
-    if not kept.all():
-        cache[norm] = _widened(problem, norm, kept)
-        return cache[norm]
-    unit = problem.__dict__.setdefault("_unit_rows", None) or UnitRows(problem.rows)
-    problem.__dict__["_unit_rows"] = unit
+    unit = problem.__dict__.get("_unit_rows")
+    if unit is None:
+        kept = problem.rows.any(axis=0)
+        if not kept.all():
+            cache[norm] = _widened(problem, norm, kept)
+            return cache[norm]
+        unit = problem.__dict__["_unit_rows"] = UnitRows(problem.rows)
     # Separability is a property of the data, not of the norm: the l2 problem decides it once for all of them.
     if "l2" not in cache:
         cache["l2"] = certified(unit, "l2", euclidean.solve(unit))

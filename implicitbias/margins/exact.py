@@ -30,10 +30,9 @@ class ExactMatrix:
     def __init__(self, rows: np.ndarray, e: np.ndarray | None = None, matrix: np.ndarray | None = None):
         self.rows, self.e = rows, np.zeros(len(rows), dtype=int) if e is None else e
         self.bits = (53 - math.ceil(math.log2(max(rows.shape) + 1))) // 2
-        matrix = rows if matrix is None else matrix
-        # rows times 2^-e in float64: what is not normal there may have been cut at the smallest float64
-        cut = np.abs(matrix).min() < NORMAL and not (times_power(matrix, self.e[:, None]) == rows).all()
-        self.slices, self.exponent = (None, 0) if cut else _slices(matrix, self.bits)
+        # `matrix`, rows times 2^-e in float64, may have been cut where it is not normal
+        cut = matrix is not None and ((np.abs(matrix) < NORMAL) & (rows != 0)).any()
+        self.slices, self.exponent = (None, 0) if cut else _slices(rows if matrix is None else matrix, self.bits)
 
     @cached_property
     def integers(self):
@@ -115,14 +114,15 @@ def _slices(x, bits):
     """(slices of x/2^exponent, exponent), or (None, 0) where they would be too many."""
     order = _exponent(x)
     exponent = order if abs(order) > ORDER_ONE else 0
-    rest = times_power(x, -exponent) if exponent else x
+    rest = times_power(x, -exponent) if exponent else x.copy()
     if exponent > 0 and not (times_power(rest, exponent) == x).all():  # the smallest entries fell below float64
         return None, 0
     found = []
     for k in range(1, MOST_SLICES + 1):
         shift = math.ldexp(1.5, 52 + order - exponent - k * bits)
-        piece = (rest + shift) - shift
-        rest = rest - piece
+        piece = rest + shift
+        piece -= shift
+        rest -= piece
         found.append(piece)
         if not np.count_nonzero(rest):
             return np.array(found), exponent

@@ -101,12 +101,13 @@ class Face:
 
     def nearest(self, u: np.ndarray) -> np.ndarray:
         """The point of the face nearest to u (d,) in l2: a least-distance problem in z."""
+        if not self.basis.shape[1]:
+            return self.direction
         w = self.direction.copy()
-        if self.basis.shape[1]:
-            z = self.basis.T @ (u - w)[self.free]
-            exact = ExactMatrix(self.normals) if self.normals.size else None
-            move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
-            w[self.free] += self.basis @ (z + move)
+        z = self.basis.T @ (u - w)[self.free]
+        exact = ExactMatrix(self.normals) if self.normals.size else None
+        move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
+        w[self.free] += self.basis @ (z + move)
         return w
 
 
@@ -129,7 +130,7 @@ class WideFace:
     def nearest(self, u: np.ndarray) -> np.ndarray:
         """The point of the face nearest to u (d,) in l2, N(u) <= 1."""
         w = np.where(self.idle, u, 0.0)
-        w[self.kept] = self.inner.nearest(u[self.kept])
+        w[self.kept] = self.inner._nearest(u[self.kept])
         return w
 
 

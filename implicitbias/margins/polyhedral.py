@@ -11,6 +11,7 @@ from implicitbias.margins.separator import Separator
 from implicitbias.margins.unit_rows import UnitRows
 
 IPM, SIMPLEX = "highs-ipm", "highs-ds"
+LARGE = 50_000  # entries of a program from which on the interior point method with crossover may be the faster one
 # Each refinement magnifies what is left by this much; it stays below 1e10 so that O(1) quantities remain ordinary.
 MAGNIFY = 1e7
 ROUNDS = 5
@@ -67,8 +68,8 @@ def _refinements(unit, norm, l2):
 def _program(cost, matrix, rhs, lower, upper):
     """(x, multipliers) of min { cost.x : matrix x >= rhs, lower <= x <= upper }, or None."""
     bounds = np.column_stack([lower, upper])
-    # Interior point with crossover is the faster one from d = 500.
-    result = _highs((IPM, SIMPLEX), cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
+    methods = (SIMPLEX, IPM) if matrix.size < LARGE else (IPM, SIMPLEX)
+    result = _highs(methods, cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
     return None if result is None else (result.x, -result.ineqlin.marginals)
 
 

@@ -90,10 +90,10 @@ class Separator:
         if size == 0.0:
             raise InputError("u has norm 0 and so no direction")
         u = u / size
-        return float(np.linalg.norm(u - self.nearest(u)))
+        return float(np.linalg.norm(u - self._nearest(u)))
 
-    def nearest(self, u: np.ndarray) -> np.ndarray:
-        """The point of the optimal face nearest to u (d,) in l2."""
+    def _nearest(self, u: np.ndarray) -> np.ndarray:
+        """The point of the optimal face nearest to u (d,) in l2, N(u) <= 1."""
         return self.direction if self._face is None else self._face.nearest(u)
 
 

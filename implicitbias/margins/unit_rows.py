@@ -68,8 +68,7 @@ class UnitRows:
             # d products and their sum err by d/2 ulps of ||b_i|| ||w|| at most, whatever the order.
             # Source: Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1.
             error = (len(w) + 2) * EPS * np.linalg.norm(w)
-            least, most = self.relative(products - error), self.relative(products + error)
-            return np.flatnonzero(~(least > most.min()))
+            return np.flatnonzero(~(self.relative(products - error) > self.relative(products + error).min()))
 
     def weights(self, alpha: np.ndarray) -> np.ndarray:
         """Multipliers of b_i.w >= h_i as weights (n,) in the simplex (negative round-off is cut)."""
