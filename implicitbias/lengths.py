@@ -10,9 +10,8 @@ def length(x: np.ndarray) -> np.ndarray:
     >>> length(np.array([[3.0, 4.0], [3e-200, 4e-200], [3e300, 4e300]]))
     array([5.e+000, 5.e-200, 5.e+300])
     """
-    _, above = np.frexp(np.abs(x).max(axis=-1, keepdims=True))
-    with np.errstate(under="ignore"):
-        return np.ldexp(np.linalg.norm(np.ldexp(x, -above), axis=-1), above[..., 0])
+    scaled, above = _ordinary(x)
+    return np.ldexp(np.linalg.norm(scaled, axis=-1), above)
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -21,4 +20,12 @@ def unit(x: np.ndarray) -> np.ndarray:
     >>> unit(np.array([3e-200, 4e-200]))
     array([0.6, 0.8])
     """
-    return x / length(x)[..., None]
+    scaled, _ = _ordinary(x)
+    return scaled / np.linalg.norm(scaled, axis=-1, keepdims=True)
+
+
+def _ordinary(x):
+    """(x 2^-k, k) with entries of at most 1, for a k for each vector."""
+    _, above = np.frexp(np.abs(x).max(axis=-1))
+    with np.errstate(under="ignore"):
+        return np.ldexp(x, -above[..., None]), above

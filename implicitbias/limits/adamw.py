@@ -13,9 +13,9 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.limits import tail_maps
 from implicitbias.limits.box import certify, minimise
 from implicitbias.limits.decay_curve import curve
-from implicitbias.limits.exact import product, unit_scale
 from implicitbias.limits.tail_maps import contributions
 from implicitbias.margins import max_margin
+from implicitbias.margins.exact import ExactMatrix, unit_scale
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import is_integer, is_number
 from implicitbias.simulation.tail import LOSSES
@@ -125,6 +125,7 @@ def adamw_batch_point(
     tail_map = tail_maps.reshuffle(n, batch) if reshuffled else tail_maps.replacement(n, batch)
     size = np.sqrt(batch * (n - 1) / n) if reshuffled else np.sqrt(batch)
     # F does not depend on the scale of the rows, and the curve only on that of t times the rows.
+    exact = ExactMatrix(problem.rows)
     unit, k = unit_scale(problem.rows)
     end = float(np.ldexp(size / weight_decay, k))
     *_, (_, logs) = curve(unit, tail_map, end)
@@ -136,7 +137,7 @@ def adamw_batch_point(
     # From weights e^-z to logistic ones by Newton's method, while the residual falls.
     for _ in range(NEWTON):
         w = mean_update(logs) / weight_decay
-        wanted, share = _log_weights(problem.rows, w)
+        wanted, share = _log_weights(exact, w)
         residual = float(np.abs(weight_decay * w - mean_update(wanted)).max())
         if not (residual < best[1] or best[0] is None):
             break
@@ -149,10 +150,10 @@ def adamw_batch_point(
     return best
 
 
-def _log_weights(rows, w):
+def _log_weights(exact, w):
     """log s(z_i) of the logistic loss at the exact margins of w, up to a common constant, and s(z_i)."""
     # Rounded to float64, margins of 1e5 would move the weights by 1e-11: the differences come first.
-    high, low = product(rows, w)
+    high, low = exact.pair(w)
     level, rest = high.min(), low[high.argmin()]
     tilt = np.log1p(np.exp(-np.abs(high)))  # log s = -z - tilt for z > 0, -tilt for z < 0
     return np.where(high > 0.0, (level - high) + (rest - low), level) - tilt, np.exp(-np.maximum(high, 0.0) - tilt)

@@ -19,8 +19,8 @@ Source: Boyd and Vandenberghe, Convex Optimization (2004), sections 5.1 and 11.7
 
 import numpy as np
 
-from implicitbias.limits.exact import product, unit_scale
 from implicitbias.losses import log_loss, log_losses, log_weights
+from implicitbias.margins.exact import ExactMatrix, unit_scale
 
 COOLING = 4.0  # factor of the temperature: a Newton iteration of some five steps each
 FIRST, LAST, FALL = 1e-1, 1e-14, 1e-1  # the barrier's mu, per coordinate: while T falls, at the end, and its factor
@@ -134,7 +134,8 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
 
     The true half-width may be above `half_width` by an ulp.
     """
-    high, low = product(rows, w)
+    exact = ExactMatrix(rows)
+    high, low = exact.pair(w)
     # Weights and losses are in units of e^-level: of the largest, unless logistic ones are of the order of 1.
     lowest = int(high.argmin())
     level, rest = (high[lowest], low[lowest]) if loss == "exponential" or high[lowest] > 0.0 else (0.0, 0.0)
@@ -152,7 +153,7 @@ def certify(rows: np.ndarray, half_width: float, w: np.ndarray, loss: str) -> tu
     error = U * (16.0 + 4.0 * np.abs(above))  # relative, of the exponential function and of its argument
 
     def bound(change):
-        pull = product(rows.T, weights * (1.0 + change))[0]
+        pull = exact.dot_rows(weights * (1.0 + change))
         outside = np.abs(pull) * (half_width * (1.0 + U) - np.sign(pull) * w)
         cost = np.where(flat, np.exp(np.minimum(high, 0.0)), tail * (np.abs(change) + 2.0 * error) ** 2)
         return float(outside.sum() + cost.sum()), pull

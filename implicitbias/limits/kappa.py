@@ -10,9 +10,9 @@ import warnings
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.limits.exact import product, unit_scale
 from implicitbias.limits.limit import Limit
 from implicitbias.margins import max_margin
+from implicitbias.margins.exact import ExactMatrix, unit_scale
 from implicitbias.problem import Problem
 from implicitbias.simulation.setting import is_number
 
@@ -53,7 +53,7 @@ def kappa_direction(problem, kappa: float) -> Limit:
     size = np.linalg.norm(rows, axis=1).max()
     c, u, _ = _kappa_programme(rows / size, float(np.ldexp(kappa, -k)) / size)
     u = u / np.linalg.norm(u)
-    z = product(rows / size, u)[0]
+    z = ExactMatrix(rows / size).dot(u)
     gap = math.fsum(c * (z - z.min()))
     if gap > 1e-6:
         warnings.warn(

@@ -9,8 +9,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linprog
 
 from implicitbias.errors import InputError
-from implicitbias.limits.exact import unit_rows, unit_scale
+from implicitbias.lengths import length, unit
 from implicitbias.margins import max_margin
+from implicitbias.margins.exact import unit_scale
 from implicitbias.problem import Problem
 
 # Directions are known to about 1e-12. A row is on the margin when a_i.w_hat <= 1 + TIGHT, with room for that error
@@ -74,11 +75,11 @@ def _in_row_space(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     rows, k = unit_scale(problem.rows)
     best = max_margin(problem, "l2")
     w_hat = best.direction / np.ldexp(best.margin, -k)
-    unit, lengths = unit_rows(rows)
+    directions, lengths = unit(rows), length(rows)
     on = rows @ w_hat <= 1.0 + TIGHT + KNOWN * lengths * np.linalg.norm(w_hat)
     # Spans and weights are those of rows of length 1, however different the rows are.
-    support, lengths = unit[on], lengths[on]
-    _, sizes, basis = np.linalg.svd(unit, full_matrices=False)
+    support, lengths = directions[on], lengths[on]
+    _, sizes, basis = np.linalg.svd(directions, full_matrices=False)
     basis = basis[sizes > RANK * sizes[0]]
     sizes = np.linalg.svd(support, compute_uv=False)
     rank = int((sizes > RANK * sizes[0]).sum())

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from implicitbias.lengths import unit
 from implicitbias.limits import tail_maps
-from implicitbias.limits.exact import unit_rows
 from implicitbias.optimizers import NGD, SGD, AdaGrad, Adam, AdamProxy, AdamW, Optimizer, Signum
 from implicitbias.simulation.orders import batches, steps_per_epoch
 from implicitbias.simulation.setting import Setting
@@ -162,7 +162,7 @@ def _ngd(rows, optimizer, setting) -> Rule | str:
         return Rule("l2 max-margin (theorem for small steps, arXiv 1907.03215)", norm="l2")
     if setting.batch == 1:
         text = "mean of a_i/||a_i||_2: every step has the same length (derived)"
-        return Rule(text, constant=unit_rows(rows)[0].mean(axis=0))
+        return Rule(text, constant=unit(rows).mean(axis=0))
     return "there is no closed limit for normalised gradient descent with 1 < b < n; the numerical tail map has one"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from implicitbias.margins import euclidean, mahalanobis, polyhedral, power
-from implicitbias.margins.norms import Norm, canonical
+from implicitbias.margins.face import WideFace
+from implicitbias.margins.norms import Norm, canonical, is_seminorm, strictly_convex
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
@@ -62,12 +63,13 @@ def max_margin(problem: Problem | ArrayLike, norm: Norm = "l2") -> Separator:
     cache = problem.__dict__.setdefault("_separators", {})
     if norm in cache:
         return cache[norm]
-    kept = problem.rows.any(axis=0)
-    if not kept.all():
-        cache[norm] = _widened(problem, norm, kept)
-        return cache[norm]
-    unit = problem.__dict__.setdefault("_unit_rows", None) or UnitRows(problem.rows)
-    problem.__dict__["_unit_rows"] = unit
+    unit = problem.__dict__.get("_unit_rows")
+    if unit is None:
+        kept = problem.rows.any(axis=0)
+        if not kept.all():
+            cache[norm] = _widened(problem, norm, kept)
+            return cache[norm]
+        unit = problem.__dict__["_unit_rows"] = UnitRows(problem.rows)
     # Separability is a property of the data, not of the norm: the l2 problem decides it once for all of them.
     if "l2" not in cache:
         cache["l2"] = certified(unit, "l2", euclidean.solve(unit))
@@ -85,4 +87,6 @@ def _widened(problem, norm, kept):
     found = max_margin(narrow, inner)
     direction = np.zeros(problem.d)
     direction[kept] = found.direction
-    return Separator(norm, direction, found.margin, found.dual, found.gap, problem.rows, found)
+    idle = ~kept & (np.array(norm[1]) == 0 if is_seminorm(norm) else norm == "linf")
+    face = None if strictly_convex(norm) else WideFace(found, kept, idle)
+    return Separator(norm, direction, found.margin, found.dual, found.gap, face)

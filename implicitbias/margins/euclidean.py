@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.linalg.lapack import dtrtrs
+from scipy.linalg.lapack import dgeqrf, dorgqr, dtrtrs
 from scipy.optimize import lsq_linear, nnls
 
 from implicitbias.margins import rational, separability
@@ -12,6 +12,7 @@ from implicitbias.margins.unit_rows import UnitRows
 
 # Each correction by an exact residual gains the digits that the factorisation has: two are enough for half of 16.
 CORRECTIONS = 2
+BLOCK = 64  # columns that a factorisation takes together
 SLACK = 1e-7  # of the optimality of NNLS, whose own threshold is relative and far smaller
 
 
@@ -37,7 +38,7 @@ def numeric(unit: UnitRows) -> Iterator:
     """
     with np.errstate(over="ignore", invalid="ignore"):  # w has no end where the data are not separable
         w, alpha = least_distance(unit.b, unit.h)
-        if not (alpha.any() and np.isfinite(alpha.sum()) and np.isfinite(w @ w)):
+        if not (0 < alpha.sum() < np.inf and w @ w < np.inf):
             return
     yield w, unit.weights(alpha)
     w, alpha = refine(unit.b, unit.h, alpha, unit.exact)
@@ -98,10 +99,8 @@ def refine(g, h, alpha, exact: ExactMatrix | None = None, rounds: int = 200):
     a negative multiplier leaves the set, the most violated constraint enters it. Where the steps end at rows that
     depend on each other, further from feasible than they began, the beginning is returned.
     """
-    start = alpha
-    alpha = alpha.copy()
-    x = g.T @ alpha
-    start_short = (h - g @ x).max()
+    start, alpha = alpha, alpha.copy()
+    x = g.T @ start
     eps = np.finfo(float).eps * np.sqrt(g.shape[1])
     entered = -1
     for _ in range(rounds):
@@ -128,15 +127,18 @@ def refine(g, h, alpha, exact: ExactMatrix | None = None, rounds: int = 200):
         entered = int(violation.argmax())
         if violation[entered] <= 0:
             return x, alpha
-    return (x, alpha) if (h - g @ x).max() <= max(start_short, 0.0) else (g.T @ start, start)
+    x_start = g.T @ start
+    return (x, alpha) if (h - g @ x).max() <= max((h - g @ x_start).max(), 0.0) else (x_start, start)
 
 
 def _equalities(g, h, support, exact):
     """Shortest x with g_S x = h_S, and its multipliers; None if the rows of g_S depend on each other."""
     if not 0 < len(support) <= g.shape[1]:
         return None
-    q, r = np.linalg.qr(g[support].T)
-    diagonal = np.abs(np.diag(r))
+    work = BLOCK * len(support)
+    factors, tau, *_ = dgeqrf(g[support].T, lwork=work)
+    q, r = dorgqr(factors, tau, lwork=work)[0], factors[: len(support)]  # below its diagonal r has other things
+    diagonal = np.abs(r.diagonal())
     if diagonal.min() <= 1e-14 * diagonal.max():  # a direction known to fewer than two digits
         return None
     h = h[support]

@@ -101,12 +101,36 @@ class Face:
 
     def nearest(self, u: np.ndarray) -> np.ndarray:
         """The point of the face nearest to u (d,) in l2: a least-distance problem in z."""
+        if not self.basis.shape[1]:
+            return self.direction
         w = self.direction.copy()
-        if self.basis.shape[1]:
-            z = self.basis.T @ (u - w)[self.free]
-            exact = ExactMatrix(self.normals) if self.normals.size else None
-            move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
-            w[self.free] += self.basis @ (z + move)
+        z = self.basis.T @ (u - w)[self.free]
+        exact = ExactMatrix(self.normals) if self.normals.size else None
+        move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
+        w[self.free] += self.basis @ (z + move)
+        return w
+
+
+class WideFace:
+    """The face of rows some of whose columns have no entries: these are 0, or free where that costs nothing.
+
+    Arguments
+        inner  the separator of the rows without these columns
+        kept   (d,) which columns have entries
+        idle   (d,) which of the others may have any value within the norm
+    """
+
+    def __init__(self, inner, kept, idle):
+        self.inner, self.kept, self.idle = inner, kept, idle
+
+    @property
+    def is_point(self) -> bool:
+        return self.inner.unique and not self.idle.any()
+
+    def nearest(self, u: np.ndarray) -> np.ndarray:
+        """The point of the face nearest to u (d,) in l2, N(u) <= 1."""
+        w = np.where(self.idle, u, 0.0)
+        w[self.kept] = self.inner._nearest(u[self.kept])
         return w
 
 

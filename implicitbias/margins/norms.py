@@ -78,6 +78,11 @@ def is_seminorm(norm) -> bool:
     return isinstance(norm, tuple) and norm[0] == "mahalanobis" and min(norm[1]) == 0
 
 
+def strictly_convex(norm) -> bool:
+    """Whether a margin has one maximiser whatever the data."""
+    return norm not in ("l1", "linf") and not is_seminorm(norm)
+
+
 def norm_value(norm, w: np.ndarray) -> float:
     """N(w) for a canonical norm; scaled by the largest entry, so it neither overflows nor underflows.
 
@@ -143,7 +148,7 @@ def norm_above(norm, w: np.ndarray) -> float:
         return _up(total) if math.fsum([*sizes, -total]) > 0 else total
     if norm == "l2":
         size = math.hypot(*sizes)  # documented to be right to an ulp, and exact for one number
-        return size if sum(map(bool, sizes)) == 1 else _up(size)
+        return size if sizes.count(0.0) == len(sizes) - 1 else _up(size)
     name, parameter = norm
     if name == "lp":
         return _power_above(sizes, parameter)

@@ -1,6 +1,5 @@
 """The l1 and linf max-margin directions: linear programs, refined until their certificate is tight."""
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,11 +7,11 @@ from scipy.optimize import linprog
 
 from implicitbias.margins import rational
 from implicitbias.margins.exact import ExactMatrix
-from implicitbias.margins.face import Face
-from implicitbias.margins.separator import Separator, primal
+from implicitbias.margins.separator import Separator
 from implicitbias.margins.unit_rows import UnitRows
 
 IPM, SIMPLEX = "highs-ipm", "highs-ds"
+LARGE = 50_000  # entries of a program from which on the interior point method with crossover may be the faster one
 # Each refinement magnifies what is left by this much; it stays below 1e10 so that O(1) quantities remain ordinary.
 MAGNIFY = 1e7
 ROUNDS = 5
@@ -25,22 +24,10 @@ def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
     positive and negative parts for l1. With g the l2 margin in units of the shortest row t lies between 1/sqrt(d) and
     sqrt(d). The multipliers of the rows are the weights c. If the gap is not tight the program is solved again for the
     magnified residuals (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
-
-    Where the optimal face is not a point, w is its point of smallest l2 norm.
     """
-    for pair in itertools.chain(_refinements(unit, norm, l2), [None], rational.linear(unit, norm)):
-        if pair is None:
-            yield None
-            continue
-        w, c = pair
-        direction, margin = primal(unit, norm, w)
-        if margin > 0:
-            face = Face(unit, norm, direction, c)
-            if face.basis.shape[1]:
-                shortest, kept = primal(unit, norm, face.nearest(np.zeros_like(direction)))
-                if kept >= margin * (1 - 1e-11):
-                    direction = shortest
-        yield direction, c
+    yield from _refinements(unit, norm, l2)
+    yield None
+    yield from rational.linear(unit, norm)
     yield l2.direction, l2.dual  # feasible for every norm, in case a program fails
 
 
@@ -81,8 +68,8 @@ def _refinements(unit, norm, l2):
 def _program(cost, matrix, rhs, lower, upper):
     """(x, multipliers) of min { cost.x : matrix x >= rhs, lower <= x <= upper }, or None."""
     bounds = np.column_stack([lower, upper])
-    # Interior point with crossover is the faster one from d = 500.
-    result = _highs((IPM, SIMPLEX), cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
+    methods = (SIMPLEX, IPM) if matrix.size < LARGE else (IPM, SIMPLEX)
+    result = _highs(methods, cost, A_ub=-matrix, b_ub=-rhs, bounds=bounds)
     return None if result is None else (result.x, -result.ineqlin.marginals)
 
 

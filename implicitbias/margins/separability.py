@@ -4,14 +4,12 @@ By Gordan's theorem data have a direction w with min_i a_i.w > 0, or weights c >
 changes when rows and columns are scaled, so both are looked for in data balanced by powers of two.
 """
 
-import math
-
 import numpy as np
 from scipy.linalg import qr
 
 from implicitbias.errors import NotSeparable
 from implicitbias.margins import euclidean
-from implicitbias.margins.exact import ExactMatrix
+from implicitbias.margins.exact import NORMAL, ExactMatrix, remainders
 from implicitbias.margins.unit_rows import UnitRows
 
 ROUND_OFF = 1e-12
@@ -107,8 +105,9 @@ def _depend(exact: ExactMatrix, columns: np.ndarray, factors: np.ndarray) -> boo
     factors = np.ldexp(np.rint(np.ldexp(mantissa, FEW_BITS)), exponent - FEW_BITS)
     factors[np.abs(factors) < 2.0**-FEW_BITS] = 0.0
     for column, x in zip(columns.T, factors.T):
-        terms, shift = exact.terms(x) if x.any() else ([[0.0]] * len(column), 0)
-        if any(math.fsum([*row, -entry]) for row, entry in zip(terms, np.ldexp(column, -shift))):
+        terms, shift = exact.terms(x)
+        entries = np.ldexp(column, -shift)
+        if (np.abs(entries) < NORMAL)[column != 0].any() or remainders(terms, entries).any():
             return False
     return True
 

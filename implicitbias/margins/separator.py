@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError, Undecided
-from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value
+from implicitbias.margins.exact import TINY, remainders, rounded
+from implicitbias.margins.face import Face, WideFace
+from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value, strictly_convex
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.shown import as_html
 
@@ -46,8 +48,7 @@ class Separator:
     margin: float
     dual: np.ndarray
     gap: float
-    _rows: np.ndarray
-    _inner: Separator | None = None  # that of the columns with entries, if some have none
+    _face: Face | WideFace | None  # None if the norm is strictly convex: the face is the direction
 
     def __repr__(self) -> str:
         norm = self.norm if isinstance(self.norm, str) else _parameter(self.norm)
@@ -77,24 +78,6 @@ class Separator:
     def relative_gap(self) -> float:
         return self.gap / self.margin
 
-    @property
-    def _strictly_convex(self) -> bool:
-        return self.norm not in ("l1", "linf") and not is_seminorm(self.norm)
-
-    @cached_property
-    def _face(self):
-        from implicitbias.margins.face import Face
-
-        return Face(UnitRows(self._rows), self.norm, self.direction, self.dual)
-
-    @property
-    def _idle(self) -> np.ndarray:
-        """(d,) the columns without entries that the norm lets have any value on the optimal face."""
-        empty = ~self._rows.any(axis=0)
-        if is_seminorm(self.norm):
-            return empty & (np.array(self.norm[1]) == 0)
-        return empty & (self.norm == "linf")
-
     @cached_property
     def unique(self) -> bool:
         """Whether no other direction of norm 1 has the same margin.
@@ -103,9 +86,7 @@ class Separator:
         random directions: it is a point if its width there is below 1e-7 of the direction's length (``Face``).
         Source: Mangasarian, Linear Algebra Appl. 25 (1979) 151-162, where uniqueness is decided by such programs.
         """
-        if self._inner is not None:
-            return self._inner.unique and not self._idle.any()
-        return self._strictly_convex or self._face.is_point
+        return self._face is None or self._face.is_point
 
     def distance(self, u: ArrayLike) -> float:
         """The l2 distance of u/N(u) from the optimal face {w : N(w) <= 1, min_i a_i.w >= margin}.
@@ -129,14 +110,12 @@ class Separator:
         size = norm_value(self.norm, u)
         if size == 0.0:
             raise InputError("u has norm 0 and so no direction")
-        return self._distance(u / size)
+        u = u / size
+        return float(np.linalg.norm(u - self._nearest(u)))
 
-    def _distance(self, u) -> float:
-        if self._inner is not None:
-            kept = self._rows.any(axis=0)
-            return math.hypot(self._inner._distance(u[kept]), float(np.linalg.norm(u[~kept & ~self._idle])))
-        nearest = self.direction if self._strictly_convex else self._face.nearest(u)
-        return float(np.linalg.norm(u - nearest))
+    def _nearest(self, u: np.ndarray) -> np.ndarray:
+        """The point of the optimal face nearest to u (d,) in l2, N(u) <= 1."""
+        return self.direction if self._face is None else self._face.nearest(u)
 
 
 def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
@@ -144,7 +123,8 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
 
     The primal and the dual are chosen apart: the largest margin and the smallest bound bracket the optimum even if
     they come from different pairs. Both are computed without round-off and then rounded outwards. None among the pairs
-    says that those to come take seconds.
+    says that those to come take seconds. Where the optimal face of l1 or linf is not a point, the direction is its
+    point of smallest l2 norm.
 
     Errors: ``Undecided`` if no w of them has a positive margin.
     """
@@ -174,7 +154,12 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
         raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
     if not margin > 0:
         raise Undecided(max(-relative, np.finfo(float).eps))
-    sep = Separator(norm, direction, margin, c, _difference_above(bound, margin), unit.rows)
+    face = None if strictly_convex(norm) else Face(unit, norm, direction, c)
+    if norm in ("l1", "linf") and face.basis.shape[1]:
+        shortest, kept = primal(unit, norm, face.nearest(np.zeros_like(direction)))
+        if kept >= margin * (1 - VERTEX):
+            direction, margin = shortest, kept
+    sep = Separator(norm, direction, margin, c, _difference_above(bound, margin), face)
     if not sep.gap <= 1e-6 * sep.margin:
         warnings.warn(
             f"the {norm} margin is only certified to a relative gap of {sep.relative_gap:.1e}",
@@ -191,15 +176,15 @@ def primal(unit: UnitRows, norm, w):
         return w, -np.inf
     w = w / size
     w = w / norm_value(norm, w)  # the first division is inexact when w is tiny or huge
-    terms, exponent = unit.exact.terms(w)
-    products = np.array([math.fsum(row) for row in terms])
-    relative = unit.relative(products)
-    smallest = relative.min()
-    if not smallest > 0:
+    rows = unit.smallest(w)
+    terms, exponent = unit.exact.terms(w, rows)
+    products = rounded(terms)
+    relative = unit.relative(products - TINY, rows)  # less than none but the tiniest, which may be rounded up
+    margin = float(relative.min())
+    if not margin > 0:
         return w, -np.inf
-    margin = float(smallest)
-    if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == smallest)):
-        margin = math.nextafter(margin, -math.inf)
+    if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == margin)):
+        margin = math.nextafter(margin, 0.0)
     margin = _scaled(margin, exponent + unit.lowest, 0.0)
     size = norm_above(norm, w)
     return w, margin if size <= 1 else math.nextafter(margin / size, 0.0)
@@ -211,24 +196,26 @@ def dual_bound(unit: UnitRows, norm, c, direction):
     With a seminorm it bounds those whose free part is no longer than the direction's. Weights that do not reach
     2^-900 of what the largest contribute are set to 0.
     """
-    exponents = np.frexp(c)[1] + unit.e
-    top = exponents[c > 0].max()
-    c = np.where(exponents < top - 900, 0.0, c)
     support = np.flatnonzero(c)
-    terms, exponent = unit.exact.terms(np.ldexp(c[support], unit.e[support] - top), support, transposed=True)
-    y = np.array([math.fsum(row) for row in terms])
+    exponents = np.frexp(c[support])[1] + unit.e[support]
+    top = int(exponents.max())
+    if exponents.min() < top - 900:
+        c, support = c.copy(), support[exponents >= top - 900]
+        c[np.setdiff1d(np.arange(len(c)), support)] = 0.0
+    alpha = np.ldexp(c[support], unit.e[support] - top)
+    terms, exponent = unit.exact.terms(alpha, support, transposed=True)
+    y = rounded(terms)
     above = np.nextafter(np.abs(y), np.inf)
     if norm in ("l1", "linf"):  # where the bound may be exact
-        for j, row in enumerate(terms):
-            if math.fsum([*row, -y[j]]) * y[j] <= 0:
-                above[j] = abs(y[j])
+        above = np.where(remainders(terms, y) * np.copysign(1.0, y) > 0, above, np.abs(y))
     bound = dual_above(norm, above)
     if is_seminorm(norm):
         free = np.array(norm[1]) == 0
         bound = (bound + norm_above("l2", above[free]) * norm_above("l2", direction[free])) * (1 + 2.0**-50)
-    bound = _scaled(bound, exponent + int(top), math.inf)
-    total = math.fsum(c)
-    if total < 1 or math.fsum([*c, -1.0]) < 0:
+    bound = _scaled(bound, exponent + top, math.inf)
+    weights = c[support].tolist()
+    total = math.fsum(weights)
+    if total < 1 or math.fsum([*weights, -1.0]) < 0:
         bound = math.nextafter(bound / math.nextafter(total, -math.inf), math.inf)
     return c, bound
 
@@ -256,9 +243,11 @@ def _parameter(norm) -> str:
 
 def _scaled(value, exponent, towards):
     """value 2^exponent, rounded in one direction."""
-    with np.errstate(over="ignore"):
-        result = float(np.ldexp(value, exponent))
-    return result if np.ldexp(result, -exponent) == value else math.nextafter(result, towards)
+    try:
+        result = math.ldexp(value, exponent)
+    except OverflowError:
+        result = math.inf
+    return result if math.ldexp(result, -exponent) == value else math.nextafter(result, towards)
 
 
 def _difference_above(a, b):

@@ -9,6 +9,8 @@ from implicitbias.margins.exact import ExactMatrix, times_power
 
 # A level this far below the others is nothing beside their round-off; it is not made any smaller.
 LOWEST = -300
+EPS = np.finfo(float).eps
+FEW = 100  # rows, up to which all products without round-off cost less than to see in float64 which ones are needed
 
 
 class UnitRows:
@@ -35,27 +37,38 @@ class UnitRows:
     def __init__(self, rows: np.ndarray, shift: np.ndarray | int = 0):
         """shift (n,): the rows are meant 2^shift_i times as long as they are given."""
         self.rows = rows
-        largest = np.frexp(np.maximum(rows.max(axis=1), -rows.min(axis=1)))[1]
+        largest = np.frexp(np.abs(rows).max(axis=1))[1]
         b = times_power(rows, -largest[:, None])  # no overflow for entries of 1e200
-        longer = np.frexp(np.sqrt(np.einsum("ij,ij->i", b, b)))[1]
+        longer = np.frexp(np.sqrt(np.einsum("ij,ij->i", b, b)))[1]  # from 0 to log2 of d
         self.scale = largest + longer
-        self.b = times_power(b, -longer[:, None])
+        self.b = b * np.ldexp(1.0, -longer)[:, None]
         self.e = self.scale + shift
         self.lowest = int(self.e.min())
         self.h = np.ldexp(1.0, np.maximum(self.lowest - self.e, LOWEST))
         # A dot product of d terms errs by about sqrt(d) ulps; sixteen leave the result on the safe side,
         # and are more than what an active set method takes for round-off.
-        self.slack = 16.0 * np.finfo(float).eps * math.sqrt(rows.shape[1])
+        self.slack = 16.0 * EPS * math.sqrt(rows.shape[1])
 
     @cached_property
     def exact(self) -> ExactMatrix:
         """b for products without round-off."""
         return ExactMatrix(self.rows, self.scale, self.b)
 
-    def relative(self, products: np.ndarray) -> np.ndarray:
-        """b_i.w as a_i.w/2^lowest; a product beyond float64 is infinite, and never the smallest."""
+    def relative(self, products: np.ndarray, rows=slice(None)) -> np.ndarray:
+        """b_i.w of the rows i as a_i.w/2^lowest; a product beyond float64 is infinite, and never the smallest."""
         with np.errstate(over="ignore"):
-            return np.ldexp(products, self.e - self.lowest)
+            return np.ldexp(products, self.e[rows] - self.lowest)
+
+    def smallest(self, w: np.ndarray) -> np.ndarray | slice:
+        """The rows that may have the smallest a_i.w; where there are many, all but those that float64 proves larger."""
+        if len(self.b) <= FEW:
+            return slice(None)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is infinite or NaN proves nothing
+            products = self.b @ w
+            # d products and their sum err by d/2 ulps of ||b_i|| ||w|| at most, whatever the order.
+            # Source: Higham, Accuracy and Stability of Numerical Algorithms (2002), section 3.1.
+            error = (len(w) + 2) * EPS * np.linalg.norm(w)
+            return np.flatnonzero(~(self.relative(products - error) > self.relative(products + error).min()))
 
     def weights(self, alpha: np.ndarray) -> np.ndarray:
         """Multipliers of b_i.w >= h_i as weights (n,) in the simplex (negative round-off is cut)."""

@@ -6,13 +6,10 @@ from fractions import Fraction
 import mpmath as mp
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import implicitbias as ib
 from implicitbias.limits import adamw_batch_point, adamw_point
 from implicitbias.limits.box import certify, minimise
-from implicitbias.limits.exact import product, unit_scale
 
 DECAYS = [1e-2, 1e-3, 1e-4]
 
@@ -74,32 +71,6 @@ def by_cone_solver(rows, decay, loss):
 
 def half_width(decay):
     return 1.0 / decay if Fraction(1.0 / decay) * Fraction(decay) <= 1 else np.nextafter(1.0 / decay, 0.0)
-
-
-# --- exact products ---------------------------------------------------------------------------------------------------
-
-
-@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 6))
-@settings(max_examples=100)
-def test_products_are_exact(seed, n, d):
-    rng = np.random.default_rng(seed)
-    matrix = rng.normal(size=(n, d)) * 10.0 ** rng.integers(-20, 20, size=(n, d))
-    x = rng.normal(size=d) * 10.0 ** rng.integers(-20, 20, size=d)
-    matrix, x = matrix * 10.0 ** rng.integers(-100, 100), x * 10.0 ** rng.integers(-100, 100)
-    high, low = product(matrix, x)
-    for row, a, b in zip(matrix, high, low):
-        exact = sum(Fraction(u) * Fraction(v) for u, v in zip(row, x))
-        size = sum(abs(Fraction(u) * Fraction(v)) for u, v in zip(row, x))
-        assert a == float(exact)
-        assert abs(exact - Fraction(a) - Fraction(b)) <= abs(exact) * Fraction(2) ** -104 + size * Fraction(2) ** -200
-
-
-@pytest.mark.parametrize("scale", [1e-300, 1e-150, 1.0, 1e150, 1e300])
-def test_unit_scale_is_exact(scale):
-    rows = scale * np.array([[1.0, -3.0], [0.1, 0.0]])
-    unit, k = unit_scale(rows)
-    assert 0.5 <= np.abs(unit).max() < 1.0
-    assert (np.ldexp(unit, k) == rows).all()
 
 
 # --- the certificate --------------------------------------------------------------------------------------------------
