@@ -30,7 +30,7 @@ from scipy.sparse.csgraph import connected_components
 from implicitbias.lengths import length
 from implicitbias.limits.sliding import sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
-from implicitbias.limits.weight_flow import LIGHT, Point, weight_flow
+from implicitbias.limits.weight_flow import Point, weight_flow
 
 ARRIVED = 1e-9  # gap, in units of the longest row, at which a search counts as successful
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
@@ -39,11 +39,12 @@ NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: furthe
 # A sample that falls below e^-12 = 6e-6 of the heaviest is taken for one without weight; the certificate of what is
 # left says whether it is. At a tie that it loses it falls like 1/t only.
 LEAVING = 12.0
+LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordinate is rounded away there
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
 INDEPENDENT = 1e-8  # reciprocal condition of a Gram matrix, far above what round-off leaves of dependent rows
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 # Errors of a log-weight over a step: a run from the given start is followed with care, others look for company.
-FAITHFUL, ROUGH = 3e-3, 3e-2
+FAITHFUL, ROUGH = 3e-3, 2e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,19 +64,23 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
 
     Where F jumps on the path of the first, the one point at which its weights slide.
     """
-    size = float(length(rows).max())
-    rows = rows / size
+    size, touched = float(length(rows).max()), rows.any(axis=0)  # F is 0 where no row has an entry
+    rows = rows[:, touched] / size
     ends: list[RestPoint] = []
     for number, x in enumerate(starts):
         found = [] if tail_map.flat else _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
         if number == 0 and not found:
             point = sliding_point(rows, tail_map, x)
-            return [RestPoint(point.weights, point.logs, point.direction, point.gap * size)]
+            ends = [RestPoint(point.weights, point.logs, point.direction, point.gap)]
+            break
         ends += _new(found, ends)
-    if not (rows == 0.0).any():
-        ends += _new(vertices(rows, tail_map), ends)
-    first = ends[:1]
-    return [replace(point, gap=point.gap * size) for point in first + sorted(ends[1:], key=lambda end: not end.stable)]
+    else:
+        if rows.all():
+            ends += _new(vertices(rows, tail_map), ends)
+    ends[1:] = sorted(ends[1:], key=lambda end: not end.stable)
+    directions = np.zeros((len(ends), len(touched)))
+    directions[:, touched] = [end.direction for end in ends]
+    return [replace(end, direction=u, gap=end.gap * size) for end, u in zip(ends, directions)]
 
 
 def _new(found: list[RestPoint], known: list[RestPoint]) -> list[RestPoint]:
@@ -253,7 +258,7 @@ def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 
         point = evaluate(rows, tail_map, x)
         if point.gap < best.gap:
             best = point
-        if size < 1e-13 or last / 2.0 < size < 1e-6:  # rounding has the say
+        if size < 1e-8 or last / 2.0 < size < 1e-6:  # of the next step, or of this one, rounding has the say
             break
         last = size
     return best

@@ -79,9 +79,13 @@ class TailMap:
         """(d,) F."""
         raise NotImplementedError
 
-    def on(self, rows: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """F (d,) on rows (n, d) as a function of log-weights (n,)."""
-        return lambda logs: self.value(self.contributions(rows, logs))
+    def on(self, rows: np.ndarray) -> tuple[Callable, Callable]:
+        """`value` and `linear` on rows (n, d) as functions of log-weights (n,); the derivative is good until the next."""
+
+        def at(logs):
+            return self.contributions(rows, logs)
+
+        return lambda logs: self.value(at(logs)), lambda logs: self.linear(at(logs))
 
     def slope(self, g: np.ndarray) -> np.ndarray:
         """(n, d) the derivative of F_j by log c_i."""
@@ -126,27 +130,34 @@ class Sampled(TailMap):
     def value(self, g):
         return self._inverse(total := g.sum(axis=0), np.einsum("ij,ij->j", g, g)) * total
 
-    def _inverse(self, total, square):
-        """(d,) the reciprocal of the root."""
-        return ratio(1.0, self.pairs * total**2 + self.singles * square)
+    def linear(self, g):
+        return self._linear(g, g.sum(axis=0), np.einsum("ij,ij->j", g, g), np.empty_like(g))
 
     def on(self, rows):
         if (rows == 0.0).any():
             return super().on(rows)
-        squares = rows**2
+        # Sums as products, in memory that is there: several times as fast on large data.
+        squares, g, slope = rows**2, np.empty_like(rows), np.empty_like(rows)
 
         def value(logs):
             c = np.exp(logs - logs.max())
             return self._inverse(total := c @ rows, c**2 @ squares) * total
 
-        return value
+        def linear(logs):
+            c = np.exp(logs - logs.max())
+            return self._linear(np.multiply(c[:, None], rows, out=g), c @ rows, c**2 @ squares, slope)
 
-    def linear(self, g):
-        total = g.sum(axis=0)
-        inverse = self._inverse(total, np.einsum("ij,ij->j", g, g))
+        return value, linear
+
+    def _inverse(self, total, square):
+        """(d,) the reciprocal of the root."""
+        return ratio(1.0, self.pairs * total**2 + self.singles * square)
+
+    def _linear(self, g, total, square, slope):
+        inverse = self._inverse(total, square)
         bend = total * inverse**3
-        slope = (-bend * self.singles) * g
-        slope += inverse - bend * self.pairs * total
+        np.multiply(g, -self.singles * bend, out=slope)
+        slope += inverse - self.pairs * total * bend
         slope *= g
         return total * inverse, slope
 

@@ -15,8 +15,9 @@ from scipy.linalg.lapack import dgetrf, dgetrs
 
 from implicitbias.limits.tail_maps import TailMap
 
-LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordinate is rounded away there
-EARLY = 1e5  # steps, in units of the time in which w moves by one, whose square times round-off does no harm
+# In units of the time in which w moves by one: the length of a step times the part of a weight in all below which it
+# is left out, and the length up to which the round-off of a system for w does no harm: it grows with the square.
+LIGHT, EARLY = 1e-6, 1e5
 LONGEST = 1e30  # in units of the time that changes a weight by a factor e: light samples fall at rates from 1e-29 on
 STEPS = 300  # of a path; one on which F does not jump takes 10 to 30
 
@@ -44,12 +45,12 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
     touched = rows != 0.0
     dense = bool(touched.all())
     n, d = rows.shape
-    move = tail_map.on(rows)  # F
+    value, linear = tail_map.on(rows)
     t, x = 0.0, x - x.max()
     h, reference = None, x.argmax()
     relative = rows - rows[reference]
     for _ in range(STEPS):
-        u, slope = tail_map.linear(tail_map.contributions(rows, x))
+        u, slope = linear(x)
         # Relative to a heavy sample: far out the common speed would drown the differences.
         if x[reference] < -1.0:
             reference = x.argmax()
@@ -58,14 +59,14 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
         yield Point(t, x, f, u)
         if t >= LONGEST:
             return
-        # Samples that count for nothing have no column in the system, and follow from those that do.
-        active = np.flatnonzero(x > -LIGHT) if dense and x.min() < -LIGHT else slice(None)
-        near, bend = relative[active], slope[active]
-        narrow = len(near) > d and (h is None or h * np.linalg.norm(u) < EARLY)  # a system for w instead
+        length = np.linalg.norm(u)
+        h = 1.0 / max(length, 1e-300) if h is None else h
+        # Samples that count for nothing over a step have no column in the system, and follow from those that do.
+        active = np.flatnonzero(np.exp(x) * (h * length) > LIGHT) if dense else np.arange(n)
+        near, bend = (relative, slope) if len(active) == n else (relative[active], slope[active])
+        narrow = len(active) > d and h * length < EARLY  # a system for w instead
         # The Jacobian of -f = A F, or of -F by w; in the order of LAPACK.
         jacobian = (near.T @ bend if narrow else bend @ near.T).T
-        if h is None:
-            h = 0.1 / max(np.ptp(f), np.abs(jacobian).sum(axis=1).max(), 1e-300)
         while True:
             system = jacobian.copy(order="F")
             np.einsum("ii->i", system)[:] += 2.0 / h
@@ -78,7 +79,7 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
                 return k if len(k) == n else 0.5 * h * (rhs - relative @ (k @ bend))
 
             def force(x, relative=relative):
-                return -(relative @ move(x))
+                return -(relative @ value(x))
 
             k1 = solve(f)
             k2 = solve(f + (4.0 / h) * k1)
