@@ -23,14 +23,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg.lapack import dgesv
+from scipy.linalg.lapack import dgesv, dpocon, dpotrf
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from implicitbias.lengths import length
 from implicitbias.limits.sliding import sliding_point
 from implicitbias.limits.tail_maps import TailMap, contributions
-from implicitbias.limits.weight_flow import LIGHT, Point, weight_flow
+from implicitbias.limits.weight_flow import Point, weight_flow
 
 ARRIVED = 1e-9  # gap, in units of the longest row, at which a search counts as successful
 SAME = 1e-6  # rest points whose directions differ by less than this (1 - cosine) count as one
@@ -39,10 +39,12 @@ NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: furthe
 # A sample that falls below e^-12 = 6e-6 of the heaviest is taken for one without weight; the certificate of what is
 # left says whether it is. At a tie that it loses it falls like 1/t only.
 LEAVING = 12.0
+LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordinate is rounded away there
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
+INDEPENDENT = 1e-8  # reciprocal condition of a Gram matrix, far above what round-off leaves of dependent rows
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 # Errors of a log-weight over a step: a run from the given start is followed with care, others look for company.
-FAITHFUL, ROUGH = 1e-3, 1e-2
+FAITHFUL, ROUGH = 3e-3, 2e-2
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,19 +64,23 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
 
     Where F jumps on the path of the first, the one point at which its weights slide.
     """
-    size = float(length(rows).max())
-    rows = rows / size
+    size, touched = float(length(rows).max()), rows.any(axis=0)  # F is 0 where no row has an entry
+    rows = rows[:, touched] / size
     ends: list[RestPoint] = []
     for number, x in enumerate(starts):
         found = [] if tail_map.flat else _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
         if number == 0 and not found:
             point = sliding_point(rows, tail_map, x)
-            return [RestPoint(point.weights, point.logs, point.direction, point.gap * size)]
+            ends = [RestPoint(point.weights, point.logs, point.direction, point.gap)]
+            break
         ends += _new(found, ends)
-    if not (rows == 0.0).any():
-        ends += _new(vertices(rows, tail_map), ends)
-    first = ends[:1]
-    return [replace(point, gap=point.gap * size) for point in first + sorted(ends[1:], key=lambda end: not end.stable)]
+    else:
+        if rows.all():
+            ends += _new(vertices(rows, tail_map), ends)
+    ends[1:] = sorted(ends[1:], key=lambda end: not end.stable)
+    directions = np.zeros((len(ends), len(touched)))
+    directions[:, touched] = [end.direction for end in ends]
+    return [replace(end, direction=u, gap=end.gap * size) for end, u in zip(ends, directions)]
 
 
 def _new(found: list[RestPoint], known: list[RestPoint]) -> list[RestPoint]:
@@ -146,7 +152,7 @@ def _close(point: Point, other: RestPoint) -> bool:
         return False
     c = np.exp(point.x)
     u = point.move / np.linalg.norm(point.move)
-    return bool(np.abs(c / c.sum() - other.weights).max() < 1e-2 and 1.0 - u @ other.direction < 1e-4)
+    return bool(np.abs(c / c.sum() - other.weights).max() < 1e-2 and 1.0 - u @ other.direction < SAME)
 
 
 def _settled(point: Point) -> bool:
@@ -201,19 +207,33 @@ def _levels(rows: np.ndarray, logs: np.ndarray) -> list[np.ndarray]:
 
 
 def _tangent(rows: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """U (n, r), s (r,), V (d, r): log-weights move along U y within their levels, as runs move by V y/s; a level's
-    margins are equal where V'F = 0."""
+    """Orthonormal U (n, r), s (r,), V (d, r): log-weights move along U y within their levels, as a run does by changes
+    w of its iterate with V'w = y/s; a level's margins are equal where V'F = 0."""
     found = []
     for level in _levels(rows, logs):
-        centred = rows[level] - rows[level].mean(axis=0)
-        u, s, v = np.linalg.svd(centred, full_matrices=False)
-        rank = int((s > RANK * max(s[0], np.abs(rows[level]).max())).sum())
-        wide = np.zeros((len(rows), rank))
-        wide[level] = u[:, :rank]
-        found.append((wide, s[:rank], v[:rank].T))
+        u, s, v = _changes(rows[level])
+        wide = np.zeros((len(rows), len(s)))
+        wide[level] = u
+        found.append((wide, s, v))
     if not found:
         return np.zeros((len(rows), 0)), np.zeros(0), np.zeros((rows.shape[1], 0))
     return tuple(np.concatenate(parts, axis=-1) for parts in zip(*found))
+
+
+def _changes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same for a level of the rows (m, d): all changes of sum zero where the rows are affinely independent beyond
+    doubt; else singular vectors tell which."""
+    m = len(rows)
+    mirror = np.full(m, m**-0.5)
+    mirror[0] += 1.0
+    u = (np.eye(m) - np.outer(mirror, mirror) * (2.0 / (mirror @ mirror)))[:, 1:]
+    v = rows.T @ u
+    factor, info = dpotrf(v.T @ v)
+    if info == 0 and dpocon(factor, (v**2).sum())[0] > INDEPENDENT:
+        return u, np.ones(m - 1), v
+    u, s, v = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
+    rank = int((s > RANK * max(s[0], np.abs(rows).max())).sum())
+    return u[:, :rank], s[:rank], v[:rank].T
 
 
 def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 12) -> RestPoint:
@@ -229,16 +249,16 @@ def polish(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray, rounds: int = 
     x += u @ (u.T @ logs)
     last = np.inf
     for _ in range(rounds):
-        g = contributions(rows, x)
-        move = tail_map.value(g)
-        slope = v.T @ tail_map.slope(g).T @ u
-        step = u @ _solve(slope, -(v.T @ move))
-        x = x + step * min(1.0, 1.0 / max(np.abs(step).max(), 1e-300))
+        move, slope = tail_map.linear(contributions(rows, x))
+        step = u @ _solve(v.T @ slope.T @ u, -(v.T @ move))
+        size = np.abs(step).max()
+        if size > LEAVING:  # out of the level: no rest point is near
+            break
+        x = x + step * min(1.0, 1.0 / max(size, 1e-300))
         point = evaluate(rows, tail_map, x)
         if point.gap < best.gap:
             best = point
-        size = np.abs(step).max()
-        if size < 1e-13 or last / 2.0 < size < 1e-6:  # rounding has the say
+        if size < 1e-8 or last / 2.0 < size < 1e-6:  # of the next step, or of this one, rounding has the say
             break
         last = size
     return best
@@ -292,7 +312,7 @@ def _ways_out(rows, tail_map, end, path):
     largest = np.abs(rates).max()
     for k in np.flatnonzero((rates.real > 1e-9 * largest) & (rates.imag >= 0.0)):
         y = modes[:, k].real
-        change = rows @ (v @ (y / s))
+        change = rows @ np.linalg.lstsq(v.T, y / s)[0]
         change *= 0.1 / np.abs(u.T @ change).max()
         passed = float((left[k] @ (u.T @ (near - end.logs))).real)
         # An exactly symmetric path passes on no side; then the sign of the largest entry decides.

@@ -13,23 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg.lapack import dgetrf, dgetrs
 
-from implicitbias.limits.tail_maps import TailMap, contributions
+from implicitbias.limits.tail_maps import TailMap
 
-LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordinate is rounded away there
+# In units of the time in which w moves by one: the length of a step times the part of a weight in all below which it
+# is left out, and the length up to which the round-off of a system for w does no harm: it grows with the square.
+LIGHT, EARLY = 1e-6, 1e5
 LONGEST = 1e30  # in units of the time that changes a weight by a factor e: light samples fall at rates from 1e-29 on
 STEPS = 300  # of a path; one on which F does not jump takes 10 to 30
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A point of a path: the time t, log-weights x (n,) less that of the heaviest sample, their speeds x' (n,), F (d,)
-    and its derivative by x (n, d)."""
+    """A point of a path: the time t, log-weights x (n,) less that of the heaviest sample, their speeds x' (n,), F (d,)."""
 
     t: float
     x: np.ndarray
     speed: np.ndarray
     move: np.ndarray
-    slope: np.ndarray
 
 
 def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: float) -> Iterator[Point]:
@@ -44,44 +44,54 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
     """
     touched = rows != 0.0
     dense = bool(touched.all())
-
-    def parts(x):
-        return np.exp(x - x.max())[:, None] * rows if dense else contributions(rows, x)
-
+    n, d = rows.shape
+    value, linear = tail_map.on(rows)
     t, x = 0.0, x - x.max()
-    h = None
+    h, reference = None, x.argmax()
+    relative = rows - rows[reference]
     for _ in range(STEPS):
-        g = parts(x)
-        u, slope = tail_map.value(g), tail_map.slope(g)
-        # Relative to the heaviest sample: far out the common speed would drown the differences.
-        relative = rows - rows[x.argmax()]
+        u, slope = linear(x)
+        # Relative to a heavy sample: far out the common speed would drown the differences.
+        if x[reference] < -1.0:
+            reference = x.argmax()
+            relative = rows - rows[reference]
         f = -(relative @ u)
-        yield Point(t, x, f, u, slope)
+        yield Point(t, x, f, u)
         if t >= LONGEST:
             return
-        # Samples that count for nothing have no column in the system, and follow from those that do.
-        active = np.flatnonzero(x > -LIGHT) if dense else slice(None)
-        jacobian = relative[active] @ slope[active].T  # of -f
-        if h is None:
-            h = 0.1 / max(np.ptp(f), np.abs(jacobian).sum(axis=1).max(), 1e-300)
+        length = np.linalg.norm(u)
+        h = 1.0 / max(length, 1e-300) if h is None else h
+        # Samples that count for nothing over a step have no column in the system, and follow from those that do.
+        active = np.flatnonzero(np.exp(x) * (h * length) > LIGHT) if dense else np.arange(n)
+        near, bend = (relative, slope) if len(active) == n else (relative[active], slope[active])
+        narrow = len(active) > d and h * length < EARLY  # a system for w instead
+        # The Jacobian of -f = A F, or of -F by w; in the order of LAPACK.
+        jacobian = (near.T @ bend if narrow else bend @ near.T).T
         while True:
-            factors = dgetrf(jacobian + np.diag(np.full(len(jacobian), 2.0 / h)), overwrite_a=True)
+            system = jacobian.copy(order="F")
+            np.einsum("ii->i", system)[:] += 2.0 / h
+            lu, pivots, _ = dgetrf(system, overwrite_a=True)
 
-            def solve(rhs, relative=relative, slope=slope, active=active, h=h, factors=factors):
-                k = dgetrs(factors[0], factors[1], rhs[active])[0]
-                return k if len(k) == len(rhs) else 0.5 * h * (rhs - relative @ (slope[active].T @ k))
+            def solve(rhs, relative=relative, bend=bend, active=active, narrow=narrow, h=h, lu=lu, pivots=pivots):
+                if narrow:
+                    return 0.5 * h * (rhs - relative @ dgetrs(lu, pivots, rhs[active] @ bend)[0])
+                k = dgetrs(lu, pivots, rhs[active])[0]
+                return k if len(k) == n else 0.5 * h * (rhs - relative @ (k @ bend))
+
+            def force(x, relative=relative):
+                return -(relative @ value(x))
 
             k1 = solve(f)
             k2 = solve(f + (4.0 / h) * k1)
-            k3 = solve(-(relative @ tail_map.value(parts(x + 2.0 * k1))) + (k1 - k2) / h)
+            k3 = solve(force(x + 2.0 * k1) + (k1 - k2) / h)
             ahead = x + 2.0 * k1 + k3
-            error = solve(-(relative @ tail_map.value(parts(ahead))) + (k1 - k2 - (8.0 / 3.0) * k3) / h)
+            error = solve(force(ahead) + (k1 - k2 - (8.0 / 3.0) * k3) / h)
             ahead = ahead + error
             # Samples may err in proportion to how light they are, in the coordinate where they count most.
             heaviest = ahead.max()
             if not dense:
                 heaviest = np.where(touched, np.where(touched, ahead[:, None], -np.inf).max(axis=0), np.inf).min(axis=1)
-            size = np.abs(error / (1.0 + 0.05 * (heaviest - ahead))).max() / tolerance
+            size = np.abs(error / (1.0 + heaviest - ahead)).max() / tolerance
             if size <= 1.0:
                 break
             h *= max(0.2, 0.9 / size ** (1.0 / 3.0)) if np.isfinite(size) else 0.2

@@ -209,6 +209,7 @@ def test_sign_map_is_the_mean_update_of_signum_on_frozen_gradients(beta):
     np.testing.assert_array_equal(tail_maps.SignEpoch(groups, beta).value(c[:, None] * rows), total)
 
 
+@pytest.mark.filterwarnings("ignore:2 rest points found")  # seed 0, reshuffled: another order of the light samples
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("order", "batch"), [("cyclic", 2), ("reshuffle", 2)])
 def test_measured_maps_are_as_good_on_sparse_rows(seed, order, batch):
