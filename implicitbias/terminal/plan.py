@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from implicitbias.terminal.problem import print_readings
+from implicitbias.terminal.runs import print_readings
 from implicitbias.terminal.screen import ROWS, VALUES, console, literal, table_of
 
 
