@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from implicitbias import __version__, exits
-from implicitbias.commands import data, documents, figures
+from implicitbias.commands import data, documents, figures, study
 
 app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
@@ -233,7 +233,11 @@ def status(folder: Folder) -> None:
 
 
 @app.command()
-def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: Out = None) -> None:
+def check(
+    place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")],
+    out: Out = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a claim is undecided, too.")] = False,
+) -> None:
     """The verdict on every claim of a study: holds, fails or undecided. Exit code 1 if one fails."""
     from implicitbias import terminal
     from implicitbias.store import Store
@@ -246,7 +250,7 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
         stored, store = read_study(place)[0], Store.open(out or _default_out(place))
     found = judge(stored, store, store.runs())
     terminal.print_verdicts(found)
-    if any(verdict.outcome == "fails" for verdict in found):
+    if any(verdict.outcome == "fails" or (strict and verdict.outcome != "holds") for verdict in found):
         raise typer.Exit(exits.NO)
 
 
@@ -270,11 +274,14 @@ def reproduce(
 
 
 @app.command("list")
-def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER")] = STUDIES) -> None:
-    """The studies of a folder, and the data families and optimizers a study can name."""
+def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER_OR_NAME")] = STUDIES) -> None:
+    """The studies of a folder, and the data families and optimizers a study can name; or the parameters of one of
+    these, such as adam."""
     from implicitbias import terminal
     from implicitbias.study.expand import study_files
 
+    if not folder.is_dir() and study.print_entry(str(folder)):
+        return
     # without an argument the data families and optimizers are shown wherever one is
     terminal.print_list(study_files(folder) if folder != STUDIES or folder.is_dir() else [])
 
@@ -290,6 +297,9 @@ def show(study: StudyFile, set_: Settings = None) -> None:
     terminal.print_study(parsed, runs, estimate(runs))
 
 
+app.command("help")(study.help_)
+app.command()(study.new)
+app.command()(study.columns)
 app.command()(data.margins)
 app.command()(data.predict)
 

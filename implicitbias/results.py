@@ -14,9 +14,9 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.store import Store
 from implicitbias.store.schema import STATUSES, VECTORS, optional
 from implicitbias.study.filters import PARAMETER, columns_of, select
+from implicitbias.study.keys import axis
 from implicitbias.study.mistakes import PLANNED, unmet
 from implicitbias.study.naming import DERIVED, NAMED_FROM, label_runs
-from implicitbias.study.spec import axis
 
 if TYPE_CHECKING:
     import os

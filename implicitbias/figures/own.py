@@ -21,7 +21,7 @@ from implicitbias.figures.table import trajectories, values
 from implicitbias.figures.words import label, norms, slug
 from implicitbias.study.figures import along
 from implicitbias.study.filters import select
-from implicitbias.study.spec import Figure
+from implicitbias.study.keys import Figure
 
 MAX_OWN = 30  # panels: more are too small to read on one page
 VALUE = "_value"

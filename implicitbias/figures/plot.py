@@ -13,7 +13,8 @@ from implicitbias.figures.table import label_runs, needed, with_parameters
 from implicitbias.measure import Measures
 from implicitbias.store.schema import USUAL
 from implicitbias.study.figures import along, figure_mistakes
-from implicitbias.study.spec import Figure, parse_figure
+from implicitbias.study.keys import Figure
+from implicitbias.study.spec import parse_figure
 
 
 def plot(

@@ -23,7 +23,7 @@ from implicitbias.study.filters import select
 from implicitbias.study.fits import ALREADY_LOG, LOG, axis_names, coordinates
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import VECTORS, across
-from implicitbias.study.spec import Claim, Study
+from implicitbias.study.keys import Claim, Study
 
 MAX_RUNS = 8  # of the curves of a claim about a rate
 MAX_POINTS = 600

@@ -17,7 +17,7 @@ from implicitbias.store.schema import CURVES
 from implicitbias.study.claims import Verdict
 from implicitbias.study.expected import slack
 from implicitbias.study.filters import select
-from implicitbias.study.spec import Study
+from implicitbias.study.keys import Study
 from implicitbias.study.stored import curve_columns, judge
 
 MAX_PLAIN = 20000  # runs whose snapshots are drawn; of more, some data sets

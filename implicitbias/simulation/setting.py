@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.integers import whole
 from implicitbias.simulation.orders import ORDERS, REMAINDERS, default_remainder, steps_per_epoch
 from implicitbias.simulation.tail import LOSSES
 
@@ -40,6 +41,7 @@ def resolve(
 ) -> Setting:  # fmt: skip
     """The Setting of these arguments of `simulate` for n rows. Errors: ``InputError`` listing every mistake."""
     mistakes = []
+    batch, steps, seed, per_octave = map(whole, (batch, steps, seed, per_octave))
     if order not in ORDERS:
         mistakes.append(one_of(order, "order", ORDERS))
     if loss not in LOSSES:

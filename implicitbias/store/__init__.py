@@ -146,6 +146,11 @@ class Store:
             return {}
         return found if isinstance(found, dict) and {"study", "runs", "settings", "digest"} <= set(found) else {}
 
+    @property
+    def base(self) -> Path:
+        """What paths of data files are relative to: where the study file was."""
+        return Path(self.identity().get("base", self.folder))
+
     def text(self) -> str:
         """The TOML text of the study as it was run. Errors: ``InputError`` if it is lost."""
         try:

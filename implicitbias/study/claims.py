@@ -49,10 +49,10 @@ from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
 from implicitbias.study.formula import values as measured
 from implicitbias.study.groups import VECTORS, across
+from implicitbias.study.keys import Claim, Study
 from implicitbias.study.mistakes import claim_mistakes, controlled, with_controls
 from implicitbias.study.moving import last_octaves, of_group, of_mean
 from implicitbias.study.naming import name_among
-from implicitbias.study.spec import Claim, Study
 
 
 @dataclass(frozen=True)

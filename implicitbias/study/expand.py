@@ -21,14 +21,14 @@ from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
-from implicitbias.study.spec import Grid, Study, axis, check_values
+from implicitbias.study.keys import DISCRETE, Grid, Study, axis
+from implicitbias.study.spec import check_values
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
 MOST_RUNS = 10**7  # of one table of axes; planning them takes minutes, and more is a slip of the keyboard
 MOST_SETS = 10**5  # planning makes every data set once
 MOST_MISTAKES = 100  # in one table; a range of wrong values would fill the screen, and the memory
 ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
-DISCRETE = ("batch", "order", "lr", "steps", "epochs", "seed", "remainder")  # keys of a grid that a flow does not take
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
     table, where = dict(table), f"data.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
     if not isinstance(kind, str) or kind not in FAMILIES:
-        mistakes.append(f"{where}.kind: {one_of(kind, 'data family', FAMILIES)}")
+        mistakes.append(_unknown(where, name, kind, "data family", FAMILIES))
         return []
     for key in FAMILIES[kind].many & set(table):
         if isinstance(table[key], list) and not any(isinstance(x, list) for x in table[key]):
@@ -218,6 +218,15 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
     return found
 
 
+def _unknown(where: str, name: str, kind, what: str, known) -> str:
+    """The sentence for a kind that there is none of; a name alone may be anything, with its kind beside it."""
+    words = f"{where}.kind: {one_of(kind, what, known)}"
+    if kind != name:
+        return words
+    likely = next((item for item in sorted(known, key=len, reverse=True) if item in str(kind)), sorted(known)[0])
+    return f'{words} (a table with a name of its own has kind = "{likely}")'
+
+
 def describe(name: str, kind: str, problem: Problem) -> Data:
     """A data set as a study knows it."""
     params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
@@ -228,7 +237,7 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     table, where = dict(table), f"optimizer.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
     if not isinstance(kind, str) or kind not in KINDS:
-        mistakes.append(f"{where}.kind: {one_of(kind, 'optimizer', KINDS)}")
+        mistakes.append(_unknown(where, name, kind, "optimizer", KINDS))
         return []
     known = [item.name for item in fields(KINDS[kind])]  # __dataclass_fields__ has the constants of the class too
     unknown = [key for key in table if key not in known and key != "lr"]

@@ -2,7 +2,7 @@
 
 from implicitbias.study.fits import axis_names, window
 from implicitbias.study.groups import VECTORS
-from implicitbias.study.spec import Claim
+from implicitbias.study.keys import Claim
 
 
 def slack(claim: Claim, value: float) -> float:

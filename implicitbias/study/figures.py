@@ -6,7 +6,7 @@ from implicitbias.errors import one_of
 from implicitbias.measure import Measures
 from implicitbias.store.schema import USUAL, schemas
 from implicitbias.study.formula import columns
-from implicitbias.study.spec import Figure
+from implicitbias.study.keys import Figure
 
 CLOCKS = ("step", "sum_lr", "epoch", "lr")
 MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack

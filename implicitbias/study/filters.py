@@ -7,7 +7,7 @@ import pandas as pd
 
 from implicitbias.simulation.schedules import Power
 from implicitbias.study.expand import schedule
-from implicitbias.study.spec import axis
+from implicitbias.study.keys import axis
 
 LR = ("lr_eta", "lr_a", "lr_t0")
 PARAMETER = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data

@@ -34,7 +34,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from implicitbias.study.formula import ALREADY_LOG, columns, values
-from implicitbias.study.spec import Claim
+from implicitbias.study.keys import Claim
 
 BLOCKS = 8
 MISTAKEN = 0.05  # probability that the bands of a claim, all together, miss an exponent

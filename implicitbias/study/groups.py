@@ -20,7 +20,7 @@ from implicitbias.flows.setting import FlowSetting
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import steps_of
 from implicitbias.study.formula import values
-from implicitbias.study.spec import Claim, Study
+from implicitbias.study.keys import Claim, Study
 
 # What identifies a run, as columns of the table of runs.
 SPECIFICATION = (

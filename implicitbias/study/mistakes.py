@@ -14,8 +14,8 @@ from implicitbias.study.filters import PARAMETER, columns_of, laws_of, same, sel
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
+from implicitbias.study.keys import Claim, axis
 from implicitbias.study.rows import naming
-from implicitbias.study.spec import Claim, axis
 
 # Columns of a run that are known before it is run.
 PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
@@ -37,7 +37,11 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
     mistakes, known = [], _Names(measures)
     for where, claim in claims.items():
         names = columns(claim.measure)
-        if names is None or (names != [claim.measure] and set(names) & set(VECTORS)):
+        if (
+            names is None
+            or any(set(name) & set("/*+()") for name in names)
+            or (names != [claim.measure] and set(names) & set(VECTORS))
+        ):
             mistakes.append(f"{where}.measure must be a column or the difference of two, not {claim.measure!r}")
             names = []
         for name in names:

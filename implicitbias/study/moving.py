@@ -32,7 +32,7 @@ from implicitbias.study.expected import slack
 from implicitbias.study.fits import deviations
 from implicitbias.study.formula import values
 from implicitbias.study.groups import least_cosine
-from implicitbias.study.spec import Claim
+from implicitbias.study.keys import Claim
 
 MOVING = 0.02
 MOVES = 8  # an octave of snapshots, unless a study asks for others

@@ -10,28 +10,35 @@ from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
 from implicitbias.study.expand import RunSpec, expand_tables, measures_of
 from implicitbias.study.figures import figure_mistakes
+from implicitbias.study.keys import Claim, Figure, Grid, Study
 from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls
-from implicitbias.study.spec import Claim, Figure, Grid, Study, parse_study, read_content
+from implicitbias.study.spec import parse_study, read_content
 
 
-def plan(path: str | Path, settings: list[str] = (), text: str | None = None) -> tuple[Study, str, list[RunSpec]]:
+def plan(
+    path: str | Path, settings: list[str] = (), text: str | None = None, base: Path | None = None
+) -> tuple[Study, str, list[RunSpec]]:
     """The study of a file with the settings applied, the file's text, if that is not given, and the runs of the study.
 
     Errors: ``InputError`` with every mistake of the file.
     """
     runs: list[RunSpec] = []
-    study, text = survey(path, runs.append, settings, text)
+    study, text = survey(path, runs.append, settings, text, base)
     return study, text, runs
 
 
 def survey(
-    path: str | Path, visit: Callable[[RunSpec], None], settings: list[str] = (), text: str | None = None
+    path: str | Path,
+    visit: Callable[[RunSpec], None],
+    settings: list[str] = (),
+    text: str | None = None,
+    base: Path | None = None,
 ) -> tuple[Study, str]:
     """The study of a file and the file's text, once `visit` has been called with each run; no list of them is kept.
 
     Errors: ``InputError`` with every mistake of the file, after all visits.
     """
-    content, text = read_content(path, settings, text)
+    content, text = read_content(path, settings, text, base)
     mistakes, study = [], None
     try:
         study = parse_study(content, Path(path).name)

@@ -18,7 +18,7 @@ import math
 
 from implicitbias.study.expected import slack
 from implicitbias.study.fits import Fit, decimals, mean_fit
-from implicitbias.study.spec import Claim
+from implicitbias.study.keys import Claim
 
 FARTHEST = 10.0  # drifts: behind a logarithm, t^-1 log t, six are missing at t = 10^6 in a window of 6 octaves
 SIGMAS = 2.0  # errors of a drift that may speak for an expectation that is missed

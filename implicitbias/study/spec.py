@@ -1,182 +1,37 @@
-"""The study file: TOML in, a typed `Study` out, or one InputError with every mistake and where it is.
-
-    title, question          what the study asks
-    sources                  bibliography of the question
-    timeout                  seconds a run may be simulated; it then ends with the status "timeout" (default: no limit)
-    measures, norms          groups of measures and norms that the tables have columns of (implicitbias.measure; default
-                             all groups, and l1, l2, linf)
-    [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
-    [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
-    [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
-                             seed, loss, remainder, per_octave, limit (theory, numerical or none: how the limit of
-                             a run is predicted): the product of these axes, each a value or a list. A grid of flows
-                             has time in the place of batch, order, lr, steps, epochs, seed and remainder
-    [[claim]]                says, source, measure, where, and at_least / at_most / equal + within; `over`, `across`
-                             and `limit` as in study.claims; against, law, octaves, above for a rate, as in study.fits
-                             and study.rates
-    [[figure]]               a figure of the report, as in figures.plot: title, y (a measure or several), x, hue, col,
-                             row (columns), where, mark (point, line, scatter or heat), xscale, yscale
-
-Any parameter may be a list, or {from = 0, to = 9} for a range of integers with both ends. `zip = [["n", "d"]]` in a
-table advances the lists n and d together instead of taking their product. A batch may be "n", the number of rows.
-"""
+"""The study file: TOML in, a typed `Study` out (study.keys), or one InputError with every mistake and where it is."""
 
 import copy
+import os
 import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.study.keys import DISCRETE, LONGEST_RANGE, Claim, Figure, Grid, Study
 
-LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
 MOST_BYTES = 2**20  # of a study file; those of this package have a few thousand
-# Columns of the curves that converge with the direction, and not with the horizon.
-_OF_DIRECTION = re.compile(r"(inc_)?(cos|angle|ratio)_(?!if_)|direction$")
 DEEPEST = 20  # tables and lists inside each other; the deepest a study can mean is 5
 # tomllib takes the square of the number of parts of a dotted key: a megabyte of "a.a.a" would take hours.
 _ENDLESS_KEY = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){100}""")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class Grid(_Strict):
-    """One product of axes; lists are axes."""
-
-    data: list[str] | None = None
-    optimizer: list[str] | None = None
-    batch: list[int | str] = [1]
-    order: list[str] = ["reshuffle"]
-    lr: list[Any] | None = None
-    steps: list[int] | None = None
-    epochs: list[int | float] | None = None
-    time: list[int | float] | None = None
-    until_log_loss: list[int | float] | None = None
-    seed: list[int] = [0]
-    loss: list[str] = ["logistic"]
-    remainder: list[str] | None = None
-    per_octave: list[int] | None = None
-    limit: list[str] = ["theory"]
-    zip: list[list[str]] = []
-
-    @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "time", "until_log_loss", "seed",
-                     "loss", "remainder", "per_octave", "limit", mode="before")  # fmt: skip
-    @classmethod
-    def _axis(cls, value):
-        return axis(value)
-
-
-class Control(_Strict):
-    """The claim with one assumption broken: the same measure of other runs, expected to come out the other way."""
-
-    where: dict[str, Any]
-    says: str = ""
-
-
-class Claim(_Strict):
-    """A sentence with its source, and what the tables must show for it to hold."""
-
-    says: str
-    source: str = ""
-    measure: str
-    where: dict[str, Any] = {}
-    over: Literal["each", "mean"] = "each"
-    across: str | None = None
-    limit: bool | None = None
-    horizon: float | int | None = Field(None, gt=0)
-    control: Control | None = None
-    against: str | None = None
-    law: Literal["power", "exponential"] | None = None
-    octaves: float | int | None = None
-    above: float | int | None = None
-    at_least: float | int | None = None
-    at_most: float | int | None = None
-    equal: float | int | None = None
-    within: float | int | None = None
-
-    @property
-    def about_limit(self) -> bool:
-        """Whether it is about t -> infinity: what has a direction for its subject is, unless it says otherwise."""
-        if self.limit is not None or self.against is not None:
-            return bool(self.limit)
-        terms = [term for term in self.measure.removeprefix("-").split(" - ") if not term[:1].isdigit()]
-        return all(map(_OF_DIRECTION.match, terms))
-
-    @model_validator(mode="after")
-    def _one_expectation(self):
-        given = [name for name in ("at_least", "at_most", "equal") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("a claim needs exactly one of at_least, at_most, equal")
-        if (self.equal is None) != (self.within is None):
-            raise ValueError("equal and within go together")
-        if self.within is not None and self.within < 0:
-            raise ValueError(f"within must be >= 0, but is {self.within!r}")
-        return self
-
-
-class Figure(_Strict):
-    """A figure of one's own: columns in roles. Without x, what varies decides."""
-
-    title: str = ""
-    x: str | None = None
-    y: list[str] = Field(min_length=1)
-    hue: str | None = None
-    col: str | None = None
-    row: str | None = None
-    where: dict[str, Any] = {}
-    mark: Literal["point", "line", "scatter", "heat"] | None = None
-    xscale: Literal["linear", "log"] | None = None
-    yscale: Literal["linear", "log"] | None = None
-
-    @field_validator("y", mode="before")
-    @classmethod
-    def _one_or_more(cls, value):
-        return [value] if isinstance(value, str) else value
-
-
-class Study(_Strict):
-    """A validated study file."""
-
-    title: str
-    question: str = ""
-    sources: list[str] = []
-    timeout: float | int | None = Field(None, gt=0)
-    measures: list[str] | None = None
-    norms: list[str] | None = None
-    data: dict[str, dict[str, Any]] = Field(min_length=1)
-    optimizer: dict[str, dict[str, Any]] = Field(min_length=1)
-    grid: list[Grid] = Field(min_length=1)
-    claim: list[Claim] = []
-    figure: list[Figure] = []
-
-
-def axis(value) -> list | Any:
-    """A parameter as the list of its values; anything that cannot be read as one passes through to be complained of."""
-    if isinstance(value, list):
-        return value
-    if isinstance(value, dict) and set(value) == {"from", "to"}:
-        low, high = value["from"], value["to"]
-        if type(low) is type(high) is int and high - low < LONGEST_RANGE:
-            return list(range(low, high + 1))
-    return [value]
-
-
-def read_study(path: str | Path, settings: list[str] = ()) -> tuple[Study, str]:
-    """Read and validate a study file; `settings` are "key=value" overrides. Returns the study and its TOML text.
+def read_study(path: str | Path, settings: list[str] = (), base: Path | None = None) -> tuple[Study, str]:
+    """Read and validate a study file; `settings` are "key=value" overrides, `base` as in `read_content`. Returns the
+    study and its TOML text.
 
     Errors: ``InputError`` with every mistake: no such file, not TOML, unknown keys, wrong types.
     """
-    content, text = read_content(path, settings)
+    content, text = read_content(path, settings, base=base)
     return parse_study(content, Path(path).name), text
 
 
-def read_content(path: str | Path, settings: list[str] = (), text: str | None = None) -> tuple[dict, str]:
+def read_content(
+    path: str | Path, settings: list[str] = (), text: str | None = None, base: Path | None = None
+) -> tuple[dict, str]:
     """A study file as plain TOML tables with the settings applied, not yet validated, and its text, if that is not
-    given."""
+    given. Paths of data files are relative to `base`, by default the folder of the study file."""
     path = Path(path)
     try:
         if text is None:
@@ -201,9 +56,30 @@ def read_content(path: str | Path, settings: list[str] = (), text: str | None = 
     except ValueError as error:  # not TOML, or an integer of more digits than Python reads
         raise InputError(f"{path} is not valid TOML: {error}") from None
     check_values(content, path.name)
+    for name in ("grid", "claim", "figure"):
+        if isinstance(content.get(name), dict):  # one table is a list of one
+            content[name] = [content[name]]
     content = override(content, settings)
+    _place_files(content, path.parent if base is None else base)
     check_values(content, "--set")
     return content, text
+
+
+def _place_files(content: dict, base: Path) -> None:
+    """Paths of data files as seen from here; one that is only there as seen from the working directory stays."""
+    tables = content.get("data")
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        if isinstance(table, dict) and table.get("kind", name) == "file":
+            given = table.get("path")
+            found = [_placed(item, base) for item in given] if isinstance(given, list) else _placed(given, base)
+            table |= {} if given is None else {"path": found}
+
+
+def _placed(path, base: Path):
+    if not isinstance(path, str) or "\0" in path:
+        return path
+    beside = os.path.normpath(base / path)
+    return path if not os.path.exists(beside) and os.path.exists(path) else beside
 
 
 def check_values(content: dict, where: str) -> None:
@@ -251,19 +127,38 @@ def override(content: dict, settings: list[str]) -> dict:
         if not equals or not last:
             mistakes.append(f"--set takes key=value, such as grid.steps=1000, not {setting!r}")
             continue
-        places = [content]
+        places: list = [content]
         for depth, table in enumerate(tables):
-            places = [place.get(table) for place in places]
-            places = [item for place in places for item in (place if isinstance(place, list) else [place])]
-            if not places or not all(isinstance(place, dict) for place in places):
+            inside = [_inside(place, table) for place in places]
+            places = [item for found in inside for item in found]
+            if not places or not all(isinstance(place, (dict, list)) for place in places):
                 mistakes.append(f"--set {setting}: the study has no table {'.'.join(tables[: depth + 1])!r}")
                 break
         else:
-            for place in places:
+            found = [item for place in places for item in (place if isinstance(place, list) else [place])]
+            for place in _takers(found, last) if tables[:1] == ["grid"] else found:
                 place[last] = parsed
     if mistakes:
         raise InputError(mistakes)
     return content
+
+
+def _inside(place, part: str) -> list:
+    """What is under a part of a key: in a list of tables that of each, or the table of that number."""
+    if isinstance(place, dict):
+        return [place[part]] if part in place else [None]
+    if part.isdigit():
+        return [place[int(part)]] if int(part) < len(place) else [None]
+    return [item.get(part) if isinstance(item, dict) else None for item in place]
+
+
+def _takers(grids: list[dict], name: str) -> list[dict]:
+    """The grids that a key is for: those of flows have a time, and others have steps, batches and so on."""
+    if name == "time":
+        return [grid for grid in grids if "time" in grid] or grids
+    if name in DISCRETE:
+        return [grid for grid in grids if "time" not in grid] or grids
+    return grids
 
 
 def parse_study(content: dict, where: str = "study") -> Study:
@@ -302,5 +197,7 @@ def _sentence(place: tuple[str, ...], items: list[dict]) -> str:
         return f"{path} is empty; a study needs at least one {place[-1]}"
     expected = [found["msg"].removeprefix("Input should be ") for found in items if "Input should be" in found["msg"]]
     if expected:
-        return f"{path} must be {' or '.join(dict.fromkeys(expected))}, not {item['input']!r}"
+        dots = isinstance(item["input"], str) and re.fullmatch(r"(-?\d+)\.\.(-?\d+)", item["input"])
+        hint = f"; a range is {{ from = {dots[1]}, to = {dots[2]} }}" if dots else ""
+        return f"{path} must be {' or '.join(dict.fromkeys(expected))}, not {item['input']!r}{hint}"
     return f"{path}: {item['msg'].removeprefix('Value error, ')}"

@@ -11,8 +11,9 @@ from implicitbias.study.claims import Verdict, verdicts
 from implicitbias.study.expand import expand, measures_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
+from implicitbias.study.keys import Study
 from implicitbias.study.rows import describe
-from implicitbias.study.spec import Study, read_study
+from implicitbias.study.spec import read_study
 
 MISSING = "missing"  # what stands for the status of a run that has not been computed
 _HORIZON = ("steps", "epochs", "time", "until_log_loss")  # keys of a grid
@@ -21,7 +22,7 @@ _HORIZON = ("steps", "epochs", "time", "until_log_loss")  # keys of a grid
 def stored_study(folder) -> tuple[Study, Store]:
     """The study a results folder was made from. Errors: ``InputError`` if it is none."""
     store = Store.open(folder)
-    return read_study(store.folder / "study.toml", store.identity()["settings"])[0], store
+    return read_study(store.folder / "study.toml", store.identity()["settings"], store.base)[0], store
 
 
 def judge(study: Study, store: Store, runs: pd.DataFrame) -> list[Verdict]:

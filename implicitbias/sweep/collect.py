@@ -55,9 +55,15 @@ def collect(
     ]
     if mistakes:
         raise InputError(mistakes)
-    runs = plan(first.folder / "study.toml", identity["settings"])[2]
+    runs = plan(first.folder / "study.toml", identity["settings"], base=first.base)[2]
     target, _ = open_results(
-        f"{identity['study']}.toml", out or first.folder, runs, text, identity["settings"], notice=notice
+        f"{identity['study']}.toml",
+        out or first.folder,
+        runs,
+        text,
+        identity["settings"],
+        notice=notice,
+        base=first.base,
     )
     try:
         order = [run.run_id for run in runs]

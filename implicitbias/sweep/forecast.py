@@ -24,8 +24,8 @@ from implicitbias.lanes import LANES
 from implicitbias.margins import max_margin
 from implicitbias.store.schema import schemas
 from implicitbias.study.expand import RunSpec
+from implicitbias.study.keys import Study
 from implicitbias.study.plan import survey
-from implicitbias.study.spec import Study
 from implicitbias.sweep.execute import (
     Prediction,
     execute,

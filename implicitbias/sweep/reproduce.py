@@ -145,7 +145,7 @@ def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
 def _names(store: Store, row: dict) -> dict:
     """What the study calls the data and the optimizer of a run; nothing if it cannot be planned, or has no such run."""
     try:
-        study = read_study(store.folder / "study.toml", store.identity()["settings"])[0]
+        study = read_study(store.folder / "study.toml", store.identity()["settings"], store.base)[0]
         runs = [spec for spec in expand(study) if spec.run_id == row["run_id"]]
     except InputError:  # another data file of the study is gone
         return {}

@@ -5,6 +5,7 @@ folder beside the tables (`unused.*.parquet`) and count again if the study names
 """
 
 import json
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +35,7 @@ def open_results(
     retry: bool = False,
     shard: str | None = None,
     notice: Callable[[str], None] = lambda sentence: None,
+    base: Path | None = None,
 ) -> tuple[Store, list[RunSpec]]:
     """The results folder of a study, locked for writing, and the runs that are to be computed.
 
@@ -48,6 +50,7 @@ def open_results(
         retry       compute runs again that ended with an error or a time-out
         shard       the name of a writer beside others, who may not do more than resume
         notice      called with a sentence for each damaged file that was set aside
+        base        what paths of data files are relative to; default the folder of the study file
 
     Rows that are computed again stay until the new ones are there. The caller writes, merges with `Store.compact`, and
     gives the lock back with `Store.release`.
@@ -66,6 +69,7 @@ def open_results(
     store.lock(None if shard is None else shard.replace("/", "-of-"))
     try:
         found, order = store.identity(), [run.run_id for run in runs]
+        base = Path(path).parent if base is None else base
         measures = runs[0].measures.asked() if runs else {}
         identity = {
             "study": Path(path).stem,
@@ -73,6 +77,7 @@ def open_results(
             "runs": len(runs),
             "digest": run_id({"runs": order}),
             **({"measures": measures} if measures else {}),
+            **({"base": os.path.abspath(base)} if any(run.data.kind == "file" for run in runs) else {}),
         }
         other = bool(found) and found["digest"] != identity["digest"]
         if not found and mode == "resume" and (strange := store.done(damaged=[]) - set(order)):

@@ -11,9 +11,9 @@ from typing import Any
 from implicitbias.errors import InputError
 from implicitbias.shown import as_html
 from implicitbias.study.expand import RunSpec
+from implicitbias.study.keys import Study
 from implicitbias.study.plan import plan
 from implicitbias.study.rows import labels
-from implicitbias.study.spec import Study
 from implicitbias.study.text import setting_texts, study_text
 from implicitbias.sweep.execute import execute, kernels_of, lost, warm_up
 from implicitbias.sweep.places import check_apart, default_folder

@@ -1,6 +1,6 @@
 """What the command line prints: tables, verdicts, and a progress bar."""
 
-from implicitbias.terminal.plan import print_forecast, print_list, print_study
+from implicitbias.terminal.plan import print_columns, print_forecast, print_list, print_study
 from implicitbias.terminal.results import print_reproduction, print_results, print_summary, print_verdicts
 from implicitbias.terminal.runs import (
     STATUS_COLUMNS,
@@ -18,6 +18,7 @@ __all__ = [
     "console",
     "literal",
     "print_collected",
+    "print_columns",
     "print_failures",
     "print_forecast",
     "print_list",

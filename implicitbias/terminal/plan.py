@@ -31,6 +31,14 @@ def print_list(studies: list[Path]) -> None:
         console.print(table)
 
 
+def print_columns(columns) -> None:
+    """What the columns of the tables are."""
+    table = table_of("", "column", "table", "type", "unit", "meaning", left=5)
+    for row in columns.itertuples():
+        table.add_row(row.name, row.table, row.type, row.unit, literal(row.meaning))
+    console.print(table)
+
+
 def print_study(study, runs: list, seconds: float) -> None:
     console.print(literal(study.title), style="bold")
     for line in study.question.strip().splitlines():

@@ -12,7 +12,8 @@ from implicitbias.simulation.simulate import snapshot_steps
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import verdicts
 from implicitbias.study.fits import ABOVE, BLOCKS, Fit, deviations, fit_line, fit_runs, mean_fit
-from implicitbias.study.spec import Claim, parse_study
+from implicitbias.study.keys import Claim
+from implicitbias.study.spec import parse_study
 
 HORIZON = 2**17
 STEPS = snapshot_steps(HORIZON, 8).astype(float)

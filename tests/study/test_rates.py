@@ -10,8 +10,8 @@ from verdict_tables import judged
 
 from implicitbias.study.expected import slack
 from implicitbias.study.fits import Fit, fit_line
+from implicitbias.study.keys import Claim
 from implicitbias.study.rates import judge, over_each, over_mean
-from implicitbias.study.spec import Claim
 
 
 def claim_of(**expectation):
