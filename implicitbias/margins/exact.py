@@ -31,7 +31,7 @@ class ExactMatrix:
         self.rows, self.e = rows, np.zeros(len(rows), dtype=int) if e is None else e
         self.bits = (53 - math.ceil(math.log2(max(rows.shape) + 1))) // 2
         # `matrix`, rows times 2^-e in float64, may have been cut where it is not normal
-        cut = matrix is not None and ((np.abs(matrix) < NORMAL) & (rows != 0)).any()
+        cut = matrix is not None and rows[np.abs(matrix) < NORMAL].any()
         self.slices, self.exponent = (None, 0) if cut else _slices(rows if matrix is None else matrix, self.bits)
 
     @cached_property
@@ -71,11 +71,9 @@ class ExactMatrix:
         if factors is None:
             m, exponent = self.integers
             return _integer_terms(m[rows].T if transposed else m[rows], exponent, x)
-        slices = self.slices[:, rows]
-        if transposed:
-            slices = slices.transpose(0, 2, 1)
-        partial = slices @ factors.T
-        return partial.transpose(1, 0, 2).reshape(partial.shape[1], -1).tolist(), self.exponent + its_exponent
+        factors = np.array(factors).T
+        parts = [(piece[rows].T if transposed else piece[rows]) @ factors for piece in self.slices]
+        return np.concatenate(parts, axis=1).tolist(), self.exponent + its_exponent
 
 
 def rounded(terms: list[list[float]]) -> np.ndarray:
@@ -111,7 +109,7 @@ def _exponent(x):
 
 
 def _slices(x, bits):
-    """(slices of x/2^exponent, exponent), or (None, 0) where they would be too many."""
+    """([slices of x/2^exponent], exponent), or (None, 0) where they would be too many."""
     order = _exponent(x)
     exponent = order if abs(order) > ORDER_ONE else 0
     rest = times_power(x, -exponent) if exponent else x.copy()
@@ -125,7 +123,7 @@ def _slices(x, bits):
         rest -= piece
         found.append(piece)
         if not np.count_nonzero(rest):
-            return np.array(found), exponent
+            return found, exponent
     return None, 0
 
 
