@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.figures import palette
+from implicitbias.figures.assemble import assemble
 from implicitbias.figures.axes import Axis, Roles, axis_of, combined, full_batches, roles, slim
 from implicitbias.figures.facets import (
     MOST_SCATTERED,
     Facets,
-    assemble,
     by_method,
     columns_of,
     few,

@@ -9,9 +9,10 @@ from report.made_up import frames
 
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
+from implicitbias.figures.assemble import assemble
 from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
 from implicitbias.figures.draw import KINDS, WIDTHS, draw, image, kind_of
-from implicitbias.figures.facets import Facets, assemble, columns_of, hue_of, quartiles, spread_orders, view
+from implicitbias.figures.facets import Facets, columns_of, hue_of, quartiles, spread_orders, view
 from implicitbias.figures.parts import Bound, Figure, Guide, Key, Panel, Series
 from implicitbias.figures.table import trajectories, values, with_parameters
 from implicitbias.figures.words import decades, plain
