@@ -47,8 +47,8 @@ def trajectories(runs: pd.DataFrame) -> pd.DataFrame:
 def values(measure: str, frame: pd.DataFrame) -> pd.Series:
     """A column or a formula of a claim in every row; 1 - cosine from the angle, which has its digits where it is small.
 
-    >>> values("1 - cos_l2", pd.DataFrame({"cos_l2": [1.0], "angle_l2": [1e-8]})).item()
-    1.5230870989335429e-20
+    >>> round(1e20 * values("1 - cos_l2", pd.DataFrame({"cos_l2": [1.0], "angle_l2": [1e-8]})).item(), 6)
+    1.523087
     """
     name = measure.removeprefix("1 - ")
     angle = name.replace("cos_", "angle_", 1)

@@ -11,11 +11,11 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.figures import palette
+from implicitbias.figures.assemble import assemble
 from implicitbias.figures.axes import Axis, Roles, axis_of, combined, full_batches, roles, slim
 from implicitbias.figures.facets import (
     MOST_SCATTERED,
     Facets,
-    assemble,
     by_method,
     columns_of,
     few,
@@ -25,7 +25,7 @@ from implicitbias.figures.facets import (
 )
 from implicitbias.figures.parts import Figure, Key, Panel
 from implicitbias.figures.table import FULL, trajectories
-from implicitbias.figures.words import slug
+from implicitbias.figures.words import label, slug
 
 MAX_FIGURES = 12
 MAX_SHEETS = 4  # figures of one kind
@@ -53,6 +53,11 @@ def chosen(runs: pd.DataFrame, curves: pa.Table, room: int = MAX_FIGURES) -> lis
         return []
     looks = palette.methods(runs)
     single = full_batches(slim(trajectories(runs), *_ENDS))
+    flows = single["time"].notna()
+    if flows.any() and not flows.all():  # the way of a run beside that of the flow is what such a study is about
+        ways = along_the_way(single, curves, looks)
+        rest = predictions(full_batches(slim(runs, *_ENDS)), single, looks)
+        return [*ways[:1], *where_runs_end(single, looks)[:MAX_ENDS], *ways[1:], *rest]
     found = where_runs_end(single, looks)[:MAX_ENDS]
     found += predictions(full_batches(slim(runs, *_ENDS)), single, looks)
     return found + (along_the_way(single, curves, looks) if len(found) < room else [])
@@ -112,7 +117,7 @@ def _left_out(axis: Axis, role: Roles) -> list[str]:
 
 
 def _what(axis: Axis) -> str:
-    return {"batch": "batch size", "geometry": "data", "method": "optimizer"}.get(axis.name, axis.name)
+    return "batch size" if axis.name == "batch" else label(axis.name)
 
 
 def _own(runs: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

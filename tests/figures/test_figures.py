@@ -9,9 +9,10 @@ from report.made_up import frames
 
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
+from implicitbias.figures.assemble import assemble
 from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
 from implicitbias.figures.draw import KINDS, WIDTHS, draw, image, kind_of
-from implicitbias.figures.facets import Facets, assemble, columns_of, hue_of, quartiles, spread_orders, view
+from implicitbias.figures.facets import Facets, columns_of, hue_of, quartiles, spread_orders, view
 from implicitbias.figures.parts import Bound, Figure, Guide, Key, Panel, Series
 from implicitbias.figures.table import trajectories, values, with_parameters
 from implicitbias.figures.words import decades, plain
@@ -267,4 +268,5 @@ def test_an_axis_of_lists_has_short_words():
     runs["data_params"] = [json.dumps({"diagonal": [1.0, x], "seed": 0}) for x in (1.0, 1.5)]
     runs = with_parameters(runs)
     axis = axis_of(runs, "data.diagonal")
-    assert [axis.text(level) for level in axis.levels] == ["[1, 1]", "[1, 1.5]"] and not axis.ordered
+    # the entries that differ; the levels are in their order, as places one beside the other
+    assert [axis.text(level) for level in axis.levels] == ["1", "1.5"] and list(axis.places().values()) == [0.0, 1.0]

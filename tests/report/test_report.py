@@ -10,8 +10,9 @@ import pytest
 from report.made_up import STUDY, folder, frames, read, tables
 
 from implicitbias.errors import InputError
-from implicitbias.figures.table import label_runs
+from implicitbias.figures.table import label_runs, with_parameters
 from implicitbias.report import write_report
+from implicitbias.report.chosen import chosen
 from implicitbias.report.page import MAX_ROWS
 from implicitbias.report.stamp import is_current
 from implicitbias.report.tables import FINAL, LINE, predictions, results, separators
@@ -292,3 +293,19 @@ def test_the_page_shows_predictions_only_where_there_are_any(tmp_path):
     page = read(write_report(folder(tmp_path, *tables())))
     for words in ("where theory says?", "Short horizontal lines", "Predictions"):
         assert words not in page.text, words
+
+
+def test_runs_and_flows_share_one_axis_that_ends_with_the_runs():
+    runs, curves = frames(labels=("SGD", "GradientFlow"), batches=(4,), steps=[1, 2, 4, 8, 16])
+    flows = runs["label"] == "GradientFlow"
+    runs["optimizer"] = runs["label"]
+    runs.loc[flows, "optimizer_kind"] = "gradient_flow"
+    runs.loc[flows, "time"] = 1e100
+    frame = curves.to_pandas()
+    of_flow = frame["run_id"].isin(runs.loc[flows, "run_id"])
+    frame["sum_lr"] = frame["step"].astype(float).where(~of_flow, 10.0 ** frame["step"])
+    curves = pa.Table.from_pandas(frame, CURVES, preserve_index=False)
+    first = chosen(with_parameters(runs), curves)[0]
+    assert first.name.startswith("angles_along_the_way") and "up to the time at which the runs end" in first.caption
+    series = {(s.style, s.colour): s.x for panel in first.panels for s in panel.series}
+    assert {style for style, _ in series} <= {"-", "--"} and max(x[-1] for x in series.values()) == 16.0
