@@ -258,5 +258,7 @@ def _hue(frame: pd.DataFrame, methods: list[Axis], x: Axis | None) -> tuple[list
     if _combinations(frame, methods) <= MAX_HUES:
         return methods, []
     ordered = [axis for axis in methods if axis.ordered]
+    # an optimizer without the hyper-parameter would have no colour
+    ordered = [axis for axis in ordered if frame[axis.name].notna().all()] or ordered
     chosen = max(ordered or methods, key=lambda axis: (len(axis) <= MAX_HUES, len(axis)))
     return [chosen], [axis for axis in methods if axis is not chosen]

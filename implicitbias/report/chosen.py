@@ -138,6 +138,9 @@ def _facets(rows, measures, role: Roles, looks, predicted, notes) -> Facets:
     named = role.x is not None and role.x.name == "method" and not role.hue
     hue = by_method(rows, looks) if named else hue_of(rows, role.hue, looks)
     rest, cols = columns_of(rows, role.col)
+    without = int(hue.keys.isna().sum())
+    if without and not rows["run_id"].duplicated().any():
+        notes = [*notes, f"{without} runs have no {hue.title} and are in the tables alone."]
     if len(hue.levels) > 7:
         kept = _one_of_each(rows, hue.levels) if hue.levels[0] in set(rows["method"]) else few(hue.levels)
         notes = [*notes, f"{len(kept)} of {len(hue.levels)} levels of {hue.title or 'the colour'} are drawn."]

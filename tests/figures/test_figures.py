@@ -81,6 +81,18 @@ def test_ordered_quantities_are_x_or_a_sequential_hue():
     assert hue.levels == [0.1, 0.2, 0.4, 0.8] and light == sorted(light)
 
 
+def test_a_hue_is_one_that_every_run_has():
+    runs = runs_of(labels=("Adam(0.9, 0.95)", "SGD"), batches=(1, 2, 4), seeds=9)
+    runs["optimizer"] = runs["label"]
+    adam = runs["label"] != "SGD"
+    runs["beta2"] = (runs["data_seed"] % 3).map({0: 0.9, 1: 0.99, 2: 0.999}).where(adam)
+    runs["lr_eta"] = (runs["data_seed"] // 3).map({0: 0.1, 1: 0.2, 2: 0.4})
+    found = roles(runs)
+    assert (found.x.name, names(found.hue), names(found.col)) == ("batch", ["lr_eta"], ["optimizer", "beta2"])
+    _, cols = columns_of(runs, found.col)
+    assert cols == ["Adam(0.9, 0.95), β₂ = 0.9", "Adam(0.9, 0.95), β₂ = 0.99", "Adam(0.9, 0.95), β₂ = 0.999", "SGD"]
+
+
 def test_an_optimizer_has_the_same_colour_in_every_study():
     one = palette.methods(frames(labels=("SGD",))[0]).colour["SGD"]
     two = palette.methods(frames(labels=("Adam(0.9, 0.95)", "SGD"))[0]).colour
