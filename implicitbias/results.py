@@ -43,7 +43,7 @@ def load_runs(
                  {"order": ["cyclic", "reshuffle"]}, {"data.n": 10} for a parameter of the data
 
     Returns a DataFrame with the columns of `implicitbias.columns` that the study has (without `columns`, not those
-    hyper-parameters and measures that no run has), and beside `label` two that are made when
+    hyper-parameters that no run has), and beside `label` two that are made when
     the table is read: `geometry`, the data up to their seed, and `method`, the optimizer with whatever varies in the
     study beside data, order, batch and seeds (hyper-parameters, lr, steps, ...). Runs that share geometry, method,
     order and batch differ in seeds alone. Integers and truth values with gaps are Int64 and boolean.
@@ -82,7 +82,7 @@ def load_curves(
         runs     columns of `load_runs` that are put beside each snapshot, such as ["method", "order", "batch"]
 
     Returns a DataFrame with the columns of `implicitbias.columns` that the study has, those of the runs before them;
-    without `columns`, not the measures that no run has.
+    without `columns`, no residual where no run has one.
 
     Errors: ``InputError`` as `load_runs`, and for a column of the runs that the snapshots have too: theirs is the value
     at the end of the run.
@@ -202,8 +202,8 @@ def _runs(stores: dict[str, Store], where: Mapping[str, Any] | None, columns: li
 
 
 def _without_empty(table: pa.Table) -> pa.Table:
-    """The table without hyper-parameters and measures that none of its rows has."""
-    return table.drop_columns([x for x in table.column_names if optional(x) and table[x].null_count == len(table)])
+    """The table without hyper-parameters, and without the residual, that none of its rows has."""
+    return table.drop_columns([x for x in table.column_names if x in optional() and table[x].null_count == len(table)])
 
 
 def _checked_filter(where: Mapping[str, Any] | None, known: list[str]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ ROOMS = {
     "margins": (["implicitbias/margins"], ["tests/margins"]),
     "limits": (["implicitbias/limits"], ["tests/limits"]),
     "claims": (
-        ["implicitbias/study/claims.py", "implicitbias/study/fits.py", "implicitbias/measure.py"],
+        ["implicitbias/study/claims.py", "implicitbias/study/fits.py", "implicitbias/measure/group.py"],
         ["tests/study/test_claims.py", "tests/study/test_fits.py", "tests/test_measure.py"],
     ),
 }

@@ -183,7 +183,7 @@ def test_a_rule_outside_of_what_it_assumes_is_noted(call, wide):
 def test_other_rest_points_and_large_gaps_are_shown(call, wide, monkeypatch):
     from dataclasses import replace
 
-    from implicitbias import directions
+    from implicitbias.terminal import directions
 
     first = ib.predict(wide, ib.Adam())
     other = replace(first, direction=ib.max_margin(wide, "l2").direction, gap=0.5)

@@ -42,7 +42,7 @@ def margins(
     json: Json = False,
 ) -> None:
     """The certified max-margin separators of a data file, or the proof that it has none (exit code 2)."""
-    from implicitbias import directions
+    from implicitbias.terminal import directions
 
     directions.check_target(save, file)
     problem = _problem(
@@ -74,8 +74,8 @@ def predict(
     json: Json = False,
 ) -> None:
     """The predicted limit direction of an optimizer on a data file, with its certificate."""
-    from implicitbias import directions
     from implicitbias.study.expand import make_optimizer
+    from implicitbias.terminal import directions
 
     directions.check_target(save, file)
     chosen = make_optimizer(optimizer, hyper or [])

@@ -1,7 +1,9 @@
 """A figure of results, in one call."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,9 +18,14 @@ from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.keys import Figure
 from implicitbias.study.spec import parse_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MplFigure
+
+    from implicitbias.simulation.run import Run
+
 
 def plot(
-    results,
+    results: "str | Path | pd.DataFrame | Run | Sequence[Run]",
     x: str | None = None,
     y: str | list[str] = "inc_cos_l2",
     hue: str | None = None,
@@ -31,7 +38,7 @@ def plot(
     title: str = "",
     xscale: str | None = None,
     yscale: str | None = None,
-):
+) -> "MplFigure":
     """A figure of results: columns in the roles x, y, hue, col and row, and one mark.
 
     Values at the end of runs are shown as the median over all that has no role (seeds, as a rule) with its quartiles;

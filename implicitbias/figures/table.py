@@ -20,7 +20,7 @@ FULL = "full"
 
 def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """The table of runs with the columns geometry and method (study.naming); how a limit is predicted is no method."""
-    return naming.label_runs(runs, limits=False)
+    return naming.label_runs(runs, brief=True)
 
 
 def with_parameters(runs: pd.DataFrame) -> pd.DataFrame:

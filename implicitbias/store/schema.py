@@ -14,7 +14,7 @@ from functools import cache
 import pyarrow as pa
 
 from implicitbias.flows import KINDS
-from implicitbias.measure import Measures
+from implicitbias.measure import Measures, groups
 from implicitbias.measure.group import Column
 
 # Orders whose predictions differ at the same batch size.
@@ -106,15 +106,9 @@ def curve_columns(measures: Measures) -> list[Column]:
 
 
 @cache
-def _always() -> frozenset[str]:
-    hyper = {column.name for column in _hyper_columns()}
-    clock = {column.name for column in Measures.of([]).columns()}
-    return frozenset({column.name for column in (*_what_was_run(), *_PROVENANCE)} - hyper | clock)
-
-
-def optional(name: str) -> bool:
-    """Whether a column may be left out where no row has it: hyper-parameters and measures, but not the clock."""
-    return name in {column.name for column in run_columns(USUAL)} and name not in _always()
+def optional() -> frozenset[str]:
+    """Columns that may be left out where no row has them: hyper-parameters, and what few optimizers have."""
+    return frozenset(column.name for column in (*_hyper_columns(), *groups()["residual"].columns(USUAL.norms)))
 
 
 @cache

@@ -45,18 +45,18 @@ def step_size(run: pd.Series, whole: bool = False) -> str:
     return f"lr {eta} (t+{t0})^-{a}" if run["lr_a"] else f"lr {eta}"
 
 
-def label_runs(runs: pd.DataFrame, limits: bool = True) -> pd.DataFrame:
+def label_runs(runs: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
     """The table of runs with the columns geometry and method.
 
     Each is the study's own name for it, followed by the parameters that tell apart what would otherwise share the name.
 
     Arguments
         runs    the table of runs, or its columns NAMED_FROM; what varies in a column that is not there is not named
-        limits  whether a method names how its limit is predicted, where runs differ in that
+        brief   whether a method names no more than tells it apart, and not how its limit is predicted
     """
     runs = runs.copy()
     runs["geometry"] = _geometries(runs)
-    runs["method"] = _methods(runs, limits)
+    runs["method"] = _methods(runs, brief)
     return runs
 
 
@@ -80,15 +80,16 @@ def _geometries(runs: pd.DataFrame) -> list[str]:
     return [found[place] for place in places]
 
 
-def _methods(runs: pd.DataFrame, limits: bool) -> list[str]:
+def _methods(runs: pd.DataFrame, brief: bool) -> list[str]:
     labels = runs["label"].astype(str)
     found = labels.copy()
-    cell = runs.groupby([labels, runs["geometry"], runs["order"], runs["batch"]], dropna=False).ngroup()
 
     def varies(names):
+        own = found if brief else labels
+        cell = runs.groupby([own, runs["geometry"], runs["order"], runs["batch"]], dropna=False).ngroup()
         some = [name for name in names if name in runs and _varies(runs, name)]
         spread = [runs.groupby(cell)[name].transform("nunique", dropna=False) - 1 for name in some]
-        return labels.isin(labels[sum(spread, pd.Series(0, runs.index)) > 0])
+        return own.isin(own[sum(spread, pd.Series(0, runs.index)) > 0])
 
     def append(keep, names, words):
         """Words of the values of some columns, made once for each of them, after the names of some runs."""
@@ -101,7 +102,7 @@ def _methods(runs: pd.DataFrame, limits: bool) -> list[str]:
     for name in _OTHERS:
         if (keep := varies([name])).any():
             append(keep & runs[name].notna(), [name], lambda row, whole, name=name: f"{name} {short(row[name], whole)}")
-    mixed = limits & (varies(["limit_method"]) | labels.isin(_two_methods(runs)))
+    mixed = (not brief) & (varies(["limit_method"]) | labels.isin(_two_methods(runs)))
     append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row, _: f"limit {row['limit_method']}")
     return found.tolist()
 

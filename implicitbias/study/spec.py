@@ -76,10 +76,14 @@ def _place_files(content: dict, base: Path) -> None:
 
 
 def _placed(path, base: Path):
-    if not isinstance(path, str) or "\0" in path:
+    """A path beside the study, as short as it is from here: the whole of it if it leads out of here or nowhere."""
+    if not isinstance(path, str) or "\0" in path or os.path.isabs(path):
         return path
-    beside = os.path.normpath(base / path)
-    return path if not os.path.exists(beside) and os.path.exists(path) else beside
+    beside = os.path.abspath(base / path)
+    if not os.path.exists(beside):
+        return path if os.path.exists(path) else beside
+    near = os.path.relpath(beside)
+    return beside if near.startswith("..") else near
 
 
 def check_values(content: dict, where: str) -> None:

@@ -9,7 +9,7 @@ from report.made_up import STUDY, folder, read, tables
 
 import implicitbias as ib
 from implicitbias.errors import InputError
-from implicitbias.store import load_runs
+from implicitbias.results import load_runs
 
 CLAIM = """
 [[claim]]

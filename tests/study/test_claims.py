@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from verdict_tables import claim_on, study_of, table, values
 
 from implicitbias.errors import InputError
-from implicitbias.study.claims import curve_columns, verdicts
+from implicitbias.study.claims import verdicts
+from implicitbias.study.stored import curve_columns
 
 
 @pytest.mark.parametrize(
