@@ -15,6 +15,7 @@ from implicitbias.figures.table import label_runs, needed, with_parameters
 from implicitbias.measure import Measures
 from implicitbias.store.schema import USUAL
 from implicitbias.study.figures import along, figure_mistakes
+from implicitbias.study.groups import whole
 from implicitbias.study.keys import Figure
 from implicitbias.study.spec import parse_figure
 
@@ -117,7 +118,7 @@ def tables(results, figure: Figure) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     if isinstance(results, pd.DataFrame):
         if "run_id" not in results or "status" not in results:
             raise InputError("plot takes a results folder, a table of runs from load_runs, or runs")
-        runs, curves = results, None
+        runs, curves = whole(results), None
     else:
         from implicitbias.store import Store
 

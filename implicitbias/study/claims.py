@@ -48,7 +48,7 @@ from implicitbias.study.expected import expectation, slack
 from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
 from implicitbias.study.formula import values as measured
-from implicitbias.study.groups import SPECIFICATION, VECTORS, across
+from implicitbias.study.groups import VECTORS, across, whole
 from implicitbias.study.keys import Claim, Study
 from implicitbias.study.mistakes import claim_mistakes, controlled, with_controls
 from implicitbias.study.moving import last_octaves, of_group, of_mean
@@ -87,8 +87,7 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
     mistakes += claim_mistakes(with_controls(places), measures)
     if mistakes:
         raise InputError(mistakes)
-    # load_runs leaves out hyper-parameters that no run has
-    runs = runs.reindex(columns=[*runs.columns, *(name for name in SPECIFICATION if name not in runs)])
+    runs = whole(runs)
     return [_with_control(claim, study, runs, curves) for claim in study.claim]
 
 

@@ -36,6 +36,11 @@ AXES = tuple(name for name in SPECIFICATION if name not in ("data_digest", "opti
 VECTORS = {"direction": "w", "inc_direction": "increment"}  # measures of a group, and their columns in the table
 
 
+def whole(runs: pd.DataFrame) -> pd.DataFrame:
+    """The table of runs with every column of SPECIFICATION: `load_runs` leaves out those that no run has."""
+    return runs.reindex(columns=[*runs.columns, *(name for name in SPECIFICATION if name not in runs)])
+
+
 def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, dict]:
     """A value for each group of runs that differ in the column `claim.across` alone, and the rows of each group.
 

@@ -60,24 +60,29 @@ def read_content(
         if isinstance(content.get(name), dict):  # one table is a list of one
             content[name] = [content[name]]
     content = override(content, settings)
-    _place_files(content, path.parent if base is None else base)
+    _place_files(content, *((path.parent, False) if base is None else (base, True)))
     check_values(content, "--set")
     return content, text
 
 
-def _place_files(content: dict, base: Path) -> None:
-    """Paths of data files as seen from here; one that is only there as seen from the working directory stays."""
+def _place_files(content: dict, base: Path, moved: bool) -> None:
+    """Paths of data files as seen from here; one that is only there as seen from the working directory stays, and of a
+    study in a results folder, which may have moved, one that is there at all."""
     tables = content.get("data")
     for name, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict) and table.get("kind", name) == "file":
             given = table.get("path")
-            found = [_placed(item, base) for item in given] if isinstance(given, list) else _placed(given, base)
+            found = (
+                [_placed(item, base, moved) for item in given]
+                if isinstance(given, list)
+                else _placed(given, base, moved)
+            )
             table |= {} if given is None else {"path": found}
 
 
-def _placed(path, base: Path):
+def _placed(path, base: Path, moved: bool):
     """A path beside the study, as short as it is from here: the whole of it if it leads out of here or nowhere."""
-    if not isinstance(path, str) or "\0" in path or os.path.isabs(path):
+    if not isinstance(path, str) or "\0" in path or os.path.isabs(path) or (moved and os.path.exists(path)):
         return path
     beside = os.path.abspath(base / path)
     if not os.path.exists(beside):

@@ -144,7 +144,8 @@ def test_filters():
 @pytest.mark.parametrize(
     "claim, expected",
     [
-        ({}, []),
+        ({}, ["step", "sum_lr", "cos_l2"]),
+        ({"limit": False}, []),
         ({"measure": "gamma_l2"}, []),
         ({"limit": True}, ["step", "sum_lr", "cos_l2"]),
         ({"measure": "cos_l2 - cos_linf", "limit": True}, ["step", "sum_lr", "cos_l2", "cos_linf"]),

@@ -65,7 +65,7 @@ def test_a_data_file_of_a_study_can_be_wrong_too(call, tmp_path):
         'title = "t"\noptimizer.sgd.lr = 1\n[[grid]]\nsteps = 5\n'
         '[data]\na = { kind = "file", path = "bad.csv" }\nb = { kind = "file", path = "none.csv" }\n'
     )
-    refused(call("run", "a.toml"), "data.a: bad.csv: line 2", "data.b: none.csv: no such file")
+    refused(call("run", "a.toml"), "data.a: bad.csv: line 2", f"data.b: {tmp_path}/none.csv: no such file")
     assert not Path("results").exists()
 
 

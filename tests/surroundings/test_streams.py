@@ -20,7 +20,7 @@ needs_posix = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /
 CLOSED = (3, "error: the output could not be written: Bad file descriptor\n")
 FULL = (3, "error: the output could not be written: No space left on device\n")
 NO_READER = (141, "")
-FALSE = '[[claim]]\nsays = "It is there"\nsource = "nobody"\nmeasure = "cos_l2"\nat_least = 1\n'
+FALSE = '[[claim]]\nsays = "It is there"\nsource = "nobody"\nmeasure = "cos_l2"\nat_least = 1\nlimit = false\n'
 
 
 def shell(words, **options):
