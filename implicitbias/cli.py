@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -358,7 +359,7 @@ def predict(
     """The predicted limit direction of an optimizer on a data file, with its certificate."""
     from implicitbias import terminal
     from implicitbias.errors import InputError
-    from implicitbias.limits import predict, why_not
+    from implicitbias.limits import STANDS_STILL, predict, why_not
     from implicitbias.study.expand import make_optimizer
 
     chosen = make_optimizer(optimizer, hyper or [])
@@ -367,10 +368,13 @@ def predict(
         decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept,
     )  # fmt: skip
     method = "numerical" if numerical else "theory"
-    limit = predict(problem, chosen, batch=batch, order=order, method=method)
+    with warnings.catch_warnings(record=True) as notes:
+        warnings.simplefilter("always", RuntimeWarning)
+        limit = predict(problem, chosen, batch=batch, order=order, method=method)
     if limit is None:
-        raise InputError(why_not(problem, chosen, batch=batch, order=order, method=method))
-    terminal.print_limit(problem, chosen, limit)
+        missing = why_not(problem, chosen, batch=batch, order=order, method=method)
+        raise InputError(missing or STANDS_STILL)
+    terminal.print_limit(problem, chosen, limit, [str(note.message) for note in notes])
 
 
 def _problem(file: Path, *, label: str | None, drop: list[str] | None, columns: list[str] | None, **options):

@@ -383,7 +383,7 @@ def print_margins(problem) -> None:
         console.print(literal(f"note: {warning.message}"))
 
 
-def print_limit(problem, optimizer, limit) -> None:
+def print_limit(problem, optimizer, limit, notes: list[str]) -> None:
     from implicitbias.margins import max_margin
     from implicitbias.measure import angle, cosine
 
@@ -409,3 +409,5 @@ def print_limit(problem, optimizer, limit) -> None:
     )
     for other in limit.others:
         console.print(f"another rest point: cosine {float(other.direction @ limit.direction):.6f}, gap {other.gap:.1e}")
+    for note in notes:
+        console.print(literal(f"note: {note}"))

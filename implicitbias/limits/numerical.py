@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from implicitbias.limits.sliding import overtaking, settle
+from implicitbias.limits.sliding import STILL, overtaking, settle
 from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
@@ -81,16 +81,18 @@ def measured_rest_point(
     start: np.ndarray | None = None,
 ) -> Measured:
     """The rest point of the measured map over about `steps` steps, for runs from log-weights `start` (n,), default
-    equal ones; `model` is the closed map nearest to it."""
+    equal ones; `model` is the closed map nearest to it. Where w stands still the direction is 0, the gap infinite."""
     run, rows = FrozenRun(problem, optimizer, setting), problem.rows
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
     model = replacement(problem.n, setting.batch) if model is None else model
-    logs = settle(rows, model, np.zeros(problem.n) if start is None else start).logs[-1]
+    tail = settle(rows, model, np.zeros(problem.n) if start is None else start)
+    logs = tail.logs[-1]
     run.mean_update(logs, settling(optimizer))
-    scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
-        model.value(model.contributions(rows, logs))
-    )
+    here = np.linalg.norm(run.mean_update(logs, stretch))
+    if np.linalg.norm(tail.u) < STILL or here == 0.0:
+        return Measured(np.full(problem.n, 1.0 / problem.n), np.zeros(problem.d), np.inf, 0.0, 0.0)
+    scale = here / np.linalg.norm(model.value(model.contributions(rows, logs)))
     slow = scale * np.linalg.norm(rows, axis=1).max() * np.linalg.norm(model.value(rows)) / HORIZON
     gains = 0.5 * np.arange(1, STRETCHES + 1) ** -0.4
     half = STRETCHES // 2

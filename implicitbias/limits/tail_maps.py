@@ -80,7 +80,7 @@ class TailMap:
         raise NotImplementedError
 
     def on(self, rows: np.ndarray) -> tuple[Callable, Callable]:
-        """`value` and `linear` on rows (n, d) as functions of log-weights (n,); the derivative is good until the next."""
+        """`value` and `linear` on rows (n, d) as functions of log-weights (n,); a derivative is good until the next."""
 
         def at(logs):
             return self.contributions(rows, logs)

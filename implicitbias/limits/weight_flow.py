@@ -24,7 +24,7 @@ STEPS = 300  # of a path; one on which F does not jump takes 10 to 30
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A point of a path: the time t, log-weights x (n,) less that of the heaviest sample, their speeds x' (n,), F (d,)."""
+    """A point of a path: the time t, log-weights x (n,) less that of the heaviest sample, their speeds (n,), F (d,)."""
 
     t: float
     x: np.ndarray
