@@ -29,9 +29,10 @@ _PUBLIC = {
     "SteepestFlow": "implicitbias.flows",
     "AdamProxyFlow": "implicitbias.flows",
     "gradient_residual": "implicitbias.limits",
-    "run_study": "implicitbias.study",
+    "run_study": "implicitbias.sweep.run",
     "load_runs": "implicitbias.store",
     "load_curves": "implicitbias.store",
+    "columns": "implicitbias.store.schema",
 }
 
 __all__ = sorted(_PUBLIC)

@@ -142,7 +142,7 @@ def run(
     with interruptible():
         try:
             from implicitbias import terminal
-            from implicitbias.study.run import run_study
+            from implicitbias.sweep.run import run_study
 
             mode = _mode(extend, overwrite)
             with terminal.progress() as progress:
@@ -179,7 +179,7 @@ def collect(
 
     with interruptible():
         from implicitbias import terminal
-        from implicitbias.study.collect import collect as merge
+        from implicitbias.sweep.collect import collect as merge
 
         collected = merge(folders, out, notice=_warn)
         page = _write_report(collected.folder)
@@ -194,7 +194,7 @@ def collect(
 def _forecast(study: Path, settings: list[str], jobs: int | None) -> None:
     from implicitbias import terminal
     from implicitbias.errors import InputError
-    from implicitbias.study.forecast import forecast
+    from implicitbias.sweep.forecast import forecast
 
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs must be an integer >= 1, but is {jobs}")
@@ -225,8 +225,7 @@ def _print_study(folder: Path):
     """Print table and verdicts of a results folder; return its runs."""
     from implicitbias import terminal
     from implicitbias.report.tables import readings
-    from implicitbias.study.claims import judge
-    from implicitbias.study.run import stored_study
+    from implicitbias.study.stored import judge, stored_study
 
     stored, store = stored_study(folder)
     runs = store.table("runs").to_pandas()
@@ -240,7 +239,7 @@ def _print_study(folder: Path):
 def status(folder: Folder) -> None:
     """What a results folder holds: finished, missing and stale runs, failures with their reasons, the slowest runs."""
     from implicitbias import terminal
-    from implicitbias.study.run import stored_study
+    from implicitbias.study.stored import stored_study
 
     _, store = stored_study(folder)
     damaged = []
@@ -255,9 +254,8 @@ def check(place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")], out: O
     """The verdict on every claim of a study: holds, fails or undecided. Exit code 1 if one fails."""
     from implicitbias import terminal
     from implicitbias.store import Store
-    from implicitbias.study.claims import judge
-    from implicitbias.study.run import stored_study
     from implicitbias.study.spec import read_study
+    from implicitbias.study.stored import judge, stored_study
 
     if place.is_dir():
         stored, store = stored_study(place)
@@ -284,7 +282,7 @@ def reproduce(
 ) -> None:
     """Compute a stored run again from its row, and compare bit by bit. Exit code 1 if it differs."""
     from implicitbias import terminal
-    from implicitbias.study.reproduce import reproduce
+    from implicitbias.sweep.reproduce import reproduce
 
     found = reproduce(run_id, folder)
     terminal.print_reproduction(found)
@@ -307,7 +305,7 @@ def show(study: StudyFile, set_: Settings = None) -> None:
     """What a study would do: its runs, axes, claims and estimated time. Runs nothing."""
     from implicitbias import terminal
     from implicitbias.study.plan import plan
-    from implicitbias.study.tasks import estimate
+    from implicitbias.sweep.tasks import estimate
 
     parsed, _, runs = plan(study, set_ or [])
     terminal.print_study(parsed, runs, estimate(runs))
@@ -390,6 +388,6 @@ def _problem(file: Path, *, label: str | None, drop: list[str] | None, columns: 
 
 
 def _default_out(study: Path) -> Path:
-    from implicitbias.study.places import default_folder
+    from implicitbias.sweep.places import default_folder
 
     return default_folder(study)

@@ -16,11 +16,11 @@ from numba.extending import intrinsic
 
 from implicitbias.errors import InputError
 
-if numba.config.DISABLE_JIT:  # the arithmetic of lanes.py exists in machine code alone
+if numba.config.DISABLE_JIT:  # the arithmetic of `lanes` exists in machine code alone
     raise InputError("NUMBA_DISABLE_JIT is set, and the kernels of implicitbias exist only compiled; unset it")
 
 # error_model="numpy": division by zero gives inf or nan instead of raising; a possible exception blocks SIMD.
-# No fastmath: a sum is added in the order of the source (see lanes.py), and a test for NaN stays a test.
+# No fastmath: a sum is added in the order of the source (see `lanes`), and a test for NaN stays a test.
 # No runtime of numba's (_nrt): kernels allocate nothing, and counting references to array views costs more than a step.
 _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 # Entry points from Python, which helpers do not need, are half of the time to compile.

@@ -29,7 +29,7 @@ def workers(parent: int) -> list[int]:
             if (
                 int(words[1]) == parent
                 and words[0] != "Z"
-                and b"implicitbias.serve import serve" in entry.joinpath("cmdline").read_bytes()
+                and b"implicitbias.sweep.serve import serve" in entry.joinpath("cmdline").read_bytes()
             ):
                 found.append(int(entry.name))
         except OSError:

@@ -219,7 +219,7 @@ def test_runs_that_differ_in_more_than_seeds_are_not_averaged(study, call, no_re
 
 
 def test_the_rate_is_that_of_the_runs_computed_now(study, tmp_path, monkeypatch):
-    from implicitbias.study.run import run_study
+    from implicitbias.sweep.run import run_study
 
     monkeypatch.chdir(tmp_path)
     run_study(study, "out", jobs=1)
@@ -232,11 +232,11 @@ def test_the_rate_is_that_of_the_runs_computed_now(study, tmp_path, monkeypatch)
 def test_the_progress_bar(monkeypatch):
     from rich.console import Console
 
-    from implicitbias import terminal
+    from implicitbias.terminal import screen
 
     drawn = io.StringIO()
-    monkeypatch.setattr(terminal, "Console", lambda stderr: Console(file=drawn, force_terminal=True, width=100))
-    with terminal.progress() as update:
+    monkeypatch.setattr(screen, "Console", lambda stderr: Console(file=drawn, force_terminal=True, width=100))
+    with screen.progress() as update:
         update("compiling adam", 0, 2)
         update("running", 0, 4)
         update("running", 3, 4)

@@ -9,7 +9,9 @@ import pytest
 import implicitbias as ib
 from implicitbias.lengths import length, unit
 from implicitbias.losses import log_loss
-from implicitbias.measure import MEASURES, angle, half_way, residual, support_size
+from implicitbias.measure import Measures, angle, half_way
+from implicitbias.measure.margins import support_size
+from implicitbias.measure.residual import residual
 
 ROWS = np.random.default_rng(5).normal(size=(6, 9))
 
@@ -21,7 +23,7 @@ def run():
 
 def test_columns_follow_their_definitions(run):
     curve = run.curve
-    assert list(curve.columns) == list(MEASURES)
+    assert list(curve.columns) == Measures.of().names()
     w, row = run.weights[-1], curve.iloc[-1]
     half = run.weights[list(run.steps).index(2500)]
     norms = {"l1": np.abs(w).sum(), "l2": np.sqrt((w**2).sum()), "linf": np.abs(w).max()}

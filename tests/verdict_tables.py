@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import verdicts
-from implicitbias.study.execute import execute
 from implicitbias.study.expand import expand
 from implicitbias.study.spec import parse_study
+from implicitbias.sweep.execute import execute
 
 STEPS = 1000
 

@@ -7,8 +7,10 @@ from numbers import Real
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.lengths import length
 
 _NAMED = ("l1", "l2", "linf")
+MEASURED = _NAMED  # what the tables of a study have, unless it asks for others
 _WITH_PARAMETER = ("lp", "mahalanobis")
 
 
@@ -90,6 +92,18 @@ def norm_value(norm, w: np.ndarray) -> float:
     if name == "lp":
         return _p_norm(w, parameter)
     return math.hypot(*(np.sqrt(parameter) * w).tolist())
+
+
+def measurable(norm: str) -> str:
+    """The name of a norm that tables may have columns of. Errors: ``InputError``."""
+    if norm not in _NAMED:
+        raise InputError(one_of(norm, "norm", _NAMED))
+    return norm
+
+
+def norm_values(norm, rows: np.ndarray) -> np.ndarray:
+    """(S,) N of each row (S, d), for a norm with a name."""
+    return length(rows) if norm == "l2" else np.linalg.norm(rows, {"l1": 1, "linf": np.inf}[norm], axis=1)
 
 
 def dual_value(norm, y: np.ndarray) -> float:

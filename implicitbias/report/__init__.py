@@ -23,8 +23,7 @@ def write_report(folder) -> Path:
     from implicitbias.report.figures import COLUMNS, figures, shown_runs
     from implicitbias.report.page import render
     from implicitbias.report.tables import label_runs
-    from implicitbias.study.claims import curve_columns, judge
-    from implicitbias.study.run import stored_study
+    from implicitbias.study.stored import curve_columns, judge, stored_study
 
     study, store = stored_study(folder)
     runs = store.table("runs").to_pandas()

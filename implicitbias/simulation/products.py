@@ -1,6 +1,6 @@
 """The two products of a step: margins of the batch, and the mean gradient from their weights.
 
-Two ways of laying out eight lanes (see lanes.py), told apart by `wide`:
+Two ways of laying out eight lanes (see `lanes`), told apart by `wide`:
 
     narrow   one run: chunk c of a vector holds its coordinates 8c, ..., 8c + 7
     wide     eight runs: chunk j of a vector holds coordinate j of each of them

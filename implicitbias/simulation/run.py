@@ -31,6 +31,7 @@ class Run:
         seconds     time in the compiled driver; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
                     units: zero or inf where float64 does not reach; empty for a flow and after a timeout
+        measures    what the curve has columns of, see `implicitbias.measure`; None is the usual
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """
 
@@ -47,6 +48,7 @@ class Run:
     status: str
     seconds: float
     state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    measures: object = field(default=None, repr=False)
 
     @property
     def clock(self) -> np.ndarray:
@@ -56,4 +58,4 @@ class Run:
     def curve(self):
         from implicitbias.measure import limit_of, measure
 
-        return measure(self, limit_of(self))
+        return measure(self, limit_of(self), self.measures)

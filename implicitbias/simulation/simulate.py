@@ -3,6 +3,7 @@
 import math
 import numbers
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -33,6 +34,8 @@ def simulate(
     initial=None,
     per_octave: int | None = None,
     timeout: float | None = None,
+    measures: Iterable[str] | None = None,
+    norms: Iterable[str] | None = None,
 ):
     """Run optimizers on a separable problem, exactly and far past float underflow.
 
@@ -56,6 +59,8 @@ def simulate(
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
                         then ends with the snapshots it has and the status "timeout". Default: no limit
+        measures, norms what `Run.curve` has columns of: names of groups (`implicitbias.measure`) and of norms; default
+                        all groups, and l1, l2, linf
 
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong; for flows also ``NotSeparable``, and RuntimeError where
@@ -77,6 +82,7 @@ def simulate(
     ):
         mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
     start = _initial(initial, len(optimizers), problem.d, mistakes)
+    asked = _measures(measures, norms, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         discrete = {
             "lr": lr, "batch": batch, "order": order, "steps": steps, "epochs": epochs, "seed": seed,
@@ -87,7 +93,7 @@ def simulate(
         from implicitbias.flows.integrate import run_flows  # what it needs of scipy takes half a second to import
 
         flows = run_flows(problem, optimizers, start, mistakes, discrete, **shared)
-        return flows[0] if single else flows
+        return _measured(flows, single, asked)
     if time is not None:
         mistakes.append("time is the horizon of a flow such as GradientFlow(); an optimizer takes steps or epochs")
     schedules = _per_run(0.1 if lr is None else lr, len(optimizers), mistakes)
@@ -112,6 +118,24 @@ def simulate(
         chosen, laws = [optimizers[i] for i in positions], [schedules[i] for i in positions]
         for i, run in zip(positions, _run(problem, chosen, laws, start[positions], setting, limit)):
             runs[i] = run
+    return _measured(runs, single, asked)
+
+
+def _measures(measures, norms, mistakes: list[str]):
+    """What is to be measured; None stands for the usual."""
+    if measures is None and norms is None:
+        return None
+    from implicitbias.measure import Measures  # which stands above all simulation
+
+    try:
+        return Measures.of(measures, norms)
+    except InputError as error:
+        mistakes.extend(error.mistakes)
+        return None
+
+
+def _measured(runs: list[Run], single: bool, asked):
+    runs = runs if asked is None else [replace(run, measures=asked) for run in runs]
     return runs[0] if single else runs
 
 

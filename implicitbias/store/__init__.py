@@ -30,9 +30,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from implicitbias.errors import FULL, InputError, NotWritten
+from implicitbias.measure import Measures
 from implicitbias.store.compaction import compact
 from implicitbias.store.files import (
-    TABLES,
+    NAMES,
     Damaged,
     batches,
     read,
@@ -44,7 +45,7 @@ from implicitbias.store.files import (
 )
 from implicitbias.store.lock import Lock
 from implicitbias.store.pieces import Pair, generation, halves, owners, part, parts, tables, unused
-from implicitbias.store.schema import RUNS
+from implicitbias.store.schema import schemas
 
 MERGED = 64  # parts that become one
 # Bytes in memory of a part up to which it is merged with others: twice, so that 100000 runs on as many data sets leave
@@ -102,6 +103,7 @@ class Store:
         self._small: list[list[tuple[str, pa.Table, pa.Table]]] = [[] for _ in SMALL]  # parts to merge, by size
         self._full = False
         self._generation: int | None = None  # of the parts that this object writes
+        self._measures: Measures | None = None
 
     @classmethod
     def open(cls, folder) -> "Store":
@@ -150,6 +152,7 @@ class Store:
 
     def describe(self, identity: dict, text: str) -> None:
         """Keep the identity of the study, then its text: a folder without a text is one to go on with."""
+        self._measures = None
         for path, content in (("study.json", json.dumps(identity, indent=1)), ("study.toml", text)):
             path, content = self.folder / path, content.encode()
             try:
@@ -177,6 +180,19 @@ class Store:
                 f"{self.folder / 'study.toml'} cannot be read; `implicitbias run` with the study file writes it again"
             ) from None
 
+    @property
+    def measures(self) -> Measures:
+        """What is measured of the runs. Errors: ``InputError`` if some of it is not known here."""
+        if self._measures is None:
+            asked = self.identity().get("measures", {})
+            self._measures = Measures.of(asked.get("measures"), asked.get("norms"))
+        return self._measures
+
+    @property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """Those of the tables."""
+        return schemas(self.measures)
+
     def lock(self, name: str | None = None) -> None:
         """Take the right to write, until `release` or the end of the process; with a name, beside other names.
 
@@ -199,9 +215,9 @@ class Store:
         for folder in (self.folder, self.parts, self.folder / "figures"):
             remove_temporary(folder)
         for pair in self._pairs():
-            for name in TABLES:
+            for name in NAMES:
                 try:
-                    verify(pair.path(name), name)
+                    verify(pair.path(name), self.schemas[name])
                 except FileNotFoundError:
                     if name == "runs" and pair.curves.is_file():
                         continue  # curves alone: from a process that was killed, and nothing to tell
@@ -234,7 +250,7 @@ class Store:
         Errors: ``NotWritten`` if the disk is full; no half of a file is left.
         """
         try:
-            self._add(name, pa.Table.from_pylist(runs, schema=RUNS), curves)
+            self._add(name, pa.Table.from_pylist(runs, schema=self.schemas["runs"]), curves)
         except NotWritten:
             self._full = True
             raise
@@ -247,7 +263,7 @@ class Store:
         pair = self._part(name)
         size = runs.nbytes + curves.nbytes
         for kind, table in (("curves", curves), ("runs", runs)):
-            write(pair.path(kind), kind, [table], sync=sync, brief=size <= SMALL[0])
+            write(pair.path(kind), self.schemas[kind], [table], sync=sync, brief=size <= SMALL[0])
         for limit, held in zip(SMALL, self._small):
             if size <= limit:
                 held.append((name, runs, curves))
@@ -284,14 +300,16 @@ class Store:
         without one they are an ``InputError``.
         """
         wanted = None if columns is None else list(dict.fromkeys(["run_id", *columns]))
+        schema = self.schemas[name]
+        schema = schema if wanted is None else pa.schema([schema.field(column) for column in wanted])
         chosen = None if ids is None else pa.array(ids, pa.string())
 
         def rows(item) -> Iterator[pa.Table]:
             path = item.pair.path(name)
             if chosen is None:
-                yield item.keep(read(path, name, wanted))
+                yield item.keep(read(path, schema))
                 return
-            for table in batches(path, name, wanted):
+            for table in batches(path, schema):
                 yield item.keep(table.filter(pc.is_in(table.column("run_id"), value_set=chosen)))
 
         bad: set[Pair] = set()
@@ -314,7 +332,7 @@ class Store:
             return found
 
         found = self._patiently(pieces)
-        found = pa.concat_tables(found) if found else read_nothing(name, wanted)
+        found = pa.concat_tables(found) if found else schema.empty_table()
         return found if columns is None else found.select(columns)
 
     def _seen(self) -> list:
@@ -348,12 +366,6 @@ class Store:
         write that failed there is no room to merge: nothing is done, and the next call of `run_study` merges.
         """
         if not self._full:
-            compact(self.folder, order, lambda error: set_aside(error, self.notice), labels)
+            compact(self.folder, self.schemas, order, lambda error: set_aside(error, self.notice), labels)
             self._small = [[] for _ in SMALL]
             self._generation = None
-
-
-def read_nothing(name: str, columns: list[str] | None) -> pa.Table:
-    """A table without rows."""
-    found = TABLES[name].empty_table()
-    return found if columns is None else found.select(columns)

@@ -14,15 +14,21 @@ import numpy as np
 import pyarrow as pa
 
 from implicitbias.store import files
-from implicitbias.store.files import TABLES, Damaged, batches, temporary, write
+from implicitbias.store.files import Damaged, batches, temporary, write
 from implicitbias.store.pieces import Owned, Pair, halves, owners, parts, tables, unused
 
 # Rows of a row group. A row of runs holds vectors of the length of the data: 1000 of them are 24 MB at d = 1000.
 GROUPS = {"curves": 1 << 17, "runs": 1 << 10}
 
 
-def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None], labels: pa.Table | None = None) -> None:
-    """Write the tables from everything in the folder, and remove the parts.
+def compact(
+    folder: Path,
+    schemas: dict[str, pa.Schema],
+    order: list[str],
+    damaged: Callable[[Damaged], None],
+    labels: pa.Table | None = None,
+) -> None:
+    """Write the tables, with these schemas, from everything in the folder, and remove the parts.
 
     Runs outside the order go to the pair `unused`. The others get the columns of `labels`, a row for each of the order.
     Damaged files are given to `damaged`, which must move them away.
@@ -32,7 +38,7 @@ def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None], 
         try:
             found = parts(folder)
             stored = [pair for pair in (tables(folder), unused(folder)) if pair.runs.is_file()]
-            _write_tables(folder, owners([*found, *stored]), order, labels)
+            _write_tables(folder, schemas, owners([*found, *stored]), order, labels)
         except Damaged as error:
             damaged(error)
             continue
@@ -45,30 +51,36 @@ def compact(folder: Path, order: list[str], damaged: Callable[[Damaged], None], 
         (folder / "parts").rmdir()
 
 
-def _write_tables(folder: Path, owned: list[Owned], order: list[str], labels: pa.Table | None) -> None:
+def _write_tables(
+    folder: Path, schemas: dict[str, pa.Schema], owned: list[Owned], order: list[str], labels: pa.Table | None
+) -> None:
     rank = {identity: position for position, identity in enumerate(order)}
     others = sorted({x for item in owned for x in item.ids.to_pylist() if x not in rank})
     rest = unused(folder)
     # What is there already stays, named again or not: the tables that will have it are not written yet.
     kept = sorted({x for item in owned if item.pair == rest for x in item.ids.to_pylist()})
     if not set(others) <= set(kept):
-        _write_pair(folder, rest, owned, {x: position for position, x in enumerate(sorted({*others, *kept}))})
-    _write_pair(folder, tables(folder), owned, rank, labels)
+        _write_pair(rest, schemas, owned, {x: position for position, x in enumerate(sorted({*others, *kept}))})
+    _write_pair(tables(folder), schemas, owned, rank, labels)
     if not others:
         rest.remove()
     elif not rank.keys().isdisjoint(kept):  # or an old row would come back if the tables were damaged
-        _write_pair(folder, rest, owners([rest]), {x: position for position, x in enumerate(others)})
+        _write_pair(rest, schemas, owners([rest]), {x: position for position, x in enumerate(others)})
 
 
 def _write_pair(
-    folder: Path, pair: Pair, owned: list[Owned], rank: dict[str, int], labels: pa.Table | None = None
+    pair: Pair,
+    schemas: dict[str, pa.Schema],
+    owned: list[Owned],
+    rank: dict[str, int],
+    labels: pa.Table | None = None,
 ) -> None:
     for name in ("curves", "runs"):
-        with _scratch(folder, name, owned) as scratch:
+        with _scratch(pair.path(name).parent, name, schemas[name], owned) as scratch:
             groups = scratch.groups(rank)
             if labels is not None and name == "runs":
                 groups = (_labelled(table, labels, rank) for table in groups)
-            write(pair.path(name), name, groups, sync=True)
+            write(pair.path(name), schemas[name], groups, sync=True)
 
 
 def _labelled(runs: pa.Table, labels: pa.Table, rank: dict[str, int]) -> pa.Table:
@@ -81,12 +93,12 @@ def _labelled(runs: pa.Table, labels: pa.Table, rank: dict[str, int]) -> pa.Tabl
 
 
 @contextmanager
-def _scratch(folder: Path, name: str, owned: list[Owned]):
+def _scratch(folder: Path, name: str, schema: pa.Schema, owned: list[Owned]):
     """All rows of a table in a scratch file, which goes away at the end."""
     with temporary(folder / f"{name}.scratch.parquet") as path:
         segments = [[], [], [], []]
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, TABLES[name]) as writer:
-            for position, table in enumerate(_large(_rows(name, owned))):
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for position, table in enumerate(_large(_rows(name, schema, owned))):
                 (batch,) = table.combine_chunks().to_batches()
                 writer.write_batch(batch)
                 ids, starts, lengths = _segments(batch.column("run_id"))
@@ -97,10 +109,10 @@ def _scratch(folder: Path, name: str, owned: list[Owned]):
             yield Scratch(name, pa.ipc.open_file(source), segments[0], *(np.array(x, np.int64) for x in segments[1:]))
 
 
-def _rows(name: str, owned: list[Owned]) -> Iterator[pa.Table]:
+def _rows(name: str, schema: pa.Schema, owned: list[Owned]) -> Iterator[pa.Table]:
     for item in owned:
         if item.has(name):
-            for table in batches(item.pair.path(name), name):
+            for table in batches(item.pair.path(name), schema):
                 yield item.keep(table)
 
 

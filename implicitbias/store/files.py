@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from implicitbias.errors import InputError, NotWritten
-from implicitbias.store.schema import CURVES, RUNS
 
-TABLES = {"runs": RUNS, "curves": CURVES}
+NAMES = ("runs", "curves")  # of the tables
 PIECE = 1 << 16  # rows read at a time: 25 MB of curves
 # Hosts that share a file system may share process ids, so a temporary name has a word of its own too.
 _WORD = secrets.token_hex(4)
@@ -74,38 +73,38 @@ def write_bytes(path: Path, content: bytes) -> None:
         name.write_bytes(content)
 
 
-def write(path: Path, name: str, groups: Iterable[pa.Table], *, sync: bool = False, brief: bool = False) -> None:
-    """Write tables of the kind `name` as the row groups of one file, with checksums; fast and large if it is `brief`,
-    because it will soon be part of another."""
+def write(
+    path: Path, schema: pa.Schema, groups: Iterable[pa.Table], *, sync: bool = False, brief: bool = False
+) -> None:
+    """Write tables of a schema as the row groups of one file, with checksums; fast and large if it is `brief`, because
+    it will soon be part of another."""
     with (
         replacing(path, sync=sync) as file,
-        pq.ParquetWriter(file, TABLES[name], write_page_checksum=True, **(_BRIEF if brief else _FINAL)) as writer,
+        pq.ParquetWriter(file, schema, write_page_checksum=True, **(_BRIEF if brief else _FINAL)) as writer,
     ):
         for table in groups:
             writer.write_table(table, row_group_size=max(len(table), 1))
 
 
-def read(path: Path, name: str, columns: list[str] | None = None) -> pa.Table:
-    """The table in a file, with the declared columns (or some): those that the file lacks are null.
+def read(path: Path, schema: pa.Schema) -> pa.Table:
+    """The table in a file, with the columns of the schema: those that the file lacks are null.
 
     Errors: ``FileNotFoundError``, ``Damaged``, or ``InputError`` if the system refuses.
     """
-    schema = _schema(name, columns)
     with _opened(path, schema) as (file, present):
         return conform(file.read(columns=present), schema)
 
 
-def batches(path: Path, name: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+def batches(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
     """The same piece by piece, each of at most PIECE rows. Errors: as `read`."""
-    schema = _schema(name, columns)
     with _opened(path, schema) as (file, present):
         for batch in file.iter_batches(batch_size=PIECE, columns=present):
             yield conform(pa.Table.from_batches([batch]), schema)
 
 
-def verify(path: Path, name: str) -> None:
+def verify(path: Path, schema: pa.Schema) -> None:
     """Read everything and keep nothing. Errors: as `read`."""
-    for _ in batches(path, name):
+    for _ in batches(path, schema):
         pass
 
 
@@ -135,10 +134,6 @@ def set_aside(damaged: Damaged, notice: Callable[[str], None]) -> None:
     except OSError as error:
         raise InputError(f"{damaged} and cannot be renamed: {error.strerror}; move it away by hand") from None
     notice(f"{damaged}; it is set aside as {target.name}, and its runs are computed again")
-
-
-def _schema(name: str, columns: list[str] | None = None) -> pa.Schema:
-    return TABLES[name] if columns is None else pa.schema([TABLES[name].field(column) for column in columns])
 
 
 @contextmanager

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from implicitbias.store.files import Damaged, read
-from implicitbias.store.schema import CURVES
 
+_IDS = pa.schema([pa.field("run_id", pa.string())])
+_ENDS = _IDS.append(pa.field("step", pa.int64()))
 _GENERATION = re.compile(r"\.([0-9]{1,9})\.runs\.parquet$")
 
 
@@ -119,13 +120,13 @@ def owners(pairs: Iterable[Pair], damaged: list[Damaged] | None = None) -> list[
 
 def _whole(pair: Pair) -> tuple[list[str], bool]:
     """The ids of the runs of a pair that have their curves, and whether its files hold rows of others."""
-    runs = read(pair.runs, "runs", ["run_id", "step"])
+    runs = read(pair.runs, _ENDS)
     try:
-        curves = read(pair.curves, "curves", ["run_id"])
+        curves = read(pair.curves, _IDS)
     except FileNotFoundError:
         if pair.runs.parent.name == "parts":
             raise  # merged meanwhile
-        curves = CURVES.empty_table().select(["run_id"])
+        curves = _IDS.empty_table()
     ids, snapshots = runs.column("run_id"), curves.column("run_id").unique()
     bare = pc.is_null(runs.column("step"))  # ended before its first snapshot
     whole = pc.or_(bare, pc.is_in(ids, value_set=snapshots))

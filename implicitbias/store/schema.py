@@ -1,85 +1,148 @@
-"""The two tables of a study and their columns, declared once.
+"""The two tables of a study and their columns, declared once: what each is and in what unit.
 
 runs     one row a run: what it was, how it ended, the measures at its end, where they come from
-curves   one row a snapshot: run_id and the measures of implicitbias.measure
+curves   one row a snapshot: run_id and the measures
+
+Which measures there are depends on the groups and norms that the study asks for (`implicitbias.measure`). Names, units
+and meanings are in the Parquet files too, as the metadata of each field.
 """
 
 from dataclasses import fields
+from fnmatch import fnmatchcase
+from functools import cache
 
 import pyarrow as pa
 
 from implicitbias.flows import KINDS
-from implicitbias.measure import MEASURES, NORMS
+from implicitbias.measure import Measures
+from implicitbias.measure.group import Column
 
 # Orders whose predictions differ at the same batch size.
 RIVALS = ("reshuffle", "replacement", "cyclic")
 STATUSES = ("ok", "diverged", "non_finite", "not_separable", "undecided", "timeout", "error")
+_TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), list: pa.list_(pa.float64())}
 
-_MEASURES = [pa.field(name, pa.int64() if kind is int else pa.float64()) for name, kind in MEASURES.items()]
+_RUN_ID = Column("run_id", str, "", "hash of everything that decides the result of a run")
 
 
-def _hyper_fields() -> list[pa.Field]:
+def _hyper_columns() -> list[Column]:
     """One nullable column for each hyper-parameter of any optimizer."""
     kinds = {item.name: item.type for kind in KINDS.values() for item in fields(kind)}
-    return [pa.field(name, pa.bool_() if kind is bool else pa.float64()) for name, kind in sorted(kinds.items())]
-
-
-CURVES = pa.schema([pa.field("run_id", pa.string()), *_MEASURES])
-
-RUNS = pa.schema(
-    [
-        pa.field("run_id", pa.string()),
-        # what was run: the names the study gives, then the effective values
-        pa.field("data", pa.string()),
-        pa.field("data_kind", pa.string()),
-        pa.field("data_params", pa.string()),  # JSON
-        pa.field("data_seed", pa.int64()),
-        pa.field("data_digest", pa.string()),
-        pa.field("n", pa.int64()),
-        pa.field("d", pa.int64()),
-        pa.field("optimizer", pa.string()),
-        pa.field("optimizer_kind", pa.string()),
-        pa.field("label", pa.string()),
-        *_hyper_fields(),
-        pa.field("lr_eta", pa.float64()),
-        pa.field("lr_a", pa.float64()),
-        pa.field("lr_t0", pa.float64()),
-        pa.field("batch", pa.int64()),
-        pa.field("order", pa.string()),
-        pa.field("remainder", pa.string()),
-        pa.field("steps", pa.int64()),
-        pa.field("time", pa.float64()),  # the horizon of a flow, which has no steps
-        pa.field("until_log_loss", pa.float64()),
-        pa.field("seed", pa.int64()),
-        pa.field("loss", pa.string()),
-        pa.field("per_octave", pa.int64()),
-        pa.field("limit_method", pa.string()),
-        # how it ended
-        pa.field("status", pa.string()),
-        pa.field("message", pa.string()),
-        *_MEASURES,
-        *(pa.field(f"distance_{norm}", pa.float64()) for norm in NORMS),  # of w / N(w) to the optimal face
-        pa.field("w", pa.list_(pa.float64())),
-        pa.field("increment", pa.list_(pa.float64())),  # w(t) - w(t/2)
-        # what it was measured against: the certified optimum, its gap, whether its maximiser is unique
-        *(pa.field(f"gamma_{norm}", pa.float64()) for norm in NORMS),
-        *(pa.field(f"gap_{norm}", pa.float64()) for norm in NORMS),
-        *(pa.field(f"unique_{norm}", pa.bool_()) for norm in NORMS),
-        # where theory says it goes: the rule, its certificate, the direction, its cosines, and those of the last
-        # increment to what the rule would be for another batch order
-        pa.field("limit_rule", pa.string()),
-        pa.field("limit_gap", pa.float64()),
-        pa.field("limit_error", pa.float64()),
-        pa.field("limit", pa.list_(pa.float64())),
-        *(pa.field(f"limit_cos_{norm}", pa.float64()) for norm in NORMS),
-        *(pa.field(f"inc_cos_if_{order}", pa.float64()) for order in RIVALS),
-        # provenance
-        pa.field("kernel_seconds", pa.float64()),
-        pa.field("measure_seconds", pa.float64()),
-        pa.field("data_read", pa.string()),  # what was read of a data file, and how it was understood
-        pa.field("version", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("libraries", pa.string()),
-        pa.field("machine", pa.string()),
+    owners = {
+        name: [kind.__name__ for kind in KINDS.values() if name in {item.name for item in fields(kind)}]
+        for name in kinds
+    }
+    return [
+        Column(name, bool if kind in (bool, "bool") else float, "", f"hyper-parameter of {', '.join(owners[name])}")
+        for name, kind in sorted(kinds.items())
     ]
-)
+
+
+def _what_was_run() -> list[Column]:
+    return [
+        _RUN_ID,
+        Column("data", str, "", "what the study calls the data"),
+        Column("data_kind", str, "", "the family of the data"),
+        Column("data_params", str, "JSON", "its parameters"),
+        Column("data_seed", int, "", "its seed"),
+        Column("data_digest", str, "", "hash of the rows"),
+        Column("n", int, "samples", "number of rows"),
+        Column("d", int, "features", "number of coordinates"),
+        Column("optimizer", str, "", "what the study calls the optimizer"),
+        Column("optimizer_kind", str, "", "which optimizer or flow it is"),
+        Column("label", str, "", "the optimizer with the hyper-parameters that are not at their defaults"),
+        *_hyper_columns(),
+        Column("lr_eta", float, "", "eta of the step size eta (t + t0)^-a"),
+        Column("lr_a", float, "", "a of the step size; 0 is a constant one"),
+        Column("lr_t0", float, "updates", "t0 of the step size"),
+        Column("batch", int, "samples", "batch size"),
+        Column("order", str, "", "order of the batches"),
+        Column("remainder", str, "", "what happens to the last n mod batch rows of an epoch: drop or keep"),
+        Column("steps", int, "updates", "the horizon; missing for a flow"),
+        Column("time", float, "time", "the horizon of a flow"),
+        Column("until_log_loss", float, "", "level of log_loss at which the run stops"),
+        Column("seed", int, "", "seed of the batch order"),
+        Column("loss", str, "", "logistic or exponential"),
+        Column("per_octave", int, "", "snapshots per doubling of the clock"),
+        Column("limit_method", str, "", "how the limit is predicted: theory, numerical or none"),
+        Column("status", str, "", f"how the run ended: {', '.join(STATUSES)}"),
+        Column("message", str, "", "what went wrong, if something did"),
+    ]
+
+
+_VECTORS = [
+    Column("w", list, "", "the iterate at the end"),
+    Column("increment", list, "", "w(t) - w(t/2) at the end"),
+]
+
+_PROVENANCE = [
+    Column("kernel_seconds", float, "seconds", "time in the compiled driver, shared equally by the runs of a block"),
+    Column("measure_seconds", float, "seconds", "time for separators, limits and measures"),
+    Column("data_read", str, "", "what was read of a data file, and how it was understood"),
+    Column("version", str, "", "version of implicitbias"),
+    Column("source", str, "", "hash of its source"),
+    Column("libraries", str, "", "versions of Python and the libraries"),
+    Column("machine", str, "", "system, processor and number of cores"),
+]
+
+
+def _rivals(measures: Measures) -> list[Column]:
+    words = "cosine between the last increment and what the limit would be for the order"
+    return [
+        Column(f"inc_cos_if_{order}", float, "", f"{words} {order}") for order in RIVALS if "limit" in measures.groups
+    ]
+
+
+def run_columns(measures: Measures) -> list[Column]:
+    """The columns of the table of runs."""
+    ends, data = measures.end_columns(), measures.data_columns()
+    return [*_what_was_run(), *measures.columns(), *ends, *_VECTORS, *data, *_rivals(measures), *_PROVENANCE]
+
+
+def curve_columns(measures: Measures) -> list[Column]:
+    """The columns of the table of snapshots."""
+    return [_RUN_ID, *measures.columns()]
+
+
+@cache
+def schemas(measures: Measures) -> dict[str, pa.Schema]:
+    """The schemas of the tables "runs" and "curves"."""
+    return {
+        name: pa.schema([_field(column) for column in columns(measures)])
+        for name, columns in (("runs", run_columns), ("curves", curve_columns))
+    }
+
+
+def _field(column: Column) -> pa.Field:
+    unit = {"unit": column.unit} if column.unit else {}
+    return pa.field(column.name, _TYPES[column.kind], metadata={**unit, "description": column.says})
+
+
+def columns(pattern: str = "*"):
+    """What the columns of the tables are: the data dictionary.
+
+    Arguments: pattern, a name with * for any letters
+    Returns a DataFrame with a row a column: name, table ("runs", or "runs, curves"), type, unit, meaning.
+
+    >>> columns("ratio_l2").iloc[0].to_dict()["meaning"]
+    'margin_l2 over its certified optimum: 1 at a l2 max-margin direction'
+    """
+    import pandas as pd
+
+    of_curves = {column.name for column in curve_columns(USUAL)}
+    rows = [
+        {
+            "name": column.name,
+            "table": "runs, curves" if column.name in of_curves else "runs",
+            "type": "vector" if column.kind is list else column.kind.__name__,
+            "unit": column.unit,
+            "meaning": column.says,
+        }
+        for column in run_columns(USUAL)
+        if fnmatchcase(column.name, pattern)
+    ]
+    return pd.DataFrame(rows, columns=["name", "table", "type", "unit", "meaning"])
+
+
+USUAL = Measures.of()
+RUNS, CURVES = schemas(USUAL).values()  # of a study that asks for nothing in particular

@@ -29,7 +29,6 @@ by these rules:
                 each run (study.fits), and judged with its error and its drift (study.rates).
 """
 
-import dataclasses
 import math
 from dataclasses import dataclass, field
 
@@ -37,23 +36,17 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.errors import InputError
-from implicitbias.store import Store
-from implicitbias.store.schema import CURVES
 from implicitbias.study import rates
-from implicitbias.study.expand import expand
+from implicitbias.study.expand import measures_of
 from implicitbias.study.expected import expectation, slack
 from implicitbias.study.filters import select
-from implicitbias.study.fits import LOG, Fit, fit_runs, window
-from implicitbias.study.formula import columns
+from implicitbias.study.fits import Fit, fit_runs, window
 from implicitbias.study.formula import values as measured
 from implicitbias.study.groups import across
 from implicitbias.study.mistakes import claim_mistakes
 from implicitbias.study.moving import last_octaves
 from implicitbias.study.naming import name_among
 from implicitbias.study.spec import Claim, Study
-
-MISSING = "missing"  # what stands for the status of a run that has not been computed
-_HORIZON = ("steps", "epochs", "time", "until_log_loss")  # keys of a grid
 
 
 @dataclass(frozen=True)
@@ -82,58 +75,12 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
-    mistakes = claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)})
+    mistakes: list[str] = []
+    measures = measures_of(study.measures, study.norms, mistakes)
+    mistakes += claim_mistakes({f"claim.{position}": claim for position, claim in enumerate(study.claim)}, measures)
     if mistakes:
         raise InputError(mistakes)
     return [_verdict(claim, study, runs, curves) for claim in study.claim]
-
-
-def judge(study: Study, store: Store, runs: pd.DataFrame) -> list[Verdict]:
-    """The verdicts of a study on its stored results; of the curves only what its claims look at is read.
-
-    Runs of the study that are not there yet are counted as missing, and a verdict on runs with another horizon than
-    that of the study file says so.
-    """
-    identity = store.identity()
-    missing = identity.get("runs", len(runs)) - len(runs)
-    unknown = False
-    if missing > 0 and study.claim:
-        try:
-            runs = _with_missing(study, runs)
-        except InputError:  # a data file is gone: which runs are missing cannot be told
-            unknown = True
-    found = verdicts(study, runs, store.table("curves", curve_columns(study)).to_pandas())
-    if unknown:
-        found = [_less(verdict, f"{missing} runs of the study are missing") for verdict in found]
-    keys = [setting.partition("=")[0].strip() for setting in identity.get("settings", [])]
-    moved = [text for text, key in zip(identity.get("settings", []), keys) if key.split(".")[-1] in _HORIZON]
-    words = f"; at another horizon than the study's, {', '.join(moved)}" if moved else ""
-    return [dataclasses.replace(verdict, detail=verdict.detail + words) for verdict in found]
-
-
-def _with_missing(study: Study, runs: pd.DataFrame) -> pd.DataFrame:
-    """The table of runs, with a row for each run of the study that has none. Errors: ``InputError``."""
-    from implicitbias.study.execute import _describe  # simulates, which judging does not
-
-    known = set(runs["run_id"])
-    rows = [_describe(spec) | {"status": MISSING} for spec in expand(study) if spec.run_id not in known]
-    return pd.concat([runs, pd.DataFrame(rows, columns=runs.columns, dtype=object)], ignore_index=True)
-
-
-def _less(verdict: Verdict, why: str) -> Verdict:
-    """A verdict with something amiss: what holds is open."""
-    outcome = "undecided" if verdict.outcome == "holds" else verdict.outcome
-    return dataclasses.replace(verdict, outcome=outcome, detail=f"{why}; {verdict.detail}")
-
-
-def curve_columns(study: Study) -> list[str]:
-    """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
-    found = ["run_id"]
-    for claim in study.claim:
-        if claim.limit or claim.against is not None:
-            against = [claim.against.removeprefix(LOG)] if claim.against is not None else []
-            found += ["step", "sum_lr", *(columns(claim.measure) or ()), *against]
-    return [name for name in dict.fromkeys(found) if name in CURVES.names]
 
 
 def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:

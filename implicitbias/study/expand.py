@@ -13,12 +13,14 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import resolve_flow
 from implicitbias.geometry import FAMILIES, make
+from implicitbias.measure import Measures
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
+from implicitbias.store.schema import USUAL
 from implicitbias.study.spec import Grid, Study, axis, check_values
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
@@ -56,6 +58,7 @@ class RunSpec:
     setting: Setting
     limit: str  # how its limit is predicted: "theory", "numerical" or "none"
     run_id: str
+    measures: Measures = USUAL
 
     @property
     def block_key(self):
@@ -63,7 +66,9 @@ class RunSpec:
         return self.data, type(self.optimizer).name, self.setting
 
 
-def canonical(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str) -> dict:
+def canonical(
+    data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str, measures: Measures = USUAL
+) -> dict:
     """What a run is, without names: the same dictionary always gives the same result."""
     return {
         "data": data.digest,
@@ -71,6 +76,7 @@ def canonical(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setti
         "hyper": asdict(optimizer),
         "lr": None if lr is None else asdict(lr),
         "limit": limit,
+        **measures.asked(),
         **asdict(setting),
     }
 
@@ -80,17 +86,20 @@ def run_id(specification: dict) -> str:
     return _hash(_json(specification))
 
 
-def identity(data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str) -> str:
+def identity(
+    data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str, measures: Measures = USUAL
+) -> str:
     """The id of a run."""
-    return _hash(_outer(setting, limit) % (data.digest, _inner(optimizer), _inner(lr), type(optimizer).name))
+    return _hash(_outer(setting, limit, measures) % (data.digest, _inner(optimizer), _inner(lr), type(optimizer).name))
 
 
 # The text that is hashed is put together from pieces that many runs share: it takes a third of the time of planning.
 
 
-def _outer(setting: Setting, limit: str) -> str:
+def _outer(setting: Setting, limit: str, measures: Measures) -> str:
     """The JSON of `canonical` with four holes, for what varies within a cell of a grid."""
-    fixed = {key: _json(value).replace("%", "%%") for key, value in {**asdict(setting), "limit": limit}.items()}
+    texts = {**asdict(setting), "limit": limit, **measures.asked()}
+    fixed = {key: _json(value).replace("%", "%%") for key, value in texts.items()}
     parts = fixed | {"data": '"%s"', "hyper": "%s", "lr": "%s", "optimizer": '"%s"'}
     return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
 
@@ -114,13 +123,26 @@ def expand(study: Study) -> list[RunSpec]:
     """
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
-    runs = list(expand_tables(study.data, study.optimizer, grids, mistakes))
+    runs = list(
+        expand_tables(study.data, study.optimizer, grids, mistakes, measures_of(study.measures, study.norms, mistakes))
+    )
     if mistakes:
         raise InputError(mistakes)
     return runs
 
 
-def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str]) -> Iterator[RunSpec]:
+def measures_of(measures: list[str] | None, norms: list[str] | None, mistakes: list[str]) -> Measures:
+    """What a study asks to be measured."""
+    try:
+        return Measures.of(measures, norms)
+    except InputError as error:
+        mistakes.extend(error.mistakes)
+        return USUAL
+
+
+def expand_tables(
+    data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str], measures: Measures = USUAL
+) -> Iterator[RunSpec]:
     """The runs of grids, each under the name of its place, one by one; mistakes are added to the list, and the rest
     goes on."""
     known_data, known_optimizers = (
@@ -130,7 +152,7 @@ def expand_tables(data: dict, optimizer: dict, grids: dict[str, Grid], mistakes:
     seen: set[str] = set()
     for where, grid in grids.items():
         local: list[str] = []  # a mistake in one grid does not hide those of the next
-        for spec in _grid_runs(where, grid, known_data, known_optimizers, local):
+        for spec in _grid_runs(where, grid, known_data, known_optimizers, measures, local):
             if spec.run_id not in seen:
                 seen.add(spec.run_id)
                 yield spec
@@ -272,7 +294,7 @@ def _schedule(value, where: str, mistakes: list[str]) -> Power | None:
         return None
 
 
-def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpec]:
+def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes) -> Iterator[RunSpec]:
     table = {name: value for name in Grid.model_fields if name != "zip" and (value := getattr(grid, name)) is not None}
     table.setdefault("data", list(data))
     table.setdefault("optimizer", list(optimizers))
@@ -319,16 +341,18 @@ def _grid_runs(where, grid: Grid, data, optimizers, mistakes) -> Iterator[RunSpe
                     continue
                 key = item.name, item.n, optimizer if flowing else None
                 if key not in shared:
-                    shared[key] = _cell_setting(where, item, optimizer, cell, mistakes)
+                    shared[key] = _cell_setting(where, item, optimizer, cell, measures, mistakes)
                 if shared[key] is None:
                     continue
                 setting, outer = shared[key]
                 text = outer % (item.digest, hyper, own_text or cell_text, type(optimizer).name)
-                yield RunSpec(item, name, optimizer, lr, setting, cell["limit"], _hash(text))
+                yield RunSpec(item, name, optimizer, lr, setting, cell["limit"], _hash(text), measures)
     mistakes.extend(local)
 
 
-def _cell_setting(where: str, item: Data, optimizer: Optimizer, cell: dict, mistakes) -> tuple[Setting, str] | None:
+def _cell_setting(
+    where: str, item: Data, optimizer: Optimizer, cell: dict, measures: Measures, mistakes
+) -> tuple[Setting, str] | None:
     """The setting of a cell for a data set, with its part of the text that is hashed; None if something is wrong."""
     try:
         setting = _setting(item.n, optimizer, cell)
@@ -338,7 +362,7 @@ def _cell_setting(where: str, item: Data, optimizer: Optimizer, cell: dict, mist
     if cell["limit"] not in METHODS:
         mistakes.append(f"{where}.limit: {one_of(cell['limit'], 'method', METHODS)}")
         return None
-    return setting, _outer(setting, cell["limit"])
+    return setting, _outer(setting, cell["limit"], measures)
 
 
 def _flow_mistakes(where: str, grid: Grid, chosen: list) -> list[str]:

@@ -33,7 +33,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from implicitbias.measure import NORMS
 from implicitbias.study.formula import ALREADY_LOG, columns, values
 from implicitbias.study.spec import Claim
 
@@ -165,8 +164,9 @@ def coordinates(claim: Claim, curve: pd.DataFrame) -> tuple[np.ndarray, np.ndarr
 def floor(claim: Claim, run: pd.Series) -> float:
     """What a run's measure must exceed, in its own units, to be more than rounding."""
     least = ABOVE if claim.above is None else float(claim.above)
-    for norm in NORMS:
-        if f"ratio_{norm}" in columns(claim.measure):
+    for column in columns(claim.measure):
+        kind, _, norm = column.removeprefix("inc_").partition("_")
+        if kind == "ratio":
             error = 10.0 * run[f"gap_{norm}"] / run[f"gamma_{norm}"]
             least = max(least, error) if math.isfinite(error) else least
     return least

@@ -6,43 +6,51 @@ import pandas as pd
 import pyarrow as pa
 
 from implicitbias.errors import one_of
-from implicitbias.store.schema import CURVES, RUNS, STATUSES
+from implicitbias.measure import Measures
+from implicitbias.store.schema import STATUSES, USUAL, schemas
 from implicitbias.study.expand import RunSpec
 from implicitbias.study.filters import PARAMETER, same, select, values_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
-from implicitbias.study.resume import naming
+from implicitbias.study.rows import naming
 from implicitbias.study.spec import Claim, axis
 
-_NUMERIC = [field.name for field in RUNS if str(field.type) in ("double", "int64")]
-_CURVE_COLUMNS = [name for name in _NUMERIC if name in CURVES.names]
-_SCALARS = [field.name for field in RUNS if not pa.types.is_list(field.type)]
 # Columns of a run that are known before it is run.
 _PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
 MOST_VALUES = 8  # of a column that are told
 
 
-def claim_mistakes(claims: dict[str, Claim]) -> list[str]:
+class _Names:
+    """The columns that a claim may name: of the tables with these measures."""
+
+    def __init__(self, measures: Measures):
+        runs, curves = schemas(measures).values()
+        self.numeric = [field.name for field in runs if str(field.type) in ("double", "int64")]
+        self.curves = [name for name in self.numeric if name in curves.names]
+        self.scalars = [field.name for field in runs if not pa.types.is_list(field.type)]
+
+
+def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list[str]:
     """Every unknown measure, filter or axis of the claims, each under the name of its place."""
-    mistakes = []
+    mistakes, known = [], _Names(measures)
     for where, claim in claims.items():
         names = columns(claim.measure)
         if names is None or (names != [claim.measure] and set(names) & set(VECTORS)):
             mistakes.append(f"{where}.measure must be a column or the difference of two, not {claim.measure!r}")
             names = []
         for name in names:
-            if name not in _NUMERIC and not (name in VECTORS and claim.across):
-                mistakes.append(f"{where}.measure: {one_of(name, 'measure', _NUMERIC)}")
-            elif claim.limit and (claim.across or claim.over == "mean" or name not in CURVES.names):
+            if name not in known.numeric and not (name in VECTORS and claim.across):
+                mistakes.append(f"{where}.measure: {one_of(name, 'measure', known.numeric)}")
+            elif claim.limit and (claim.across or claim.over == "mean" or name not in known.curves):
                 mistakes.append(f"{where}.limit: needs a measure of the curves, over each run and not across runs")
-            elif claim.against is not None and name not in _CURVE_COLUMNS and name not in VECTORS:
+            elif claim.against is not None and name not in known.curves and name not in VECTORS:
                 mistakes.append(f"{where}.measure: {name!r} has no curve, which a claim with against needs")
-        mistakes += _rate_mistakes(where, claim)
+        mistakes += _rate_mistakes(where, claim, known.curves)
         for name in claim.where:
-            if name not in _SCALARS and not name.startswith(PARAMETER):
-                mistakes.append(f"{where}.where: {one_of(name, 'column', _SCALARS)}")
-            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in _SCALARS:
+            if name not in known.scalars and not name.startswith(PARAMETER):
+                mistakes.append(f"{where}.where: {one_of(name, 'column', known.scalars)}")
+            elif any(isinstance(value, (dict, list)) for value in axis(claim.where[name])) and name in known.scalars:
                 words = '; a parameter of the data is written "data.NAME", in quotes' * (name == "data")
                 mistakes.append(f"{where}.where.{name} must be a value or a list, not {claim.where[name]!r}{words}")
             elif name == "status":
@@ -53,15 +61,15 @@ def claim_mistakes(claims: dict[str, Claim]) -> list[str]:
     return mistakes
 
 
-def _rate_mistakes(where: str, claim: Claim) -> list[str]:
+def _rate_mistakes(where: str, claim: Claim, curves: list[str]) -> list[str]:
     """What is wrong with the keys of a rate."""
     if claim.against is None:
         given = [name for name in ("law", "octaves", "above") if getattr(claim, name) is not None]
         return [f"{where}.{name}: goes with against, the column that a slope is taken against" for name in given]
     mistakes = []
     column = claim.against.removeprefix(LOG)
-    if column not in _CURVE_COLUMNS:
-        mistakes.append(f"{where}.against: {one_of(column, 'column', _CURVE_COLUMNS)}")
+    if column not in curves:
+        mistakes.append(f"{where}.against: {one_of(column, 'column', curves)}")
     if claim.law == "exponential" and column != claim.against:
         mistakes.append(f"{where}.law: an exponential law against {claim.against!r} is a power law against {column!r}")
     if claim.octaves is not None and claim.octaves < 1:

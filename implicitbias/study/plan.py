@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
-from implicitbias.study.expand import RunSpec, expand_tables
+from implicitbias.store.schema import USUAL
+from implicitbias.study.expand import RunSpec, expand_tables, measures_of
 from implicitbias.study.mistakes import Planned, claim_mistakes
 from implicitbias.study.spec import Claim, Grid, Study, parse_study, read_content
 
@@ -36,8 +37,9 @@ def survey(path: str | Path, visit: Callable[[RunSpec], None], settings: list[st
     data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
     claims = _readable(Claim, content, "claim")
-    wrong, planned = claim_mistakes(claims), Planned(claims)
-    for run in expand_tables(data, optimizer, grids, mistakes):
+    measures = USUAL if study is None else measures_of(study.measures, study.norms, mistakes)
+    wrong, planned = claim_mistakes(claims, measures), Planned(claims)
+    for run in expand_tables(data, optimizer, grids, mistakes, measures):
         visit(run)
         planned.add(run)
     # Mistakes elsewhere may be why a run is not there, and settings may leave runs out on purpose.

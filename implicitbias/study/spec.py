@@ -3,6 +3,8 @@
     title, question          what the study asks
     sources                  bibliography of the question
     timeout                  seconds a run may be simulated; it then ends with the status "timeout" (default: no limit)
+    measures, norms          groups of measures and norms that the tables have columns of (implicitbias.measure; default
+                             all groups, and l1, l2, linf)
     [data.NAME]              kind (a family of implicitbias.geometry; default NAME) and its parameters
     [optimizer.NAME]         kind (default NAME), hyper-parameters, optionally its own lr
     [[grid]]                 data, optimizer (names; default all), batch, order, lr, steps or epochs, until_log_loss,
@@ -102,6 +104,8 @@ class Study(_Strict):
     question: str = ""
     sources: list[str] = []
     timeout: float | int | None = Field(None, gt=0)
+    measures: list[str] | None = None
+    norms: list[str] | None = None
     data: dict[str, dict[str, Any]] = Field(min_length=1)
     optimizer: dict[str, dict[str, Any]] = Field(min_length=1)
     grid: list[Grid] = Field(min_length=1)

@@ -13,9 +13,9 @@ from processes import assert_as, kill, start, wait_until
 
 import implicitbias as ib
 from implicitbias.errors import InputError
-from implicitbias.study import cluster
-from implicitbias.study.pool import WorkerDied, outcomes
-from implicitbias.study.run import run_study
+from implicitbias.sweep import cluster
+from implicitbias.sweep.pool import WorkerDied, outcomes
+from implicitbias.sweep.run import run_study
 
 distributed = pytest.importorskip("distributed", reason="needs dask and distributed: the extra `cluster`")
 

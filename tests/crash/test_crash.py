@@ -11,8 +11,8 @@ from processes import assert_as, is_alive, kill, start, wait_until, workers
 
 import implicitbias as ib
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
-from implicitbias.study.tasks import tasks
+from implicitbias.sweep.run import run_study
+from implicitbias.sweep.tasks import tasks
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
 

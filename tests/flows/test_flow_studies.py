@@ -11,9 +11,9 @@ from implicitbias.report import write_report
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import verdicts
 from implicitbias.study.expand import canonical, expand
-from implicitbias.study.run import stored_study
 from implicitbias.study.spec import override, parse_study
-from implicitbias.study.tasks import estimate
+from implicitbias.study.stored import stored_study
+from implicitbias.sweep.tasks import estimate
 
 STUDY = """
 title = "t"

@@ -2,7 +2,7 @@
 
 import math
 
-import naive
+import naive_flows
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -44,7 +44,7 @@ def test_the_slow_twin_agrees(flow, kind, time, loss):
     rows = np.array([[2.0, 1.0, 0.5], [1.0, -1.0, 0.8]])
     start = np.array([0.3, -0.2, 0.1])
     run = ib.simulate(rows, flow, time=time, loss=loss, initial=start)
-    slow = naive.flow(kind, rows, time, loss, start, getattr(flow, "p", 2.0))
+    slow = naive_flows.flow(kind, rows, time, loss, start, getattr(flow, "p", 2.0))
     # the twin is of fourth order, and of first where an entry of g crosses 0 in sqrt(|g|), p = 3
     assert relative(run.weights[-1], slow) < (1e-10 if kind != "steepest" or flow.p < 2 else 1e-6)
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.store import Store
-from implicitbias.study.execute import _describe
 from implicitbias.study.expand import make_optimizer
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
+from implicitbias.study.rows import describe
+from implicitbias.sweep.run import run_study
 
 
 def written(folder, tree_or_bytes):
@@ -40,7 +40,7 @@ def planned(folder, tree_or_bytes):
     if error is None:
         study, text, runs = found
         assert study.title == tomllib.loads(text)["title"]
-        compare([_describe(run) for run in runs], tomllib.loads(text))
+        compare([describe(run) for run in runs], tomllib.loads(text))
     return error
 
 

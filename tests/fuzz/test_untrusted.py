@@ -15,9 +15,9 @@ from implicitbias import cli
 from implicitbias.errors import InputError
 from implicitbias.geometry import from_file
 from implicitbias.report import write_report
-from implicitbias.study.places import default_folder
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study
+from implicitbias.sweep.places import default_folder
+from implicitbias.sweep.run import run_study
 
 # Each would do or show something if any layer took it for more than letters.
 EVIL = (

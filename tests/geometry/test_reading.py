@@ -2,45 +2,16 @@
 
 import gzip
 import io
-from decimal import Decimal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import scipy.sparse
 
 import implicitbias as ib
 from implicitbias.geometry import from_file
 
 EXPECTED = [[-1.0, -2.0], [3.0, 4.5]]
-MISSING = "a missing value: fill it in, or leave out its row, or its column with drop ="
 TWO = "x1,x2,label\n1,2,{}\n3,4.5,{}\n"
-
-
-@pytest.fixture
-def read(tmp_path):
-    """Read a file with this content."""
-
-    def of(content, name="a.csv", **options):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return from_file(path, **options)
-
-    return of
-
-
-@pytest.fixture
-def said(read, tmp_path):
-    """The mistakes in a file, without its name."""
-
-    def of(*arguments, **options):
-        with pytest.raises(ib.InputError) as caught:
-            read(*arguments, **options)
-        return [mistake.split(": ", 1)[1] for mistake in caught.value.mistakes]
-
-    return of
 
 
 def test_a_file_is_described(read):
@@ -213,78 +184,6 @@ def test_an_integer_that_may_be_a_name_or_an_index(read, said):
     assert read(text, header=True, drop=-2).rows.tolist() == [[-2.0], [4.5]]
 
 
-@pytest.mark.parametrize(
-    "low, high",
-    [
-        ("0", "1"), ("-1", "1"), ("1.0", "2"), ("0.0", "1.0"), ("False", "True"), ("no", "yes"), ("-", "+"),
-        ("class one", "class two"), ("negative", "positive"), ("9", "10"), ("b", "éa"), ("none", "some"),
-    ],
-)  # fmt: skip
-def test_the_larger_number_or_the_last_text_is_positive(read, low, high):
-    assert read(TWO.format(low, high)).rows.tolist() == EXPECTED
-    assert read(TWO.format(high, low)).rows.tolist() == [[1.0, 2.0], [-3.0, -4.5]]
-    assert read(TWO.format(low, high), positive=low).rows.tolist() == [[1.0, 2.0], [-3.0, -4.5]]
-
-
-@pytest.mark.parametrize("word", ["", "NA", "nan", "?", "NULL", "N/A", "None", "#N/A", "-"])
-def test_missing_values(said, word):
-    assert said(f"x1,x2,label\n1,2,0\n3,{word},1\n") == [
-        f"line 3, column 'x2' holds {word!r}, {MISSING} 'x2'",
-    ]
-    reason = f": {word!r} stands for a missing value" if word else ""
-    assert said(TWO.format(0, word)) == [f"line 3 has no label{reason}"]
-
-
-@pytest.mark.parametrize("cell", ["1e5", "+1", ".5", "5.", "-0.0", "1E-3", "  7 ", "0100"])
-def test_numbers(read, cell):
-    assert read(f"x1,x2,label\n1,2,0\n3,{cell},1\n").rows[1, 1] == float(cell)
-
-
-@pytest.mark.parametrize(
-    "cell", ["1_000", "0x10", "1'000", "1 000", "5%", "$5", "1d5", "１", "1.2.3", "one", '"1,234"']
-)
-def test_what_is_no_number(said, cell):
-    text = cell.strip('"')
-    hint = " (decimal = ',' reads a comma as the decimal point; thousands are written without a separator)"
-    [sentence] = said(f"x1,x2,label\n1,2,0\n3,{cell},1\n")
-    assert sentence == f"line 3, column 'x2' holds {text!r}, which is no number{hint * (',' in text)}"
-
-
-def test_decimal_commas_are_not_guessed(said):
-    sentences = said("x1;x2;label\n1,5;2,5;0\n3,5;4,5;1\n")
-    assert all("and no number (decimal = ',' reads" in sentence for sentence in sentences) and len(sentences) == 2
-    assert said("x1;x2;label\n1,5;2,5;0\n3,5;4.5;1\n", decimal=",") == [
-        "line 3, column 'x2' holds '4.5', which is no number"
-    ]
-
-
-@pytest.mark.parametrize(
-    "text, notes",
-    [
-        ('"height, cm";"weight, kg";label\n1;2;a\n3;4.5;b\n', "semicolons between cells; line 1 is the header"),
-        ('"height; cm",weight,label\n1,2,a\n3,4.5,b\n', "line 1 is the header"),
-        ('x, "z", label\n1, "2", a\n3, 4.5, b\n', "line 1 is the header"),
-        ("1|2|a\n3|4.5|b\n", "bars between cells; no header"),
-        (" 1   2 a \n  3 4.5 b\n", "spaces between cells; no header"),
-        ("1,2,a;b\n3,4.5,c;d\n", "no header"),
-        ("1,2,New York\n3,4.5,Rome\n", "no header"),
-        ("# made by hand\n1,2,a\n# really\n3,4.5,b\n", "no header; 2 comment lines left out"),
-        ("\n\n1,2,a\r\n\r\n3,4.5,b\r\n", "no header"),
-        ("1,2,a\r3,4.5,b\r", "no header"),
-        ("x,z,label,\n1,2,a,\n3,4.5,b,\n", "line 1 is the header; column [3] is empty"),
-        ("1,2,a,\n3,4.5,b,\n", "no header; column [3] is empty"),
-        ("0,1,label\n1,2,a\n3,4.5,b\n", "line 1 is the header"),
-        ("\ufeffx,z,label\n1,2,a\n3,4.5,b\n", "line 1 is the header"),
-        ("x,z,label\n1,2,a\n3,4.5,b\n".encode("utf-16"), "UTF-16; line 1 is the header"),
-        ("1,2,a\n3,4.5,b\n", "no header"),
-    ],
-)
-def test_how_a_text_was_understood(read, text, notes):
-    for name in ("a.csv", "a.tsv", "a.data", "a.txt"):
-        problem = read(text, name)
-        assert problem.rows.tolist() == EXPECTED and problem.reading[0].endswith(notes)
-
-
 def test_a_first_column_that_counts_is_mentioned(read):
     problem = read("t,x,label\n1,0.2,0\n2,.9,1\n3,1,0\n4,1,0\n")
     assert (
@@ -296,120 +195,6 @@ def test_a_first_column_that_counts_is_mentioned(read):
     assert read(text.replace("0,.3", "id,x,label\n0,.3", 1), columns="*").feature_names == ("id", "x")
     assert read("1,0\n2,1\n3,0\n4,1\n").d == 1  # the only feature is no index
     assert read("1,.1,0\n2,.2,1\n3,.3,0\n").d == 2  # three rows are counted by chance
-
-
-def test_text_columns_are_named_once(said, read):
-    text = "color,x,label\nred,1,a\nblue,2,b\n"
-    assert said(text) == ["column 'color' holds 'red', 'blue' and no number; drop = 'color' leaves it out"]
-    assert read(text, drop="color").rows.tolist() == [[-1.0], [2.0]]
-    assert said("x,z,label\n,1,a\nNA,2,b\n") == ["column 'x' holds missing values only; drop = 'x' leaves it out"]
-
-
-def test_libsvm_indices(read, said):
-    zero, one = "1 0:1.5 2:3\n-1 0:-2 1:0.5\n", "1 1:1.5 3:3\n-1 1:-2 2:0.5\n"
-    rows = [[1.5, 0, 3], [2, -0.5, 0]]
-    for name in ("a.svm", "a.libsvm", "a.svmlight", "a.txt", "a.data"):
-        for text, first in ((zero, 0), (one, 1)):
-            problem = read(text, name)
-            assert problem.rows.tolist() == rows and f"LIBSVM, indices from {first}" in problem.reading[0]
-            assert problem.feature_names == tuple(str(first + k) for k in range(3))
-            assert read(text, name, zero_based=not first).rows.tolist() == rows
-    assert read(one, "a.svm", zero_based=True).rows.tolist() == [[0, *row] for row in rows]
-    assert said(zero, "a.svm", zero_based=False) == [
-        "line 1: index 0 is out of order; indices start at 1, unless zero_based = true",
-        "line 2: index 0 is out of order; indices start at 1, unless zero_based = true",
-    ]
-    assert read(one, "a.svm", drop=1).rows.tolist() == [[0, 3], [-0.5, 0]]  # the number in the file
-    assert read(zero, "a.svm", drop=[0]).rows.tolist() == [[0, 3], [-0.5, 0]]
-
-
-def parquet(table):
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
-
-
-def test_parquet_columns(read, said):
-    x = pa.array([Decimal("1.10"), Decimal("0.1"), Decimal("-3")], pa.decimal128(10, 2))
-    label = pa.array(["b", "b", "a"])
-    assert read(parquet(pa.table({"x": x, "label": label})), "a.parquet").rows.tolist() == [[1.1], [0.1], [3.0]]
-    times = pa.array([1, 2, 3], pa.timestamp("ms"))
-    more = {"t": times, "s": pa.array(["u", "v", "w"]), "l": pa.array([[1], [2], [3]]), "n": pa.nulls(3)}
-    table = parquet(pa.table({"x": x, **more, "label": label}))
-    assert said(table, "a.parquet") == [
-        "column 't' holds datetime values and no number; drop = 't' leaves it out",
-        "column 's' holds 'u', 'v' and no number; drop = 's' leaves it out",
-        "column 'l' holds list values and no number; drop = 'l' leaves it out",
-        *(f"row {i}, column 'n' holds nan, {MISSING} 'n'" for i in range(3)),
-    ]  # fmt: skip
-    problem = read(table, "a.parquet", drop=list(more))
-    assert problem.d == 1 and "left out: column 't', column 's', column 'l', column 'n'" in problem.reading[0]
-    flags = parquet(pa.table({"x": [1, 2], "on": [True, False], "class": [True, False]}))
-    assert read(flags, "a.parquet").rows.tolist() == [[1, 1], [-2, 0]]
-    holes = parquet(pa.table({"x": [1, 2, 3], "i": [1, None, 3], "label": [0, 1, None]}))
-    assert said(holes, "a.parquet")[:2] == [
-        "row 2 has no label: 'nan' stands for a missing value", f"row 1, column 'i' holds nan, {MISSING} 'i'",
-    ]  # fmt: skip
-
-
-def test_the_index_of_pandas_is_mentioned(read):
-    buffer = io.BytesIO()
-    pd.DataFrame({"x": [1, 2], "label": [0, 1]}, index=pd.Index([7, 9], name="patient")).to_parquet(buffer)
-    problem = read(buffer.getvalue(), "a.parquet")
-    assert problem.d == 1 and "without the pandas index ('patient')" in problem.reading[0]
-
-
-@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
-def test_sparse_archives(read, said, kind):
-    matrix = scipy.sparse.csr_matrix(np.array([[0, 2, 0], [3, 0, 4.5]])).asformat(kind)
-    plain = io.BytesIO()
-    scipy.sparse.save_npz(plain, matrix)
-    assert said(plain.getvalue(), "a.npz") == [
-        "holds a sparse matrix and no labels; add an array y to the archive, or use LIBSVM"
-    ]
-    with np.load(io.BytesIO(plain.getvalue())) as parts:
-        labelled = io.BytesIO()
-        np.savez(labelled, **parts, y=["no", "yes"])
-    problem = read(labelled.getvalue(), "a.npz")
-    assert problem.rows.tolist() == [[0, -2, 0], [3, 0, 4.5]]
-    assert problem.reading == (
-        "a.npz: 2 rows, 3 features; sparse",
-        "label: the array y (of the format); +1 is 'yes' (1 row), -1 is 'no' (1 row)",
-    )
-
-
-def test_a_sparse_archive_with_indices_outside_is_refused(said):
-    for indices in ([5], [-1], [2**40]):
-        data = io.BytesIO()
-        np.savez(data, format=b"csr", shape=[1, 3], data=[1.0], indices=indices, indptr=[0, 1], y=[1])
-        assert said(data.getvalue(), "a.npz")[0].startswith("is not a readable NPZ file")
-    data = io.BytesIO()
-    np.savez(data, format=b"coo", shape=[2**20, 2**20], data=[1.0], row=[0], col=[0], y=[1])
-    assert "more than 268435456 entries (2 GiB)" in said(data.getvalue(), "a.npz")[0]
-
-
-def test_npz_arrays(read, said):
-    def npz(**arrays):
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        return buffer.getvalue()
-
-    X = [[1, 2], [3, 4.5]]
-    problem = read(npz(X=X, marks=[0, 1], names=["a", "b"]), "a.npz", label="marks")
-    assert problem.rows.tolist() == EXPECTED and "without the arrays 'names'" in problem.reading[0]
-    assert said(npz(X=X, y=[0, 1], label=[0, 1]), "a.npz") == [
-        "may have its labels in 'y' or 'label'; say which with label"
-    ]
-    assert said(npz(X=X, y=[0, 1]), "a.npz", label="marks") == ["unknown array of labels 'marks'; use one of 'y'"]
-    assert read(npz(X=X, y=[0, 1]), "a.npz", drop=0).rows.tolist() == [[-2.0], [4.5]]
-    assert said(npz(X=X, y=[0, 1]), "a.npz", header=True) == ["header does not apply to a file of this kind"]
-
-
-def test_gzip(said, monkeypatch):
-    assert said(b"x", "a.csv.gz")[0].startswith("is not a readable gzip file")
-    assert said(gzip.compress(b"1,2,0\n" * 99)[:-9], "a.csv.gz")[0].startswith("is not a readable gzip file")
-    monkeypatch.setattr("implicitbias.geometry.files.MOST_BYTES", 1000)
-    assert said(gzip.compress(b"1" * 1001), "a.csv.gz") == ["unpacks to more than 1000 bytes (2 GiB)"]
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path, monkeypatch):

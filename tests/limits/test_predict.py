@@ -2,7 +2,7 @@
 
 import warnings
 
-import naive
+import naive_flows
 import numpy as np
 import pytest
 
@@ -96,16 +96,16 @@ def test_twin_simulating_the_weight_dynamics_agrees(order):
     singles = {"reshuffle": n - batch, "replacement": n}.get(order)
     blocks = [[i] for i in range(n)]
     if order == "cyclic":
-        c = naive.weight_dynamics(
-            rows, lambda c: naive.epoch_map(rows, c, blocks, 0.5, 0.6, epochs=12), np.full(n, 0.2), 0.1, 3000
+        c = naive_flows.weight_dynamics(
+            rows, lambda c: naive_flows.epoch_map(rows, c, blocks, 0.5, 0.6, epochs=12), np.full(n, 0.2), 0.1, 3000
         )
-        u = naive.epoch_map(rows, c, blocks, 0.5, 0.6)
+        u = naive_flows.epoch_map(rows, c, blocks, 0.5, 0.6)
         limit = _predict(problem, ib.Adam(0.5, 0.6), order=order)
     else:
-        c = naive.weight_dynamics(
-            rows, lambda c: naive.sampled_map(rows, c, batch - 1, singles), np.full(n, 0.2), 0.1, 6000
+        c = naive_flows.weight_dynamics(
+            rows, lambda c: naive_flows.sampled_map(rows, c, batch - 1, singles), np.full(n, 0.2), 0.1, 6000
         )
-        u = naive.sampled_map(rows, c, batch - 1, singles)
+        u = naive_flows.sampled_map(rows, c, batch - 1, singles)
         limit = _predict(problem, ADAM, order=order, batch=batch)
     assert cosine(limit.direction, u) == pytest.approx(1.0, abs=1e-7)
     np.testing.assert_allclose(limit.weights, c, atol=2e-3)
@@ -117,7 +117,7 @@ def test_epoch_map_is_the_mean_update_of_adam_on_frozen_gradients(betas):
     rows, c = rng.normal(size=(7, 4)), rng.dirichlet(np.ones(7))
     blocks = [np.array([0, 1, 2]), np.array([3, 4, 5]), np.array([6])]
     ours = tail_maps.Epoch(blocks, *betas).value(c[:, None] * rows)
-    twin = naive.epoch_map(rows, c, blocks, *betas)
+    twin = naive_flows.epoch_map(rows, c, blocks, *betas)
     assert cosine(ours, twin) == pytest.approx(1.0, abs=1e-12)
 
 

@@ -3,7 +3,7 @@ rest points, on rows that depend on each other and on data with several rest poi
 
 import warnings
 
-import naive
+import naive_flows
 import numpy as np
 import pytest
 
@@ -36,11 +36,11 @@ def tail_map(rows, optimizer, order, batch):
     """F(c) of the theory, written down on its own."""
     n = len(rows)
     if optimizer.name == "adam_proxy":
-        return lambda c: naive.sampled_map(rows, c, 0, 1)
+        return lambda c: naive_flows.sampled_map(rows, c, 0, 1)
     if order in ("reshuffle", "replacement"):
-        return lambda c: naive.sampled_map(rows, c, batch - 1, n - batch if order == "reshuffle" else n)
+        return lambda c: naive_flows.sampled_map(rows, c, batch - 1, n - batch if order == "reshuffle" else n)
     fixed = blocks(n, resolve(n, batch=batch, order=order, steps=1))
-    return lambda c: naive.periodic_epoch_map(rows, c, fixed, optimizer.beta1, optimizer.beta2)
+    return lambda c: naive_flows.periodic_epoch_map(rows, c, fixed, optimizer.beta1, optimizer.beta2)
 
 
 def predict(*arguments, **options):
@@ -73,7 +73,7 @@ def test_runs_on_repeated_rows_go_where_predicted(batch):
 def test_a_midpoint_keeps_the_mean_of_the_logarithms():
     limit, _ = predict(MIDPOINT, ib.Adam())
     assert np.log(limit.weights) @ [1, 1, -2] == pytest.approx(0.0, abs=1e-10)
-    u = naive.slow_run(MIDPOINT, tail_map(MIDPOINT, ib.Adam(), "reshuffle", 1))
+    u = naive_flows.slow_run(MIDPOINT, tail_map(MIDPOINT, ib.Adam(), "reshuffle", 1))
     assert limit.direction @ u == pytest.approx(1.0, abs=1e-9)
 
 
@@ -83,7 +83,7 @@ def test_the_rest_point_that_a_run_reaches_comes_first_and_the_other_is_named():
     [other] = limit.others
     assert np.flatnonzero(other.weights > 1e-9).tolist() == [3, 5, 7]
     assert warned and limit.direction @ other.direction == pytest.approx(0.9843, abs=5e-5)
-    u = naive.slow_run(TWO, tail_map(TWO, ib.AdamProxy(), "full", len(TWO)))
+    u = naive_flows.slow_run(TWO, tail_map(TWO, ib.AdamProxy(), "full", len(TWO)))
     assert limit.direction @ u == pytest.approx(1.0, abs=1e-9)
 
 
@@ -93,7 +93,7 @@ def test_the_start_decides():
     start = 30.0 * limit.others[0].direction
     moved, _ = predict(TWO, ib.AdamProxy(), order="full", initial=start)
     assert np.flatnonzero(moved.weights > 1e-9).tolist() == [3, 5, 7]
-    u = naive.slow_run(TWO, tail_map(TWO, ib.AdamProxy(), "full", len(TWO)), start)
+    u = naive_flows.slow_run(TWO, tail_map(TWO, ib.AdamProxy(), "full", len(TWO)), start)
     assert moved.direction @ u == pytest.approx(1.0, abs=1e-9)
     with pytest.raises(ib.InputError, match="initial must be 4 finite numbers"):
         ib.predict(TWO, ib.Adam(), initial=[1.0, np.nan, 0.0, 0.0])
@@ -157,7 +157,7 @@ def agrees(seed) -> str:
         limit, warned = predict(rows, optimizer, batch=batch, order=order)
     except ib.NotSeparable:
         return "not separable"
-    u = naive.slow_run(rows, tail_map(rows, optimizer, order, batch))
+    u = naive_flows.slow_run(rows, tail_map(rows, optimizer, order, batch))
     if u is None:  # F jumps on the way
         return "jump"
     if 1.0 - limit.direction @ u < 1e-8:

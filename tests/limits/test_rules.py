@@ -36,9 +36,9 @@ def text(optimizer, problem=PROBLEM, **options):
         (ib.Adam(kappa=1.0), {"order": "full"}, "(derived)"),
         # batches
         (ib.Adam(0.9, 0.999), {"batch": 2}, "well above the steps of an epoch (one epoch proved"),
-        (ib.Adam(0.5, 0.5), {}, "well above the steps of an epoch, here 2 and 10 (one epoch"),
+        (ib.Adam(0.5, 0.5), {}, "well above the steps of an epoch, which it is not here: 2 and 10 (one"),
         (ib.Adam(0.9, 0.95), {"batch": 4}, "well above the steps of an epoch (one"),
-        (ib.Adam(0.9, 0.95), {"order": "replacement"}, "here 20 and 10 (derived)"),
+        (ib.Adam(0.9, 0.95), {"order": "replacement"}, "which it is not here: 20 and 10 (derived)"),
         (ib.Adam(0.9, 0.999), {"order": "replacement", "batch": 10}, "S/sqrt((b-1) S^2 + n Q)"),
         (ib.Adam(0.9, 0.95), {"order": "cyclic"}, "at these beta1, beta2 (arXiv 2510.26303)"),
         (ib.Adam(0.9, 0.95), {"order": "cyclic", "batch": 2}, "(derived, as arXiv 2510.26303 for b = 1)"),

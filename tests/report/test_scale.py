@@ -10,7 +10,7 @@ from implicitbias.report import write_report
 from implicitbias.report.arrange import MAX_SHEETS
 from implicitbias.report.page import MAX_ROWS
 from implicitbias.report.tables import label_runs
-from implicitbias.study.forecast import Forecast
+from implicitbias.sweep.forecast import Forecast
 
 COPIES = 250
 RATES = 60

@@ -14,7 +14,7 @@ from implicitbias.simulation.orders import ORDERS
 from implicitbias.study.expand import canonical, expand, identity, run_id, study_files
 from implicitbias.study.plan import plan, survey
 from implicitbias.study.spec import override, parse_study
-from implicitbias.study.tasks import LONGEST, MOST, MOST_SNAPSHOTS, groups, seconds_of, snapshots, tasks
+from implicitbias.sweep.tasks import LONGEST, MOST, MOST_SNAPSHOTS, groups, seconds_of, snapshots, tasks
 
 BASE = """
 title = "t"

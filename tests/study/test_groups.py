@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from verdict_tables import claim_on, judged, table
 
-from implicitbias.study.execute import _describe
 from implicitbias.study.expand import canonical, expand
 from implicitbias.study.groups import SPECIFICATION
+from implicitbias.study.rows import describe
 from implicitbias.study.spec import parse_study
 
 
@@ -97,7 +97,7 @@ def test_what_a_run_is_has_its_columns_in_the_table():
         }
     )  # fmt: skip
     runs = expand(study)
-    rows = pd.DataFrame([_describe(run) for run in runs]).reindex(columns=SPECIFICATION)
+    rows = pd.DataFrame([describe(run) for run in runs]).reindex(columns=SPECIFICATION)
     assert len(runs) > 1000 and not rows.astype(str).duplicated().any()
     assert set(canonical(*(getattr(runs[-1], name) for name in ("data", "optimizer", "lr", "setting", "limit")))) == {
         "data", "optimizer", "hyper", "lr", "limit", "batch", "order", "remainder", "steps", "until_log_loss", "seed",

@@ -4,6 +4,7 @@ import copy
 import tomllib
 
 import pytest
+from good_study import GOOD, changed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,54 +12,6 @@ from implicitbias.errors import InputError
 from implicitbias.study.expand import expand
 from implicitbias.study.plan import plan
 from implicitbias.study.spec import parse_study, read_study
-
-GOOD = """
-title = "t"
-question = "q"
-sources = ["s"]
-[data.gaussian]
-n = 4
-d = 6
-[optimizer.sgd]
-lr = 0.1
-momentum = [0.0, 0.9]
-[optimizer.adam]
-lr = { eta = 0.1, a = 0.5 }
-[[grid]]
-batch = [1, 2]
-steps = 50
-[[grid]]
-order = "full"
-epochs = 2
-[[claim]]
-says = "a"
-source = "b"
-measure = "cos_l2"
-where = { optimizer = "sgd", "data.n" = 4 }
-at_least = 0.5
-"""
-
-
-@pytest.fixture
-def mistakes(tmp_path):
-    """The mistakes found in a study's text, without the name of the file."""
-
-    def of(text, settings=()):
-        path = tmp_path / "study.toml"
-        path.write_text(text)
-        with pytest.raises(InputError) as caught:
-            plan(path, settings)
-        return [mistake.removeprefix("study.toml: ") for mistake in caught.value.mistakes]
-
-    return of
-
-
-def changed(*pairs):
-    text = GOOD
-    for old, new in pairs:
-        assert text.count(old) == 1
-        text = text.replace(old, new)
-    return text
 
 
 def test_the_study_these_tests_spoil_is_good(tmp_path):
@@ -148,54 +101,6 @@ SINGLE = [
     ("n = 4\n", "n = []\n", "data.gaussian.n is an empty list, so there are no runs"),
     ("n = 4\n", "n = { from = 3, to = 2 }\n", "data.gaussian.n is an empty list, so there are no runs"),
     ("lr = 0.1\n", "lr = []\n", "optimizer.sgd.lr is an empty list, so there are no runs"),
-    # claims
-    ('"cos_l2"', '"cos_l3"', "claim.0.measure: unknown measure 'cos_l3'; did you mean 'cos_l2'?"),
-    ('"cos_l2"', '"cos_l2 - cos_l3"', "claim.0.measure: unknown measure 'cos_l3'; did you mean 'cos_l2'?"),
-    ('"cos_l2"', '"cos_l2 - cos_l1 - lr"',
-     "claim.0.measure must be a column or the difference of two, not 'cos_l2 - c"),
-    ('"cos_l2"', '"cos_l2 - direction"\nacross = "batch"', "claim.0.measure must be a column or the difference of two"),
-    ('"cos_l2"', '"status"', "claim.0.measure: unknown measure 'status'"),
-    ('"cos_l2"', '"direction"', "claim.0.measure: unknown measure 'direction'"),  # needs across
-    ('optimizer = "sgd", ', 'optimiser = "sgd", ',
-     "claim.0.where: unknown column 'optimiser'; did you mean 'optimizer'?"),
-    ('"data.n" = 4', "w = 4", "claim.0.where: unknown column 'w'"),
-    ('"data.n" = 4', "data.n = 4",
-     "claim.0.where.data must be a value or a list, not {'n': 4}; a parameter of the data is written \"data.NAME\""),
-    ('"cos_l2"', '"cos_l2"\nacross = "bach"', "claim.0.across: unknown column 'bach'; did you mean 'batch'?"),
-    ('"cos_l2"', '"cos_l2"\nacross = "data"', "claim.0.across: unknown column 'data'; use one of 'batch', "),
-    ('"cos_l2"', '"cos_l2"\nover = "median"', "claim.0.over must be 'each' or 'mean', not 'median'"),
-    ('"cos_l2"', '"gamma_l2"\nlimit = true', "claim.0.limit: needs a measure of the curves"),
-    ('"cos_l2"', '"cos_l2"\nover = "mean"\nlimit = true',
-     "claim.0.limit: needs a measure of the curves, over each run"),
-    ('"cos_l2"', '"1 - 2"', "claim.0.measure must be a column or the difference of two, not '1 - 2'"),
-    ('"cos_l2"', '"1 - ratio"', "claim.0.measure: unknown measure 'ratio'"),
-    ('"cos_l2"', '"-direction"\nacross = "batch"', "claim.0.measure must be a column or the difference of two"),
-    ('"cos_l2"', '"nan - cos_l2"', "claim.0.measure: unknown measure 'nan'"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "stpe"', "claim.0.against: unknown column 'stpe'; did you mean 'step'?"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "log stpe"', "claim.0.against: unknown column 'stpe'; did you mean 'step'?"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "gamma_l2"', "claim.0.against: unknown column 'gamma_l2'"),
-    ('"cos_l2"', '"gamma_l2"\nagainst = "step"', "claim.0.measure: 'gamma_l2' has no curve"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "log step"\nlaw = "exponential"',
-     "claim.0.law: an exponential law against 'log step' is a power law against 'step'"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nlaw = "linear"',
-     "claim.0.law must be 'power' or 'exponential', not 'linear'"),
-    ('"cos_l2"', '"cos_l2"\nlaw = "power"', "claim.0.law: goes with against"),
-    ('"cos_l2"', '"cos_l2"\noctaves = 3', "claim.0.octaves: goes with against"),
-    ('"cos_l2"', '"cos_l2"\nabove = 0', "claim.0.above: goes with against"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\noctaves = 0', "claim.0.octaves must be >= 1, but is 0"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\noctaves = "six"', "claim.0.octaves must be a valid number or a valid"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nabove = -1e-9', "claim.0.above must be >= 0, but is -1e-09"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nlimit = true', "claim.0.limit: a slope is about the limit already"),
-    ('"cos_l2"', '"cos_l2"\nagainst = "step"\nacross = "batch"', "claim.0.across: a slope is fitted to each run"),
-    ('"cos_l2"', '"cos_l2"\nagianst = "step"', "claim.0.agianst: unknown key 'agianst'; did you mean 'against'?"),
-    ("at_least = 0.5", "equal = 0.5", "claim.0: equal and within go together"),
-    ("at_least = 0.5", "at_least = 0.5\nwithin = 0.1", "claim.0: equal and within go together"),
-    ("at_least = 0.5", "equal = 0.5\nwithin = -0.1", "claim.0: within must be >= 0, but is -0.1"),
-    ("at_least = 0.5", "at_least = 0.5\nat_most = 1", "claim.0: a claim needs exactly one of at_least, at_most, equal"),
-    ("at_least = 0.5", "", "claim.0: a claim needs exactly one of at_least, at_most, equal"),
-    ("at_least = 0.5", "at_least = nan", "claim.0.at_least must be a finite number or a valid integer, not nan"),
-    ("at_least = 0.5", "at_most = inf", "claim.0.at_most must be a finite number or a valid integer, not inf"),
-    ('source = "b"', "", "claim.0.source is missing"),
 ]  # fmt: skip
 
 
@@ -259,15 +164,6 @@ def test_all_mistakes_of_a_file_come_at_once(mistakes):
     for start in starts:
         assert sum(mistake.startswith(start) for mistake in found) == 1, start
     assert len(found) == len(starts)
-
-
-def test_all_mistakes_of_a_rate_come_at_once(mistakes):
-    keys = 'against = "log stp"\nlaw = "exponential"\noctaves = 0.5\nabove = -1\nlimit = true\nacross = "bach"'
-    found = mistakes(changed(('"cos_l2"', f'"1 - rato_l2"\n{keys}')))
-    starts = ["measure: unknown", "against: unknown", "law: an", "octaves must", "above must", "limit: a", "across: a",
-              "across: unknown"]  # fmt: skip
-    assert len(found) == len(starts)
-    assert all(mistake.startswith(f"claim.0.{start}") for mistake, start in zip(found, starts))
 
 
 def test_a_mistake_in_one_grid_hides_none_of_the_next(mistakes):

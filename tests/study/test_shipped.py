@@ -9,12 +9,13 @@ import pytest
 import implicitbias as ib
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import select, verdicts
-from implicitbias.study.execute import _describe
 from implicitbias.study.expand import study_files
 from implicitbias.study.plan import plan
-from implicitbias.study.run import run_study, stored_study
+from implicitbias.study.rows import describe
 from implicitbias.study.spec import axis
-from implicitbias.study.tasks import estimate
+from implicitbias.study.stored import stored_study
+from implicitbias.sweep.run import run_study
+from implicitbias.sweep.tasks import estimate
 
 STUDIES = study_files(Path(__file__).parents[2] / "studies")
 EXPECTED = {"batch_size", "per_sample_adam", "sgd_invariance"}
@@ -28,7 +29,7 @@ def table_of(runs):
         name: 0.5 for name in RUNS.names if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual"))
     }
     same |= {"status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
-    return pd.DataFrame([same | _describe(run) for run in runs], columns=RUNS.names)
+    return pd.DataFrame([same | describe(run) for run in runs], columns=RUNS.names)
 
 
 def test_the_studies_are_there():

@@ -60,7 +60,7 @@ def test_each_way_to_end_has_its_code(call, monkeypatch, study, error, code, sai
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_has_its_code(call, monkeypatch, study, number):
-    monkeypatch.setattr("implicitbias.study.run.run_study", lambda *args, **options: signal.raise_signal(number))
+    monkeypatch.setattr("implicitbias.sweep.run.run_study", lambda *args, **options: signal.raise_signal(number))
     code, _, err = call("run", study)
     assert code == 128 + number
     assert squeezed(err) == "interrupted; nothing was computed yet, and the same command goes on from there"

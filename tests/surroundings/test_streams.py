@@ -67,8 +67,8 @@ sys.path.insert(0, sys.argv[1])
 from implicitbias.streams import guard
 guard()  # before libraries that need an error stream
 import deadly
-from implicitbias.study.pool import outcomes
-from implicitbias.study.workers import Processes
+from implicitbias.sweep.pool import outcomes
+from implicitbias.sweep.workers import Processes
 pool = Processes(1)
 print(*(answer for _, answer in outcomes(pool, deadly.work, [["print"], ["a"]], sys.argv[2])))
 pool.close()
@@ -88,7 +88,7 @@ def test_what_a_task_prints_is_no_answer_even_if_nobody_listens(tmp_path, broken
 # Every command under every fault, each in a fork of one process that has loaded what they need.
 FORKS = """
 import json, os, sys
-import implicitbias.limits, implicitbias.report.tables, implicitbias.study.reproduce, implicitbias.terminal
+import implicitbias.limits, implicitbias.report.tables, implicitbias.sweep.reproduce, implicitbias.terminal
 from implicitbias.cli import main
 
 def break_output(how):

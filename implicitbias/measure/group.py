@@ -1,0 +1,115 @@
+"""What a measure is: columns with a meaning, and how they are computed from a run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from implicitbias.limits import Limit
+from implicitbias.margins import Separator, max_margin
+from implicitbias.problem import Problem
+
+if TYPE_CHECKING:
+    from implicitbias.simulation.run import Run
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name, its type (int, float, bool, str, or list for a vector), its unit and what it is.
+
+    The unit is "" where the number has none.
+    """
+
+    name: str
+    kind: type
+    unit: str
+    says: str
+
+
+class Snapshots:
+    """A run as measures see it; what several of them need is computed once.
+
+    Attributes
+        run         the run, with S snapshots of n samples in d dimensions
+        limit       its predicted limit, or None
+        norms       the norms that are asked for
+    """
+
+    def __init__(self, run: "Run", limit: Limit | None, norms: tuple[str, ...]):
+        self.run, self.limit, self.norms = run, limit, norms
+
+    def separator(self, norm: str) -> Separator:
+        return max_margin(self.run.problem, norm)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(S, d) w(t)."""
+        return self.run.weights
+
+    @cached_property
+    def margins(self) -> np.ndarray:
+        """(S, n) a_i.w(t)."""
+        return self.weights @ self.run.problem.rows.T
+
+    @cached_property
+    def least(self) -> np.ndarray:
+        """(S,) the smallest margin."""
+        return self.margins.min(axis=1)
+
+    @cached_property
+    def increments(self) -> np.ndarray:
+        """(S, d) w(t) - w(t/2); NaN before the first snapshot at t/2."""
+        return self.weights - half_way(self.run)
+
+    @cached_property
+    def least_moved(self) -> np.ndarray:
+        """(S,) the smallest margin of the increment."""
+        return (self.increments @ self.run.problem.rows.T).min(axis=1)
+
+
+def half_way(run: "Run") -> np.ndarray:
+    """(S, d) the iterate at half the clock of each snapshot: a snapshot itself, up to the rounding of steps."""
+    half = run.clock / 2.0
+    rounding = 0.5 if run.clock.dtype.kind == "i" else 1e-9 * half
+    position = np.searchsorted(run.clock, half - rounding)
+    exists = np.abs(run.clock[position] - half) <= rounding
+    return np.where(exists[:, None], run.weights[position], np.nan)
+
+
+_Columns = Callable[[tuple[str, ...]], list[Column]]
+
+
+def _none(*_) -> list:
+    return []
+
+
+def _nothing(*_) -> dict:
+    return {}
+
+
+@dataclass(frozen=True)
+class Group:
+    """Measures that are asked for together, under one name.
+
+    Attributes
+        name          what a study and `simulate` call it
+        columns       norms -> its columns of every snapshot
+        measure       Snapshots -> {column: (S,) values}
+        end_columns   norms -> its columns of the end of a run, which the table of runs has beside those of the last
+                      snapshot
+        at_end        Snapshots -> {column: value} of the last of them
+        data_columns  norms -> its columns of a data set
+        of_data       (problem, norms) -> {column: value}
+
+    A new group is a file in this folder with a `GROUP`.
+    """
+
+    name: str
+    columns: _Columns
+    measure: Callable[[Snapshots], dict[str, np.ndarray]]
+    end_columns: _Columns = _none
+    at_end: Callable[[Snapshots], dict] = _nothing
+    data_columns: _Columns = _none
+    of_data: Callable[[Problem, tuple[str, ...]], dict] = _nothing

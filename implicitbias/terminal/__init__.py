@@ -1,0 +1,36 @@
+"""What the command line prints: tables, verdicts, and a progress bar."""
+
+from implicitbias.terminal.plan import print_forecast, print_list, print_study
+from implicitbias.terminal.problem import print_limit, print_margins, print_readings
+from implicitbias.terminal.results import print_reproduction, print_results, print_summary, print_verdicts
+from implicitbias.terminal.runs import (
+    STATUS_COLUMNS,
+    print_collected,
+    print_failures,
+    print_shard,
+    print_stale,
+    print_status,
+)
+from implicitbias.terminal.screen import console, literal, progress
+
+__all__ = [
+    "STATUS_COLUMNS",
+    "console",
+    "literal",
+    "print_collected",
+    "print_failures",
+    "print_forecast",
+    "print_limit",
+    "print_list",
+    "print_margins",
+    "print_readings",
+    "print_reproduction",
+    "print_results",
+    "print_shard",
+    "print_stale",
+    "print_status",
+    "print_study",
+    "print_summary",
+    "print_verdicts",
+    "progress",
+]
