@@ -23,6 +23,7 @@ STANDS_STILL = (
     "there is no limit direction: at the sample weights to which a slow run goes, the steps of an epoch cancel, and w "
     "stays where it is; another batch size, order, momentum or optimizer may have one"
 )
+UNSURE = 0.05  # error of a measured direction that is told: some sample may still be on its way, and lead elsewhere
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
 
@@ -55,7 +56,7 @@ def predict(
 
     Returns a Limit, or None where there is no theory (`why_not` says what is missing) or where runs stand still.
     Warns (RuntimeWarning) when runs from other starts end in other rest points; all that were found are in `others`.
-    And when runs stand still, as those of sign descent on fixed batches may.
+    And when runs stand still, as those of sign descent on fixed batches may; and where measuring does not settle.
     Errors: ``InputError`` for wrong arguments, ``NotSeparable`` for data without a separator.
 
     >>> import implicitbias as ib
@@ -191,4 +192,10 @@ def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:
     text = f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps"
     if not point.direction.any():
         return _standing(problem, text)
+    if point.error > UNSURE:
+        warnings.warn(
+            f"{problem.name}: the path of the {text} is not at rest: the direction is known to {point.error:.1g} only",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return Limit(point.direction, point.weights, point.gap, text, gap_error=point.gap_error, error=point.error)
