@@ -16,8 +16,8 @@ from scipy.linalg.lapack import dgetrf, dgetrs
 from implicitbias.limits.tail_maps import TailMap
 
 # Weights, beside the heaviest, that are left out of a step as long as that in which w moves by one; of longer steps in
-# proportion. And the length of a step, in the same units, up to which round-off of a system for w does no harm: it grows
-# with the square.
+# proportion. And the length of a step, in the same units, up to which the round-off of a system for w, which grows with
+# its square, does no harm.
 LIGHT, EARLY = 1e-6, 1e5
 LONGEST = 1e30  # in units of the time that changes a weight by a factor e: light samples fall at rates from 1e-29 on
 STEPS = 300  # of a path; one on which F does not jump takes 10 to 30
