@@ -4,12 +4,14 @@ At frozen sample weights c the state of an optimizer (m, v, ...) settles into a 
 update per step. So a prediction needs nothing but the kernel: finite beta2 with random orders, Signum on mini-batches,
 and optimizers to come.
 
-The search starts where a closed map of the same optimizer, or that of Adam on random batches, would send a run from
-w = 0 (`sliding.settle`), and goes on with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to
-A F under the closed map. Such steps keep what a run keeps (an affine dependency of the rows holds for log c for ever),
-and log-weights may fall as far as they will: the kernel has every coordinate in units of its own. The direction is the
-mean of F along the second half, weighted by gamma_k; as log c stays bounded on the support, a_i.F agrees there,
-whatever the noise and wherever F jumps.
+The search follows a run, with measured F: log c <- log c - gamma_k P A F, where P is how log c answers to A F over some
+time under a closed map, that of the same optimizer or of Adam on random batches. The time is short at first, and grows
+until weights settle at once. A v that remembers more steps than are taken at one c could not follow; but then the
+closed map is close, and the search begins where that sends a run (`sliding.settle`). Such steps keep what a run keeps
+(an affine dependency of the rows holds for log c for ever), and log-weights may fall as far as they will: the kernel
+has every coordinate in units of its own. The direction is the mean of F along the second half, weighted by gamma_k; as
+log c stays bounded on the support, a_i.F agrees there, whatever the noise and wherever F jumps. Where that mean cannot
+be told from 0, w stands still.
 
 Source: Robbins and Monro 1951; Polyak and Juditsky 1992 for the averages.
 """
@@ -32,6 +34,7 @@ SAMPLES = 30  # pieces of that half, whose scatter tells how well the mean is kn
 REFRESHED = 30  # times in the first half that P is made anew
 SMOOTH = 1e-2  # width of the slopes in the place of jumps, in P
 HORIZON = 100.0  # times of one e-fold of the weights after which P lets samples go that nothing holds
+SHORT = 1e-3  # part of this horizon with which the path begins: as a run
 APART = 40.0  # of log-weights: a sample lighter than another by this does not count beside it, nor by more
 
 
@@ -54,10 +57,9 @@ class FrozenRun:
         return iterates[0, -1] / steps
 
 
-def settling(optimizer: Optimizer) -> int:
-    """Steps after which the slowest state has forgotten its start to 1e-8."""
-    slowest = max((beta for beta in optimizer.decays() if beta > 0.0), default=0.0)
-    return 1 if slowest == 0.0 else math.ceil(math.log(1e-8) / math.log(slowest))
+def memory(optimizer: Optimizer) -> float:
+    """Steps in which the slowest state forgets all but 1/e."""
+    return 1.0 / (1.0 - max(optimizer.decays(), default=0.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,24 +83,28 @@ def measured_rest_point(
     start: np.ndarray | None = None,
 ) -> Measured:
     """The rest point of the measured map over about `steps` steps, for runs from log-weights `start` (n,), default
-    equal ones; `model` is the closed map nearest to it."""
+    equal ones; `model` is the closed map nearest to it. Where w stands still the direction is 0, the gap infinite."""
     run, rows = FrozenRun(problem, optimizer, setting), problem.rows
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
     model = replacement(problem.n, setting.batch) if model is None else model
-    logs = settle(rows, model, np.zeros(problem.n) if start is None else start).logs[-1]
-    run.mean_update(logs, settling(optimizer))
-    scale = np.linalg.norm(run.mean_update(logs, stretch)) / np.linalg.norm(
-        model.value(model.contributions(rows, logs))
-    )
-    slow = scale * np.linalg.norm(rows, axis=1).max() * np.linalg.norm(model.value(rows)) / HORIZON
+    logs = np.zeros(problem.n) if start is None else start - start.max()
+    if memory(optimizer) > stretch:
+        logs = settle(rows, model, logs).logs[-1]
+    run.mean_update(logs, math.ceil(20.0 * memory(optimizer)))  # forgets its start to 1e-8
+    here = float(np.linalg.norm(run.mean_update(logs, stretch)))
+    if here == 0.0:
+        return _standing(problem)
+    scale = here / np.linalg.norm(model.smoothed(SMOOTH).value(model.contributions(rows, logs)))
+    fast = here * np.linalg.norm(rows, axis=1).max()
     gains = 0.5 * np.arange(1, STRETCHES + 1) ** -0.4
     half = STRETCHES // 2
     total, moves = np.zeros(problem.n), np.empty((half, problem.d))
     for k, gain in enumerate(gains):
         if k <= half and k % (half // REFRESHED) == 0:
             slope = model.smoothed(SMOOTH).slope(model.contributions(rows, logs))
-            answer = np.linalg.inv(slow * np.eye(problem.n) + scale * (rows @ slope.T))
+            horizon = HORIZON * SHORT ** max(0.0, 1.0 - 2.0 * k / half)
+            answer = np.linalg.inv(fast / horizon * np.eye(problem.n) + scale * (rows @ slope.T))
         u = run.mean_update(logs, stretch)
         change = -gain * (answer @ (rows @ u))
         if k < half:
@@ -111,7 +117,16 @@ def measured_rest_point(
     late = gains[half:]
     u = moves.sum(axis=0) / late.sum()
     pieces = moves.reshape(SAMPLES, -1, problem.d).sum(axis=1) / late.reshape(SAMPLES, -1).sum(axis=1)[:, None]
-    return _judged(rows, total / late.sum(), u / np.linalg.norm(u), pieces / np.linalg.norm(u))
+    length, unknown = np.linalg.norm(u), np.linalg.norm(pieces.std(axis=0, ddof=1)) / math.sqrt(SAMPLES)
+    return (
+        _standing(problem)
+        if length <= 3.0 * unknown
+        else _judged(rows, total / late.sum(), u / length, pieces / length)
+    )
+
+
+def _standing(problem: Problem) -> Measured:
+    return Measured(np.full(problem.n, 1.0 / problem.n), np.zeros(problem.d), np.inf, 0.0, 0.0)
 
 
 def _judged(rows: np.ndarray, logs: np.ndarray, u: np.ndarray, pieces: np.ndarray) -> Measured:

@@ -25,6 +25,11 @@ from implicitbias.simulation.setting import resolve
 LARGE = 10**5  # entries of the data from which on fewer starts are tried
 NO_KERNEL = "a flow has no step kernel with which a tail map could be measured; its limit is in closed form"
 NO_MAP = "the updates of this optimizer depend on the size of the gradients, so it has no tail map to measure"
+STANDS_STILL = (
+    "there is no limit direction: at the sample weights to which a slow run goes, the steps of an epoch cancel, and w "
+    "stays where it is; another batch size, order, momentum or optimizer may have one"
+)
+UNSURE = 0.05  # error of a measured direction that is told: some sample may still be on its way, and lead elsewhere
 NUMERICAL_STEPS = 400_000  # two digits and a half of the direction in about 0.2 s at d = 50
 
 
@@ -56,8 +61,9 @@ def predict(
         method       "theory": closed tail maps only. "numerical": F measured with the optimizer's own step kernel, for
                      any optimizer that does not depend on the size of the gradients, with standard errors
 
-    Returns a Limit, or None where there is no theory (`why_not` says what is missing).
+    Returns a Limit, or None where there is no theory (`why_not` says what is missing) or where runs stand still.
     Warns (RuntimeWarning) when runs from other starts end in other rest points; all that were found are in `others`.
+    And when runs stand still, as those of sign descent on fixed batches may; and where measuring does not settle.
     Errors: ``InputError`` for wrong arguments, ``NotSeparable`` for data without a separator.
 
     >>> import implicitbias as ib
@@ -84,7 +90,7 @@ def predict(
 def why_not(
     problem, optimizer: Optimizer, *, batch: int = 1, order: str = "reshuffle", remainder=None, method: str = "theory"
 ) -> str | None:
-    """The sentence that says which theory is missing where `predict` returns None; None where it does not."""
+    """The sentence that says which theory is missing where `predict` returns None; None where none is."""
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     setting = resolve(problem.n, batch=batch, order=order, steps=1, remainder=remainder)
     if method == "numerical":
@@ -93,8 +99,8 @@ def why_not(
     return found if isinstance(found, str) else None
 
 
-def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> Limit:
-    """The limit of a rule, for runs from the iterate `initial` (d,), default 0."""
+def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> Limit | None:
+    """The limit of a rule, for runs from the iterate `initial` (d,), default 0; None where they stand still."""
     rows = problem.rows
     if found.norm is not None:
         best = max_margin(problem, found.norm)
@@ -110,6 +116,8 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
         return Limit(u, weights, 0.0, found.text)
     start = np.zeros(problem.d) if initial is None else initial
     points = rest_points(rows, found.tail_map, _starts(problem, start))
+    if not points[0].direction.any():
+        return _standing(problem, found.text)
     size = length(rows).max()
     if points[0].gap > 1e-6 * size:
         warnings.warn(
@@ -128,6 +136,11 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
             stacklevel=3,
         )
     return replace(limits[0], others=tuple(limits[1:]))
+
+
+def _standing(problem: Problem, text: str) -> None:
+    """No limit, with a warning that says why."""
+    warnings.warn(f"{problem.name}: {STANDS_STILL} ({text})", RuntimeWarning, stacklevel=4)
 
 
 def _start(initial, d: int) -> np.ndarray:
@@ -183,4 +196,12 @@ def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:
     model = None if isinstance(found, str) else found.tail_map
     point = measured_rest_point(problem, optimizer, setting, NUMERICAL_STEPS, model, -(problem.rows @ initial))
     text = f"rest point of the measured tail map of {optimizer.label} over {NUMERICAL_STEPS} steps"
+    if not point.direction.any():
+        return _standing(problem, text)
+    if point.error > UNSURE:
+        warnings.warn(
+            f"{problem.name}: the path of the {text} is not at rest: the direction is known to {point.error:.1g} only",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     return Limit(point.direction, point.weights, point.gap, text, gap_error=point.gap_error, error=point.error)

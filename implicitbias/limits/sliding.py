@@ -25,6 +25,7 @@ SIAM J. Sci. Comput. 20 (1999), for the integrator.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from implicitbias.limits.tail_maps import Jumps, TailMap
 
@@ -36,6 +37,7 @@ FIRST = 1e-2  # of the time in which weights change by a factor e, the first ste
 ACCURACY = 1e-2  # of log-weights, per step: enough to stay on the way to the same rest point
 ASTRAY = 0.5  # of the unevenness of x', per step: a jump passed over unseen makes a difference of its whole size
 TINY = 1e-9  # of log-weights: a step that is not made shorter
+STILL = WIDTHS[0]  # of u, whose parts are of order one: what slopes leave of a mean of 0
 LONG, SHORT = 3000, 300  # steps of the integrator for the first width, and for the others
 GAMMA = 1.0 - np.sqrt(0.5)  # makes the integrator L-stable: fast parts are gone after one long step
 # Differences below are of a_i.u, in units of the longest row.
@@ -70,9 +72,15 @@ class Tail:
 
 
 def sliding_point(rows: np.ndarray, tail_map: TailMap, logs: np.ndarray | None = None) -> Sliding:
-    """The rest point, sliding or not, at the end of the flow from log-weights `logs` (n,), default equal ones."""
+    """The rest point, sliding or not, at the end of the flow from log-weights `logs` (n,), default equal ones.
+
+    Where w stands still, as every u_j may be 0, the direction is 0 and the gap infinite.
+    """
     size = np.linalg.norm(rows, axis=1).max()
     tail, best = settle(rows, tail_map, np.zeros(len(rows)) if logs is None else logs), None
+    if np.linalg.norm(tail.u) < STILL:
+        c = np.exp(tail.logs[-1] - logsumexp(tail.logs[-1]))
+        return Sliding(c, tail.logs[-1], np.zeros(rows.shape[1]), np.inf)
     for width in WIDTHS[1:]:
         before, tail = tail, settle(rows, tail_map, tail.logs[-1], width, SHORT)
         found = solved(rows, tail_map, before, tail)

@@ -15,8 +15,9 @@ from scipy.linalg.lapack import dgetrf, dgetrs
 
 from implicitbias.limits.tail_maps import TailMap
 
-# In units of the time in which w moves by one: the length of a step times the part of a weight in all below which it
-# is left out, and the length up to which the round-off of a system for w does no harm: it grows with the square.
+# Weights, beside the heaviest, that are left out of a step as long as that in which w moves by one; of longer steps in
+# proportion. And the length of a step, in the same units, up to which the round-off of a system for w, which grows with
+# its square, does no harm.
 LIGHT, EARLY = 1e-6, 1e5
 LONGEST = 1e30  # in units of the time that changes a weight by a factor e: light samples fall at rates from 1e-29 on
 STEPS = 300  # of a path; one on which F does not jump takes 10 to 30
@@ -62,7 +63,7 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
         length = np.linalg.norm(u)
         h = 1.0 / max(length, 1e-300) if h is None else h
         # Samples that count for nothing over a step have no column in the system, and follow from those that do.
-        active = np.flatnonzero(np.exp(x) * (h * length) > LIGHT) if dense else np.arange(n)
+        active = np.flatnonzero(np.exp(x) * max(h * length, 1.0) > LIGHT) if dense else np.arange(n)
         near, bend = (relative, slope) if len(active) == n else (relative[active], slope[active])
         narrow = len(active) > d and h * length < EARLY  # a system for w instead
         # The Jacobian of -f = A F, or of -F by w; in the order of LAPACK.

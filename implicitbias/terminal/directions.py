@@ -14,7 +14,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.labels import show
-from implicitbias.limits import predict, why_not
+from implicitbias.limits import STANDS_STILL, predict, why_not
 from implicitbias.limits.limit import HELD
 from implicitbias.margins import max_margin
 from implicitbias.measure import angle, cosine
@@ -69,7 +69,8 @@ class Prediction:
             warnings.simplefilter("always", RuntimeWarning)
             limit = predict(problem, optimizer, batch=batch, order=order, method=method)
         if limit is None:
-            raise InputError(why_not(problem, optimizer, batch=batch, order=order, method=method))
+            missing = why_not(problem, optimizer, batch=batch, order=order, method=method)
+            raise InputError(missing or STANDS_STILL)
         self.limit = limit
         self.notes = [str(warning.message) for warning in found]
         if limit.caution:

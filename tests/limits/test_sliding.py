@@ -250,3 +250,21 @@ def test_runs_of_signum_get_there_once_their_steps_are_small():
 
     assert degrees(1e-3, 200_000) > 7.0 and degrees(1e-3, 1_000_000) > 7.0
     assert degrees(ib.Power(0.1, 0.75), 2_000_000) < 0.1  # ends with steps of 2e-6
+
+
+@pytest.mark.parametrize(
+    ("rows", "beta", "batch"),
+    [
+        ([[-3, -2], [1, 1]], 0.5, 1),
+        ([[0, 1], [0, 1], [-1, -1], [2, 3], [-4, 0], [-2, -2]], 0.0, 3),
+        ([[0, 1], [0, 1], [-1, -1], [2, 3], [-4, 0], [-2, -2]], 0.5, 3),
+    ],
+)
+def test_where_the_steps_of_an_epoch_cancel_there_is_no_limit(rows, beta, batch):
+    options = {"batch": batch, "order": "cyclic"}
+    for method in ("theory", "numerical"):
+        with pytest.warns(RuntimeWarning, match="w stays where it is; another batch size"):
+            assert ib.predict(rows, ib.Signum(beta), method=method, **options) is None
+    run = ib.simulate(rows, ib.Signum(beta), lr=ib.Power(0.01, 0.0), steps=40_000, **options)
+    late = run.weights[run.steps >= 10_000]
+    assert np.abs(late - late[-1]).max() < 0.1 and run.weights[-1] @ run.weights[-1] > 0.0
