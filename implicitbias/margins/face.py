@@ -5,6 +5,7 @@ from scipy.optimize import linprog
 
 from implicitbias.margins.euclidean import least_distance
 from implicitbias.margins.exact import ExactMatrix
+from implicitbias.margins.separability import column_exponents
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
@@ -135,8 +136,19 @@ class WideFace:
 
 
 def _null_space(equations):
+    """(k, dimension) an orthonormal basis."""
     if not equations.size:
         return np.eye(equations.shape[1])
+    vt, rank = _right_vectors(equations)
+    if rank == equations.shape[1]:
+        return vt[rank:].T
+    # Features of very different size make equations look dependent that are not.
+    columns = column_exponents(equations)
+    balanced = np.ldexp(equations, -columns)
+    vt, rank = _right_vectors(np.ldexp(balanced, -np.frexp(np.abs(balanced).max(axis=1))[1][:, None]))
+    return np.linalg.qr(np.ldexp(vt[rank:].T, -columns[:, None]))[0]
+
+
+def _right_vectors(equations):
     _, singular, vt = np.linalg.svd(equations)
-    rank = int((singular > RANK * singular[0]).sum()) if singular.size else 0
-    return vt[rank:].T
+    return vt, int((singular > RANK * singular[0]).sum())
