@@ -14,6 +14,7 @@ ZERO = 1e-9
 ROUND_OFF = 2.0**-46  # of a sum, as a part of its terms: the weights are rounded, and a hundred of them are added
 # Singular values below this part of the largest are round-off of an equation that depends on the others.
 RANK = 1e-11
+EVEN = 1e6  # entries within this factor of each other are of one size
 # Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
 # corner of two of them may be a hundred times further out.
 POINT = 1e-7
@@ -140,7 +141,8 @@ def _null_space(equations):
     if not equations.size:
         return np.eye(equations.shape[1])
     vt, rank = _right_vectors(equations)
-    if rank == equations.shape[1]:
+    sizes = np.abs(equations)
+    if rank == equations.shape[1] or sizes.max() < EVEN * sizes.min(where=sizes > 0, initial=np.inf):
         return vt[rank:].T
     # Features of very different size make equations look dependent that are not.
     columns = column_exponents(equations)
