@@ -5,6 +5,7 @@ from scipy.optimize import linprog
 
 from implicitbias.margins.euclidean import least_distance
 from implicitbias.margins.exact import ExactMatrix
+from implicitbias.margins.separability import column_exponents
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
@@ -13,6 +14,7 @@ ZERO = 1e-9
 ROUND_OFF = 2.0**-46  # of a sum, as a part of its terms: the weights are rounded, and a hundred of them are added
 # Singular values below this part of the largest are round-off of an equation that depends on the others.
 RANK = 1e-11
+EVEN = 1e6  # entries within this factor of each other are of one size
 # Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
 # corner of two of them may be a hundred times further out.
 POINT = 1e-7
@@ -135,8 +137,20 @@ class WideFace:
 
 
 def _null_space(equations):
+    """(k, dimension) an orthonormal basis."""
     if not equations.size:
         return np.eye(equations.shape[1])
+    vt, rank = _right_vectors(equations)
+    sizes = np.abs(equations)
+    if rank == equations.shape[1] or sizes.max() < EVEN * sizes.min(where=sizes > 0, initial=np.inf):
+        return vt[rank:].T
+    # Features of very different size make equations look dependent that are not.
+    columns = column_exponents(equations)
+    balanced = np.ldexp(equations, -columns)
+    vt, rank = _right_vectors(np.ldexp(balanced, -np.frexp(np.abs(balanced).max(axis=1))[1][:, None]))
+    return np.linalg.qr(np.ldexp(vt[rank:].T, -columns[:, None]))[0]
+
+
+def _right_vectors(equations):
     _, singular, vt = np.linalg.svd(equations)
-    rank = int((singular > RANK * singular[0]).sum()) if singular.size else 0
-    return vt[rank:].T
+    return vt, int((singular > RANK * singular[0]).sum())

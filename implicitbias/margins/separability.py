@@ -26,7 +26,7 @@ def column_exponents(rows: np.ndarray) -> np.ndarray:
     """
     there = rows != 0
     logs = np.where(there, np.frexp(rows)[1], 0).astype(np.float64)
-    row_count, column_count = there.sum(axis=1), np.maximum(there.sum(axis=0), 1)
+    row_count, column_count = (np.maximum(there.sum(axis=axis), 1) for axis in (1, 0))
     columns = np.zeros(rows.shape[1])
     for _ in range(10):
         of_rows = (logs - np.where(there, columns, 0.0)).sum(axis=1) / row_count

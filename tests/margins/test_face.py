@@ -42,6 +42,13 @@ def test_generic_data_have_a_unique_maximiser(norm):
         assert ib.max_margin(np.random.default_rng(1).normal(size=(n, d)), norm).unique
 
 
+def test_features_of_very_different_size_leave_a_point_a_point():
+    # Five rows on the margin and five coordinates in use: solved in fractions, the weights of both are positive.
+    rows = [[-64, -32, 48, 64, -48], [-32, 16, -32, -32, -48], [0, 16, -48, 96, 16], [32, 0, 48, -64, 48]]
+    rows = np.ldexp(np.array([*rows, [64, -32, 16, 32, -32.0]]), [16, -15, -21, 22, -14])
+    assert ib.max_margin(rows, "l1").unique
+
+
 @given(place=st.floats(0, 1), factor=st.floats(1e-3, 1e3))
 def test_the_whole_segment_is_optimal(place, factor):
     sep = ib.max_margin(SR, "linf")
