@@ -1,0 +1,70 @@
+"""README and pages: what they say works as written, what they link is there, and tables are those of their sources."""
+
+import csv
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from implicitbias import cli
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "results").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_link_leads_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def test_the_table_of_claims_is_its_csv():
+    with open(ROOT / "results" / "claims.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    studies = {path.stem for path in (ROOT / "studies").glob("*.toml")}
+    assert {row["study"] for row in rows} == studies
+    assert {row["verdict"] for row in rows} <= {"holds", "fails", "undecided"}
+    lines, last = [], None
+    for row in rows:
+        first = f"`{row['study']}`" if row["study"] != last else ""
+        lines.append(
+            " ".join(["|", " | ".join([first, row["claim"], row["source"], row["verdict"], row["measured"]]), "|"])
+        )
+        last = row["study"]
+    assert "\n".join(lines) in (ROOT / "results" / "claims.md").read_text(encoding="utf-8")
+
+
+def test_the_five_minutes_work_as_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "studies", tmp_path / "studies")
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("## Five minutes")[1].split("```")[1]
+    commands = [shlex.split(line, comments=True) for line in text.splitlines() if line.startswith("implicitbias ")]
+    assert len(commands) >= 10
+    for command in commands:
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        assert not end.value.code, (command, capsys.readouterr().err)
+    made = ["my.toml", "results/my/report.html", "fig.pdf", "results/index.html", "u.csv"]
+    assert all((tmp_path / name).stat().st_size > 0 for name in made)
+
+
+def test_the_python_of_the_readme_works_as_written(tmp_path, monkeypatch, capsys):
+    """But for the main study, which has its own tests: a small one stands in its place."""
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    small = """
+        title = "t"
+        data.gaussian = { n = 4, d = 6 }
+        optimizer.adam.lr = 0.1
+        grid = { batch = [1, "n"], steps = 100 }
+    """
+    (tmp_path / "studies").mkdir()
+    (tmp_path / "studies" / "batch_size.toml").write_text(small)
+    exec(compile(code, "README.md", "exec"), {})
+    assert "Run(" in capsys.readouterr().out
