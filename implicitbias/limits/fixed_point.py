@@ -43,8 +43,8 @@ LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordi
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
 INDEPENDENT = 1e-8  # reciprocal condition of a Gram matrix, far above what round-off leaves of dependent rows
 LIGHTEST = -1e15  # log-weight of a sample that does not count
-# Errors of a log-weight over a step: a run from the given start is followed with care, others look for company.
-FAITHFUL, ROUGH = 3e-3, 2e-2
+# Relative errors of log-weights over a step: a run from the given start is followed with care, others seek company.
+FAITHFUL, ROUGH = 2e-3, 1e-2
 
 
 @dataclass(frozen=True, eq=False)

@@ -37,8 +37,8 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
     """The points of the path from log-weights x (n,), at the steps of the integrator; it ends after STEPS steps, or
     where they become too short: F jumps there.
 
-    `tolerance` is the error of a step in a log-weight. It decides into which rest point's basin the path runs, and no
-    digit of the point. Rows (n, d) have lengths of about one.
+    `tolerance` is the relative error of a step in the log-weights, the root of the mean square. It decides into which
+    rest point's basin the path runs, and no digit of the point. Rows (n, d) have lengths of about one.
 
     Source: RODAS3, an L-stable Rosenbrock method of order three with four stages: weights that have settled stay so at
     steps of any length. Sandu et al., Atmospheric Environment 31 (1997) 3459-3472.
@@ -92,7 +92,7 @@ def weight_flow(rows: np.ndarray, tail_map: TailMap, x: np.ndarray, tolerance: f
             heaviest = ahead.max()
             if not dense:
                 heaviest = np.where(touched, np.where(touched, ahead[:, None], -np.inf).max(axis=0), np.inf).min(axis=1)
-            size = np.abs(error / (1.0 + heaviest - ahead)).max() / tolerance
+            size = np.linalg.norm(error / (1.0 + heaviest - ahead)) / (np.sqrt(n) * tolerance)
             if size <= 1.0:
                 break
             h *= max(0.2, 0.9 / size ** (1.0 / 3.0)) if np.isfinite(size) else 0.2
