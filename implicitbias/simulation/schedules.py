@@ -56,5 +56,5 @@ class Power:
 def as_schedule(lr) -> Power:
     """A number is a constant step size; a schedule passes through."""
     if isinstance(lr, (str, list, tuple, dict)):
-        raise InputError(f"a step size is a number, or Power(eta, a), in a study {{ eta, a, t0 }}; not {lr!r}")
+        raise InputError(f"a step size must be a number, or Power(eta, a), in a study {{ eta, a, t0 }}; not {lr!r}")
     return lr if isinstance(lr, Power) else Power(lr)

@@ -285,7 +285,7 @@ def test_every_mistake_is_listed():
         ({"steps": True}, "steps must be an integer"),
         ({"epochs": -1}, "epochs must be a positive number"),
         ({"steps": 5, "batch": 2, "order": "cyclic", "remainder": "drop"}, "would never show 1 of the 5 rows"),
-        ({"steps": 5, "batch": 1.0}, "batch must be an integer"),
+        ({"steps": 5, "batch": 1.5}, "batch must be an integer"),
         ({"steps": 5, "lr": "fast"}, "must be a number"),
     ],
 )

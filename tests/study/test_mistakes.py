@@ -57,7 +57,7 @@ SINGLE = [
     ("n = 4\n", "n = { from = true, to = true }\n", "data.gaussian: gaussian: n must be an integer >= 1, but is {"),
     ("n = 4\n", "n = { from = 1, to = 1_000_000_000_000 }\n",
      "data.gaussian.n is a range from 1 to 1000000000000; the longest has 1000000"),
-    ("lr = 0.1\n", 'lr = "fast"\n', "optimizer.sgd.lr: a step size is a number, or Power(eta, a)"),
+    ("lr = 0.1\n", 'lr = "fast"\n', "optimizer.sgd.lr: a step size must be a number, or Power(eta, a)"),
     ("lr = { eta = 0.1, a = 0.5 }", "eps_inside = 1\nlr = 1",
      "optimizer.adam: eps_inside of Adam must be true or false"),
     ("batch = [1, 2]", "batch = 1.5", "grid.0.batch.0 must be a valid integer or a valid string, not 1.5"),

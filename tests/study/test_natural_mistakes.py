@@ -52,7 +52,7 @@ def test_integers_may_be_written_with_an_exponent(write):
          "data.mine.kind: unknown data family 'mine'; did you mean 'wine'? (a table with a name of its own has kind = "
          '"breast_cancer")'),
         ("lr = 0.1", 'lr = "cosine"',
-         "optimizer.sgd.lr: a step size is a number, or Power(eta, a), in a study { eta, a, t0 }; not 'cosine'"),
+         "optimizer.sgd.lr: a step size must be a number, or Power(eta, a), in a study { eta, a, t0 }; not 'cosine'"),
         ("lr = 0.1", "learning_rate = 0.1",
          "optimizer.sgd.learning_rate: unknown hyper-parameter 'learning_rate'; did you mean 'lr'?"),
         ("steps = 100", "steps = 100\nbatch_size = 2",

@@ -305,7 +305,7 @@ main()
 """
 
 
-@pytest.mark.parametrize("room, what", [(40, "study.json"), (20_000, "parquet"), (110_000, "report.html")])
+@pytest.mark.parametrize("room, what", [(40, "study.json"), (20_000, "parquet"), (105_000, "report.html")])
 def test_a_full_disk_is_one_sentence_and_leaves_whole_files(study, run, tmp_path, finished, room, what):
     pytest.importorskip("resource")
     out = tmp_path / "out"
