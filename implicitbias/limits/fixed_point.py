@@ -41,7 +41,7 @@ NEARBY = 0.3  # how far it may change a weight, in parts of the heaviest: furthe
 LEAVING = 12.0
 LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordinate is rounded away there
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
-INDEPENDENT = 1e-8  # reciprocal condition of a Gram matrix, far above what round-off leaves of dependent rows
+INDEPENDENT = 1e-8  # least square of a singular value, in parts of all squares: far above what is round-off
 LIGHTEST = -1e15  # log-weight of a sample that does not count
 # Relative errors of log-weights over a step: a run from the given start is followed with care, others seek company.
 FAITHFUL, ROUGH = 2e-3, 1e-2
@@ -229,7 +229,7 @@ def _changes(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     u = (np.eye(m) - np.outer(mirror, mirror) * (2.0 / (mirror @ mirror)))[:, 1:]
     v = rows.T @ u
     factor, info = dpotrf(v.T @ v)
-    if info == 0 and dpocon(factor, (v**2).sum())[0] > INDEPENDENT:
+    if info == 0 and dpocon(factor, (rows**2).sum())[0] > INDEPENDENT:
         return u, np.ones(m - 1), v
     u, s, v = np.linalg.svd(rows - rows.mean(axis=0), full_matrices=False)
     rank = int((s > RANK * max(s[0], np.abs(rows).max())).sum())

@@ -60,6 +60,16 @@ def test_repeated_rows_share_their_weight(zeros, order):
     assert not warned and limit.gap < 1e-12
 
 
+@pytest.mark.parametrize("times", [2, 3, 4, 7])
+@pytest.mark.parametrize("order", ["full", "reshuffle", "cyclic"])
+def test_one_row_repeated_is_one_row(times, order):
+    row = np.random.default_rng(5).normal(size=9)
+    optimizer = ib.AdamProxy() if order == "full" else ib.Adam(0.9, 0.95)
+    limit, warned = predict(np.tile(row, (times, 1)), optimizer, batch=1, order=order)
+    assert limit.weights == pytest.approx(1.0 / times, rel=1e-12)
+    assert limit.direction == pytest.approx(np.sign(row) / 3.0, rel=1e-12) and not warned and limit.others == ()
+
+
 @pytest.mark.parametrize("batch", [1, 2])
 def test_runs_on_repeated_rows_go_where_predicted(batch):
     for order in ("reshuffle", "replacement", "cyclic"):
