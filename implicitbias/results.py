@@ -242,4 +242,4 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     found = {name: table[name].to_pandas(types_mapper=_NULLABLE.get) for name in gaps}
     table = table.drop_columns(list(gaps))
     frame = table.to_pandas(split_blocks=True, self_destruct=True)
-    return frame.assign(**found)[names] if gaps else frame
+    return pd.concat([frame, pd.DataFrame(found)], axis=1)[names] if gaps else frame
