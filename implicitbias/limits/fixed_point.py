@@ -43,8 +43,7 @@ LIGHT = 40.0  # a sample whose weight is below e^-40 of the heaviest in a coordi
 RANK = 1e-11  # singular values below this part of the largest are round-off of rows that depend on each other
 INDEPENDENT = 1e-8  # least square of a singular value, in parts of all squares: far above what is round-off
 LIGHTEST = -1e15  # log-weight of a sample that does not count
-# Relative errors of log-weights over a step: a run from the given start is followed with care, others seek company.
-FAITHFUL, ROUGH = 2e-3, 1e-2
+ROUGH = 1e-2  # error of a step (see `TailMap.care`) on paths that only look for company
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
     rows = rows[:, touched] / size
     ends: list[RestPoint] = []
     for number, x in enumerate(starts):
-        found = [] if tail_map.flat else _ends(rows, tail_map, x, FAITHFUL if number == 0 else ROUGH, ends)
+        found = [] if tail_map.flat else _ends(rows, tail_map, x, tail_map.care if number == 0 else ROUGH, ends)
         if number == 0 and not found:
             point = sliding_point(rows, tail_map, x)
             ends = [RestPoint(point.weights, point.logs, point.direction, point.gap)]

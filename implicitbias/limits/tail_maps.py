@@ -69,6 +69,9 @@ class TailMap:
     """F as a function of the contributions G (n, d)."""
 
     flat: ClassVar[bool] = False  # whether it is constant but for jumps
+    # Relative error of log-weights over a step with which the path of a run is integrated. At 2e-2 none of 3000 random
+    # sets ended elsewhere.
+    care: ClassVar[float] = 2e-3
 
     def contributions(self, rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """(n, d) G in the units in which this map wants it."""
@@ -199,6 +202,8 @@ class FixedBlocks(TailMap):
     F jumps where the gradients of all blocks that touch a coordinate vanish in it; where only exponentially light
     blocks are left, the steps of a run pass over them: they do not count.
     """
+
+    care: ClassVar[float] = 2e-4  # steep beside its jumps: of 1800 sets at 6e-4 none, at 1e-3 one ended elsewhere
 
     @cached_property
     def _order(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

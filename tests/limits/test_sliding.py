@@ -221,6 +221,20 @@ def test_measured_maps_are_as_good_on_sparse_rows(seed, order, batch):
     assert distance <= 3.0 * measured.error + 1e-9
 
 
+@pytest.mark.parametrize(("n", "d", "seed"), [(9, 14, 6), (11, 12, 8)])
+def test_measured_maps_follow_a_run_where_no_closed_map_is_close(n, d, seed):
+    problem, optimizer = ib.geometry.sparse(n=n, d=d, seed=seed), ib.Adam(0.5, 0.6)
+    limit = ib.predict(problem, optimizer, method="numerical")
+    w = np.zeros(d)
+    for lr, steps in ((0.01, 3000), (0.001, 300_000), (0.003, 500_000)):
+        before = w
+        run = ib.simulate(problem, optimizer, lr=ib.Power(lr, 0.0), batch=1, order="reshuffle", steps=steps, initial=w)
+        w = run.weights[-1]
+    far = ib.predict(problem, optimizer).direction
+    assert np.linalg.norm(limit.direction - (w - before) / np.linalg.norm(w - before)) < 3.0 * limit.error + 5e-3
+    assert limit.error < 5e-3 and np.linalg.norm(limit.direction - far) > 0.1  # to the limit of beta2 -> 1
+
+
 @pytest.mark.parametrize("order", ["cyclic", "replacement"])
 def test_measured_maps_give_repeated_rows_equal_weights(order):
     rows = [[1.0, 1.0, 3.0], [-1.0, 3.0, 1.0], [-1.0, 3.0, 1.0]]
