@@ -136,9 +136,9 @@ def test_the_front_page_has_every_study(call, tmp_path):
 def test_export_writes_csv_and_booktabs(call, results):
     code, out, _ = call("export", results, "--csv", "--latex", "--out", "there")
     assert code == 0 and "there/results.tex" in out.split()
-    runs = pd.read_csv("there/runs.csv", float_precision="round_trip")
-    assert runs["cos_l2"].tolist() == load_runs(results)["cos_l2"].tolist()  # to the last bit
-    assert len(pd.read_csv("there/curves.csv", float_precision="round_trip")) == 6 * len(runs)
+    runs = pd.read_csv("there/runs.csv", dtype={"cos_l2": str})  # whose own reading of numbers is off by a bit at times
+    assert list(map(float, runs["cos_l2"])) == load_runs(results)["cos_l2"].tolist()  # to the last bit
+    assert len(pd.read_csv("there/curves.csv")) == 6 * len(runs)
     with open("there/results.tex") as file:
         lines = file.read().splitlines()
     assert lines[1] == r"\toprule" and lines[-2] == r"\bottomrule" and lines[2].startswith("geometry & order & method")
