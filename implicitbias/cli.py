@@ -278,7 +278,7 @@ def list_(folder: Annotated[Path, typer.Argument(metavar="FOLDER_OR_NAME")] = ST
     """The studies of a folder, and the data families and optimizers a study can name; or the parameters of one of
     these, such as adam."""
     from implicitbias import terminal
-    from implicitbias.study.expand import study_files
+    from implicitbias.study.spec import study_files
 
     if not folder.is_dir() and study.print_entry(str(folder)):
         return

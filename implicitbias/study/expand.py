@@ -7,7 +7,6 @@ import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
@@ -221,10 +220,7 @@ def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
 def _unknown(where: str, name: str, kind, what: str, known) -> str:
     """The sentence for a kind that there is none of; a name alone may be anything, with its kind beside it."""
     words = f"{where}.kind: {one_of(kind, what, known)}"
-    if kind != name:
-        return words
-    likely = next((item for item in sorted(known, key=len, reverse=True) if item in str(kind)), sorted(known)[0])
-    return f'{words} (a table with a name of its own has kind = "{likely}")'
+    return words if kind != name else f"{words} (a table with a name of its own says what it is with the key kind)"
 
 
 def describe(name: str, kind: str, problem: Problem) -> Data:
@@ -399,10 +395,3 @@ def _setting(n: int, optimizer: Optimizer, cell: dict) -> Setting:
         return resolve_flow(n, [optimizer], time=cell["time"], **{key: cell.get(key) for key in names})
     axes = {key: cell.get(key) for key in ("steps", "epochs", "seed", "order", "remainder", *names[:2])}
     return resolve(n, batch=cell["batch"], per_octave=cell.get("per_octave", 8), **axes)
-
-
-def study_files(folder: str | Path) -> list[Path]:
-    """The study files of a folder, by name. Errors: ``InputError`` if there is no such folder."""
-    if not Path(folder).is_dir():
-        raise InputError(f"{folder} is no folder of study files")
-    return sorted(Path(folder).glob("*.toml"))

@@ -4,13 +4,14 @@ import difflib
 
 from implicitbias.errors import one_of
 from implicitbias.measure import Measures
-from implicitbias.store.schema import USUAL, schemas
+from implicitbias.store.schema import USUAL
+from implicitbias.study.filters import PARAMETER
 from implicitbias.study.formula import columns
 from implicitbias.study.keys import Figure
+from implicitbias.study.mistakes import Names
 
 CLOCKS = ("step", "sum_lr", "epoch", "lr")
 MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack
-PARAMETER = "data."
 
 
 def along(figure: Figure) -> bool:
@@ -20,9 +21,8 @@ def along(figure: Figure) -> bool:
 
 def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep: str = ".") -> list[str]:
     """Every unknown column of the figures, each under the name of its place."""
-    mistakes, (runs, curves) = [], schemas(measures).values()
-    numeric = [field.name for field in runs if str(field.type) in ("double", "int64")]
-    scalars = [field.name for field in runs if not str(field.type).startswith("list")]
+    mistakes, names_of = [], Names(measures)
+    numeric, scalars, curves = names_of.numeric, names_of.scalars, names_of.curves
     given = {column.name for column in measures.columns() + measures.end_columns() + measures.data_columns()}
     for where, figure in figures.items():
         place = f"{where}{sep}" if where else ""
@@ -33,14 +33,14 @@ def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep:
             for name in names or ():
                 if name not in numeric and not name.startswith(PARAMETER):
                     mistakes.append(f"{place}y: {one_of(name, 'column', numeric)}")
-                elif along(figure) and name not in curves.names:
+                elif along(figure) and name not in curves:
                     mistakes.append(f"{place}y: {name!r} is known at the end of runs, and not along them, as x asks")
         for role in ("x", "hue", "col", "row"):
             name = getattr(figure, role)
             known = [*scalars, *MADE]
             levels = [name for name in known if name not in given]  # what is told where nothing is near
             if role == "x" and name is not None and columns(name) and set(columns(name)) <= set(numeric):
-                if along(figure) and not set(columns(name)) <= set(curves.names):
+                if along(figure) and not set(columns(name)) <= set(curves):
                     mistakes.append(f"{place}x: {name!r} does not vary along a run, which a line needs")
             elif name is not None and name not in known and not name.startswith(PARAMETER):
                 near = difflib.get_close_matches(name, known, n=1)

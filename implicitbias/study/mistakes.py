@@ -22,8 +22,8 @@ PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", 
 MOST_VALUES = 8  # of a column that are told
 
 
-class _Names:
-    """The columns that a claim may name: of the tables with these measures."""
+class Names:
+    """The columns that a claim or a figure may name: of the tables with these measures."""
 
     def __init__(self, measures: Measures):
         runs, curves = schemas(measures).values()
@@ -34,7 +34,7 @@ class _Names:
 
 def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list[str]:
     """Every unknown measure, filter or axis of the claims, each under the name of its place."""
-    mistakes, known = [], _Names(measures)
+    mistakes, known = [], Names(measures)
     for where, claim in claims.items():
         names = columns(claim.measure)
         if (

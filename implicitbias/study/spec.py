@@ -210,3 +210,10 @@ def _sentence(place: tuple[str, ...], items: list[dict]) -> str:
         hint = f"; a range is {{ from = {dots[1]}, to = {dots[2]} }}" if dots else ""
         return f"{path} must be {' or '.join(dict.fromkeys(expected))}, not {item['input']!r}{hint}"
     return f"{path}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def study_files(folder: str | Path) -> list[Path]:
+    """The study files of a folder, by name. Errors: ``InputError`` if there is no such folder."""
+    if not Path(folder).is_dir():
+        raise InputError(f"{folder} is no folder of study files")
+    return sorted(Path(folder).glob("*.toml"))

@@ -11,9 +11,9 @@ from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.simulation.orders import ORDERS
-from implicitbias.study.expand import canonical, expand, identity, run_id, study_files
+from implicitbias.study.expand import canonical, expand, identity, run_id
 from implicitbias.study.plan import plan, survey
-from implicitbias.study.spec import override, parse_study
+from implicitbias.study.spec import override, parse_study, study_files
 from implicitbias.sweep.tasks import LONGEST, MOST, MOST_SNAPSHOTS, groups, seconds_of, snapshots, tasks
 
 BASE = """

@@ -9,10 +9,10 @@ import pytest
 import implicitbias as ib
 from implicitbias.store.schema import CURVES, RUNS
 from implicitbias.study.claims import select, verdicts
-from implicitbias.study.expand import study_files
 from implicitbias.study.keys import axis
 from implicitbias.study.plan import plan
 from implicitbias.study.rows import describe
+from implicitbias.study.spec import study_files
 from implicitbias.study.stored import stored_study
 from implicitbias.sweep.run import run_study
 from implicitbias.sweep.tasks import estimate
