@@ -15,7 +15,7 @@ LOOK = """
 import numpy, scipy.linalg
 from threadpoolctl import threadpool_info
 numpy.ones((9, 9)) @ numpy.ones((9, 9)), scipy.linalg.lu(numpy.ones((9, 9)))
-print(*{str(found.get("architecture")) for found in threadpool_info() if found["internal_api"] == "openblas"})
+print(*sorted({str(found.get("architecture")) for found in threadpool_info() if found["internal_api"] == "openblas"}))
 """
 
 
