@@ -4,10 +4,11 @@ import functools
 import math
 import re
 
+from implicitbias.margins.norms import named
+
 FONT = "DejaVu Sans"
 LONGEST = 42  # letters of a formula in words; a longer one is told by its columns
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_NORMS = {"l1": "ℓ₁", "l2": "ℓ₂", "linf": "ℓ∞"}
 _AXES = {
     "step": "updates t",
     "sum_lr": "sum of the steps, or time t",
@@ -61,11 +62,17 @@ def label(name: str) -> str:
         return name.replace("_", " ")
     if rest.startswith("if_"):
         rest = f"the limit for {rest.removeprefix('if_')}"
-    of = _NORMS.get(rest, "the prediction" if rest == "limit" else rest.replace("_", " "))
+    of = symbols().get(rest, "the prediction" if rest == "limit" else rest.replace("_", " "))
     words = _MEASURES[kind]
     if kind in ("cos", "angle"):
         return f"{words} to {of}{' (increment)' * increment}"
     return f"{words}, {of}{', increment' * increment}"
+
+
+@functools.cache
+def symbols() -> dict[str, str]:
+    """Norms as they are printed, by their names."""
+    return {name: norm.symbol for name, norm in named().items()}
 
 
 def method(text: str) -> str:
@@ -79,7 +86,7 @@ def method(text: str) -> str:
 
 def norms(text: str) -> str:
     """A title in which norms are written as in print: linf and l_inf are one thing."""
-    return re.sub(r"\bl_?(1|2|inf)\b", lambda found: _NORMS["l" + found[1]], text)
+    return re.sub(r"\bl_?(1|2|inf)\b", lambda found: symbols()["l" + found[1]], text)
 
 
 def number(value: float) -> str:

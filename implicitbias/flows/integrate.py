@@ -73,7 +73,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     rounding. ``InputError`` where lengths of rows or margins leave float64. RuntimeError if the integrator makes no
     headway.
     """
-    max_margin(problem, "l2")
+    max_margin(problem)
     clock = seconds.perf_counter()
     with np.errstate(over="ignore", invalid="ignore"):
         size, margins = length(problem.rows).max(), problem.rows @ start

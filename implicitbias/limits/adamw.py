@@ -120,7 +120,7 @@ def adamw_batch_point(
         mistakes.append(one_of(order, "order", ("reshuffle", "replacement")))
     if mistakes:
         raise InputError(mistakes)
-    max_margin(problem, "l2")
+    max_margin(problem)
     reshuffled = order == "reshuffle"
     tail_map = tail_maps.reshuffle(n, batch) if reshuffled else tail_maps.replacement(n, batch)
     size = np.sqrt(batch * (n - 1) / n) if reshuffled else np.sqrt(batch)

@@ -48,7 +48,7 @@ def kappa_direction(problem, kappa: float) -> Limit:
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     if not is_number(kappa) or not 0.0 < kappa <= sys.float_info.max:
         raise InputError(f"kappa must be a positive number, but is {kappa!r}")
-    max_margin(problem, "l2")  # no limit without a separator
+    max_margin(problem)  # no limit without a separator
     rows, k = unit_scale(problem.rows)
     size = np.linalg.norm(rows, axis=1).max()
     c, u, _ = _kappa_programme(rows / size, float(np.ldexp(kappa, -k)) / size)

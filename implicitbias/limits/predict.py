@@ -80,7 +80,7 @@ def predict(
         raise InputError(f"method must be 'theory' or 'numerical', not {method!r}")
     setting = resolve(problem.n, batch=batch, order=order, steps=1, seed=seed, remainder=remainder)
     start = _start(initial, problem.d)
-    max_margin(problem, "l2")  # no limit without a separator
+    max_margin(problem)  # no limit without a separator
     found = rule(problem.rows, optimizer, setting)
     if method == "numerical":
         return _numerical(problem, optimizer, setting, found, start)

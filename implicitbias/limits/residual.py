@@ -62,7 +62,7 @@ def gradient_residual(problem: Problem | ArrayLike, initial: ArrayLike | None = 
 
 def hard_margin(problem: Problem) -> np.ndarray:
     """(d,) w_hat, the minimiser of ||w||_2 over A w >= 1."""
-    best = max_margin(problem, "l2")
+    best = max_margin(problem)
     return best.direction / best.margin
 
 
@@ -73,7 +73,7 @@ def _in_row_space(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     In the scale of the rows: if b = a / r, the w~ of a is that of b over r, plus 2 log r w_hat.
     """
     rows, k = unit_scale(problem.rows)
-    best = max_margin(problem, "l2")
+    best = max_margin(problem)
     w_hat = best.direction / np.ldexp(best.margin, -k)
     directions, lengths = unit(rows), length(rows)
     on = rows @ w_hat <= 1.0 + TIGHT + KNOWN * lengths * np.linalg.norm(w_hat)

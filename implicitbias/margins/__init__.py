@@ -1,28 +1,23 @@
-"""Certified max-margin directions: gamma_N = max { min_i a_i.w : N(w) <= 1 }, one file per kind of norm."""
+"""Certified max-margin directions: gamma_N = max { min_i a_i.w : N(w) <= 1 }.
+
+A norm is a file in `norms`; the solvers that norms share are here.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from implicitbias.margins import euclidean, mahalanobis, polyhedral, power
 from implicitbias.margins.face import WideFace
-from implicitbias.margins.norms import Norm, canonical, is_seminorm, strictly_convex
+from implicitbias.margins.norms import NormLike, norm_of
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problem import Problem
 
 __all__ = ["Separator", "max_margin"]
 
-_SOLVERS = {
-    "l1": polyhedral.solve,
-    "linf": polyhedral.solve,
-    "lp": power.solve,
-    "mahalanobis": mahalanobis.solve,
-}
 
-
-def max_margin(problem: Problem | ArrayLike, norm: Norm = "l2") -> Separator:
+def max_margin(problem: Problem | ArrayLike, norm: NormLike = "l2") -> Separator:
     """The max-margin direction of a norm, with a dual certificate of its optimality.
 
     Primal and dual:  gamma_N = max { min_i a_i.w : N(w) <= 1 } = min { N*(A'c) : c in the simplex }.
@@ -59,34 +54,32 @@ def max_margin(problem: Problem | ArrayLike, norm: Norm = "l2") -> Separator:
     """
     if not isinstance(problem, Problem):
         problem = Problem(problem)
-    norm = canonical(norm, problem.d)
+    measured = norm_of(norm, problem.d)
     cache = problem.__dict__.setdefault("_separators", {})
-    if norm in cache:
-        return cache[norm]
+    if measured in cache:
+        return cache[measured]
     unit = problem.__dict__.get("_unit_rows")
     if unit is None:
         kept = problem.rows.any(axis=0)
         if not kept.all():
-            cache[norm] = _widened(problem, norm, kept)
-            return cache[norm]
+            cache[measured] = _widened(problem, measured, kept)
+            return cache[measured]
         unit = problem.__dict__["_unit_rows"] = UnitRows(problem.rows)
     # Separability is a property of the data, not of the norm: the l2 problem decides it once for all of them.
-    if "l2" not in cache:
-        cache["l2"] = certified(unit, "l2", euclidean.solve(unit))
-    if norm not in cache:
-        solve = _SOLVERS[norm if isinstance(norm, str) else norm[0]]
-        cache[norm] = certified(unit, norm, solve(unit, norm, cache["l2"]))
-    return cache[norm]
+    first = norm_of("l2", problem.d)
+    if first not in cache:
+        cache[first] = certified(unit, first, first.solve(unit, None))
+    if measured not in cache:
+        cache[measured] = certified(unit, measured, measured.solve(unit, cache[first]))
+    return cache[measured]
 
 
 def _widened(problem, norm, kept):
     """Columns without entries take no part: the separator without them, and zeros in their place."""
     narrow = problem.__dict__.setdefault("_narrow", None) or Problem(problem.rows[:, kept])
     problem.__dict__["_narrow"] = narrow
-    inner = (norm[0], np.array(norm[1])[kept]) if norm[0] == "mahalanobis" else norm
-    found = max_margin(narrow, inner)
+    found = max_margin(narrow, norm.narrowed(kept).key)
     direction = np.zeros(problem.d)
     direction[kept] = found.direction
-    idle = ~kept & (np.array(norm[1]) == 0 if is_seminorm(norm) else norm == "linf")
-    face = None if strictly_convex(norm) else WideFace(found, kept, idle)
+    face = None if norm.strictly_convex else WideFace(found, kept, norm.idle(kept))
     return Separator(norm, direction, found.margin, found.dual, found.gap, face)

@@ -23,20 +23,20 @@ POINT = 1e-7
 class Face:
     """The face {w : N(w) <= 1, min_i a_i.w >= margin}, written as w = direction + basis z with G z >= -slack.
 
-    Every optimal w meets with equality each row that has dual weight, and attains w.y = N(w) N*(y) for y = A'c.
-    That fixes w_j = sign(y_j) where y_j != 0 (linf), w_j = 0 where |y_j| < max|y| (l1), and w_j itself where
-    diag_j > 0 (mahalanobis). ``basis`` spans the null space of these equations; what they leave over is bounded
-    by the other rows and the norm's own inequalities. z = 0 is feasible by construction.
+    Every optimal w meets with equality each row that has dual weight, and attains w.y = N(w) N*(y) for y = A'c, which
+    fixes some of its coordinates (``Norm.active``). ``basis`` spans the null space of these equations; what they leave
+    over is bounded by the other rows and the norm's own inequalities. z = 0 is feasible by construction.
 
     Arguments
         unit       the rows a_i
-        norm       "l1", "linf" or ("mahalanobis", diag)
+        norm       a norm that is not strictly convex
         direction  (d,) an optimal direction with N(direction) = 1
         dual       (n,) optimal weights in the simplex
 
+    >>> from implicitbias.margins.norms import norm_of
     >>> from implicitbias.margins.unit_rows import UnitRows
     >>> unit = UnitRows(np.array([[2.0, 1.0], [2.0, -1.0]]))
-    >>> face = Face(unit, "linf", np.array([1.0, 0.0]), np.array([0.5, 0.5]))
+    >>> face = Face(unit, norm_of("linf", 2), np.array([1.0, 0.0]), np.array([0.5, 0.5]))
     >>> face.is_point, face.nearest(np.array([0.7, 0.2]))
     (True, array([1., 0.]))
     """
@@ -48,32 +48,19 @@ class Face:
         terms = np.abs(unit.b).T @ alpha
         known = np.minimum(ZERO * terms, np.maximum(ZERO * np.abs(y).max(), ROUND_OFF * terms))
         tight = alpha > ZERO * alpha.max()
-        if norm == "linf":
-            free = np.abs(y) <= known
-        elif norm == "l1":
-            free = np.abs(y) >= np.abs(y).max() - known
-        else:
-            free = np.array(norm[1]) == 0
-        equations = unit.b[tight][:, free]
+        free, equations, normals, slack = norm.active(y, known, direction)
+        equations = np.vstack([unit.b[tight][:, free], equations])
         # Rows: b_i.w - h_i t has slack >= 0, with t the margin in units of the shortest row.
         products = unit.exact.dot(direction)
         level = unit.relative(products).min()
-        normals, slack = [unit.b[~tight][:, free]], [(products - unit.h * level)[~tight]]
-        if norm == "linf":
-            normals += [np.eye(free.sum()), -np.eye(free.sum())]
-            slack += [1 + direction[free], 1 - direction[free]]
-        elif norm == "l1":
-            signs = np.sign(y[free])
-            equations = np.vstack([equations, signs])
-            normals.append(np.diag(signs))
-            slack.append(signs * direction[free])
+        slack = np.concatenate([(products - unit.h * level)[~tight], slack])
         self.free = free
         self.basis = _null_space(equations)
-        normals = np.vstack(normals) @ self.basis
+        normals = np.vstack([unit.b[~tight][:, free], normals]) @ self.basis
         size = np.linalg.norm(normals, axis=1)
         moves = size > RANK  # the others are constant on the face
         self.normals = normals[moves] / size[moves, None]
-        self.slack = np.maximum(np.concatenate(slack)[moves], 0.0) / size[moves]
+        self.slack = np.maximum(slack[moves], 0.0) / size[moves]
 
     @property
     def is_point(self) -> bool:

@@ -6,11 +6,12 @@ import numpy as np
 
 from implicitbias.errors import InputError, NotSeparable
 from implicitbias.margins import euclidean, rational
+from implicitbias.margins.norms.l2 import L2
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 
 
-def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
+def solve(unit: UnitRows, diag: np.ndarray, l2: Separator) -> Iterator:
     """Pairs (w, c) for  max { min_i a_i.w : sum_j diag_j w_j^2 <= 1 }, each better.
 
     diag > 0: v_j = sqrt(diag_j) w_j makes it the l2 problem of the rows a_ij / sqrt(diag_j).
@@ -25,7 +26,6 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
 
     Source: Qian and Qian, arXiv 1906.03559 (AdaGrad); the KKT system is Boyd and Vandenberghe (2004), section 10.1.
     """
-    diag = np.array(norm[1])
     free = diag == 0
     if free.any():
         _check_bounded(unit, free)
@@ -70,7 +70,7 @@ def _check_bounded(unit, free):
     else:
         try:
             own = UnitRows(unit.rows[:, free])
-            unbounded = certified(own, "l2", euclidean.solve(own)).margin > 0
+            unbounded = certified(own, L2(), euclidean.solve(own)).margin > 0
         except NotSeparable:
             unbounded = False
     if unbounded:

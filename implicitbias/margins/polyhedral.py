@@ -1,4 +1,4 @@
-"""The l1 and linf max-margin directions: linear programs, refined until their certificate is tight."""
+"""Max-margin directions of polyhedral norms, l1 and linf: linear programs, refined until their certificate is tight."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 
 from implicitbias.margins import rational
 from implicitbias.margins.exact import ExactMatrix
+from implicitbias.margins.norms.base import Polyhedral
 from implicitbias.margins.separator import Separator
 from implicitbias.margins.unit_rows import UnitRows
 
@@ -17,13 +18,13 @@ MAGNIFY = 1e7
 ROUNDS = 5
 
 
-def solve(unit: UnitRows, norm: str, l2: Separator) -> Iterator:
-    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1, each better.
+def solve(unit: UnitRows, norm: Polyhedral, l2: Separator) -> Iterator:
+    """Pairs (w, c) for  max { min_i a_i.w : N(w) <= 1 }, each better.
 
-    The program in unit rows:  max t  subject to  b_i.w >= g h_i t  and the norm's own bounds, with w split into
-    positive and negative parts for l1. With g the l2 margin in units of the shortest row t lies between 1/sqrt(d) and
-    sqrt(d). The multipliers of the rows are the weights c. If the gap is not tight the program is solved again for the
-    magnified residuals (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
+    The program in unit rows:  max t  subject to  b_i.w >= g h_i t  and the norm's own bounds (its ``program``). With g
+    the l2 margin in units of the shortest row t lies between 1/sqrt(d) and sqrt(d) for l1 and linf. The multipliers of
+    the rows are the weights c. If the gap is not tight the program is solved again for the magnified residuals
+    (Gleixner, Steffy, Wolter, INFORMS J. Computing 28 (2016), 449-464), and last in exact integers.
     """
     yield from _refinements(unit, norm, l2)
     yield None
@@ -37,15 +38,7 @@ def _refinements(unit, norm, l2):
     b = np.ldexp(unit.b, -columns)
     # Below 1e-6 the column of t would be lost among the tolerances of HiGHS.
     level = -max(float(np.ldexp(l2.margin, -unit.lowest)), 1e-6) * unit.h[:, None]
-    bound = np.ldexp(1.0, columns)
-    if norm == "linf":
-        matrix, rhs = np.hstack([b, level]), np.zeros(n)
-        lower, upper = np.r_[-bound, 0.0], np.r_[bound, 2 * np.sqrt(d)]
-    else:
-        price = np.ldexp(1.0, -columns)
-        matrix = np.vstack([np.hstack([b, -b, level]), np.r_[-price, -price, 0.0]])
-        rhs = np.r_[np.zeros(n), -1.0]
-        lower, upper = np.zeros(2 * d + 1), np.r_[bound, bound, 2.0]
+    matrix, rhs, lower, upper = norm.program(b, level, np.ldexp(1.0, columns))
     cost = np.zeros(matrix.shape[1])
     cost[-1] = -1.0
     x = y = exact = None
@@ -58,7 +51,7 @@ def _refinements(unit, norm, l2):
         if solution is None:
             return
         x, y = solution
-        w = np.ldexp(x[:d] if norm == "linf" else x[:d] - x[d : 2 * d], -columns)
+        w = np.ldexp(norm.point(x, d), -columns)
         if w.any() and (y[:n] > 0).any():
             yield w, unit.weights(y[:n])
         # Very short levels are met only if the others leave room for the round-off of a product.

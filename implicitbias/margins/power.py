@@ -7,7 +7,7 @@ import numpy as np
 from implicitbias.margins import rational
 from implicitbias.margins.euclidean import least_distance
 from implicitbias.margins.exact import ExactMatrix
-from implicitbias.margins.norms import norm_value
+from implicitbias.margins.norms.lp import Lp
 from implicitbias.margins.separator import Separator
 from implicitbias.margins.unit_rows import UnitRows
 
@@ -24,7 +24,7 @@ LEAST = 1e-60  # the same for weights that are inverted in integers
 SHORTEST = 1e-15
 
 
-def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
+def solve(unit: UnitRows, p: float, l2: Separator) -> Iterator:
     """Pairs (w, c) for  max { min_i a_i.w : ||w||_p <= 1 } = min { ||A'c||_q : c in the simplex }, 1/p + 1/q = 1,
     each better.
 
@@ -38,7 +38,6 @@ def solve(unit: UnitRows, norm: tuple, l2: Separator) -> Iterator:
     Source: Burrus, Barreto, Selesnick, IEEE Trans. Signal Process. 42 (1994) 2926-2936 (moving p); Adil, Peng,
     Sachdeva, arXiv 1907.07167 (the damped steps).
     """
-    p = norm[1]
     high = max(p, p / (p - 1))  # the exponent of the smooth side
     stages = np.geomspace(2.0, high, int(np.ceil(2.0 * np.log2(high / 2.0))) + 1)[1:]
     start = l2.direction, unit.multipliers(l2.dual)
@@ -82,11 +81,11 @@ def _exactly(unit, p, stages, l2):
 
 def _newton(unit, p, exact, w, alpha, target, steps=100, patience=6):
     """(best w, best alpha) after Newton steps at one p until the relative gap is below target or stops falling."""
-    norm, dual = ("lp", p), ("lp", p / (p - 1))
+    norm, dual = Lp(p), Lp(p / (p - 1))
     product, combine = (unit.exact.dot, unit.exact.dot_rows) if exact else (unit.b.__matmul__, unit.b.T.__matmul__)
 
     def normalised(w):  # margins and bounds in units of the shortest row
-        w = w / norm_value(norm, w)
+        w = w / norm.value(w)
         return w, float(unit.relative(product(w)).min())
 
     def bounded(alpha):
@@ -94,7 +93,7 @@ def _newton(unit, p, exact, w, alpha, target, steps=100, patience=6):
         total = float(alpha @ unit.h)
         if not 0 < total < np.inf:
             return alpha, np.inf
-        return alpha / total, norm_value(dual, combine(alpha / total))
+        return alpha / total, dual.value(combine(alpha / total))
 
     w, margin = normalised(w)
     alpha, bound = bounded(alpha)
@@ -144,7 +143,7 @@ def _dual_step(b, level, p, _, alpha, exact):
     """One step of max { level.alpha - sum |b'alpha|^q / q : alpha >= 0 }: (None, new alpha, [candidates for w])."""
     q = p / (p - 1)
     y = b.T @ alpha
-    size = norm_value(("lp", q), y)
+    size = Lp(q).value(y)
     alpha, y = alpha / size, y / size
     scale = (level @ alpha) ** (1 / (q - 1))  # the best multiple of alpha
     alpha, y = alpha * scale, y * scale

@@ -10,6 +10,7 @@ import numpy as np
 
 from implicitbias.margins import complementarity
 from implicitbias.margins.exact import integers
+from implicitbias.margins.norms.base import Polyhedral
 from implicitbias.margins.separability import not_separable
 from implicitbias.margins.unit_rows import UnitRows
 
@@ -98,11 +99,10 @@ def quadratic(unit: UnitRows, start, diag: np.ndarray | None = None) -> Iterator
     yield from _rounded(data, solve)
 
 
-def linear(unit: UnitRows, norm: str) -> Iterator:
-    """Pairs (w, c) for  max { min_i a_i.w : ||w||_1 <= 1 }  or  ||w||_inf <= 1.
+def linear(unit: UnitRows, norm: Polyhedral) -> Iterator:
+    """Pairs (w, c) for  max { min_i a_i.w : N(w) <= 1 }  of a polyhedral norm.
 
-    As min { cost.x : G x >= level, x >= 0 }.  l1: w = x+ - x-, all of cost 1.
-    linf: w = x - r 1 with x <= 2 r, and r costs 1.
+    As min { cost.x : G x >= level, x >= 0 }, as the norm's ``integer_program`` writes it.
 
     Errors: ``NotSeparable``.
     """
@@ -110,12 +110,7 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
     if n + 2 * d > MOST:
         return
     data = IntegerRows(unit.rows)
-    if norm == "l1":
-        program, cost = np.hstack([data.m, -data.m]), np.ones(2 * d, dtype=object)
-    else:
-        box = np.hstack([-np.eye(d, dtype=np.int64).astype(object), np.full((d, 1), 2, dtype=object)])
-        program = np.vstack([np.column_stack([data.m, -data.m.sum(axis=1)]), box])
-        cost = np.r_[np.zeros(d, dtype=object), 1]
+    program, cost = norm.integer_program(data.m)
     k, unknowns = program.shape
     system = np.block(
         [[np.zeros((k, k), dtype=object), program], [-program.T, np.zeros((unknowns, unknowns), dtype=object)]]
@@ -128,8 +123,7 @@ def linear(unit: UnitRows, norm: str) -> Iterator:
         z, scale = complementarity.solve(system, np.r_[-level, np.zeros(k - n, dtype=object), cost])
         if not scale:
             raise not_separable(unit, data.weights(z[:n]))
-        x = z[k:]
-        return (x[:d] - x[d:] if norm == "l1" else x[:d] - x[d]), z[:n], scale
+        return norm.integer_point(z[k:], d), z[:n], scale
 
     yield from _rounded(data, solve)
 

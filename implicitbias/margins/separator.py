@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike
 from implicitbias.errors import InputError, Undecided
 from implicitbias.margins.exact import TINY, remainders, rounded
 from implicitbias.margins.face import Face, WideFace
-from implicitbias.margins.norms import dual_above, is_seminorm, norm_above, norm_value, strictly_convex
+from implicitbias.margins.norms import norms
+from implicitbias.margins.norms.base import Norm
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.shown import as_html
 
@@ -29,7 +30,7 @@ class Separator:
     """A direction of maximal margin in a norm N, with its dual certificate.
 
     Attributes
-        norm           canonical norm: "l1", "l2", "linf", ("lp", p) or ("mahalanobis", (diag_1, ...))
+        norm           its canonical name: "l1", "l2", "linf", ("lp", p) or ("mahalanobis", (diag_1, ...))
         direction      (d,) with N(direction) = 1, read-only
         margin         min_i a_i.direction, in units of the rows
         dual           (n,) sample weights c >= 0 with sum 1, read-only
@@ -43,7 +44,7 @@ class Separator:
     (array([1., 0.]), 2.0, False, 0.5)
     """
 
-    norm: str | tuple[str, Any]
+    _norm: Norm
     direction: np.ndarray
     margin: float
     dual: np.ndarray
@@ -51,16 +52,19 @@ class Separator:
     _face: Face | WideFace | None  # None if the norm is strictly convex: the face is the direction
 
     def __repr__(self) -> str:
-        norm = self.norm if isinstance(self.norm, str) else _parameter(self.norm)
         held = f"{(self.dual > 0).sum()} support vectors"
-        return f"Separator({norm}, margin {self.margin:.6g}, relative gap {self.relative_gap:.1e}, {held}, d={self._d})"
+        gap = f"relative gap {self.relative_gap:.1e}"
+        return f"Separator({self._norm}, margin {self.margin:.6g}, {gap}, {held}, d={self._d})"
 
     def _repr_html_(self) -> str:
-        norm = self.norm if isinstance(self.norm, str) else _parameter(self.norm)
         return as_html("Separator", {
-            "norm": norm, "margin": self.margin, "relative gap": self.relative_gap, "d": self._d,
+            "norm": str(self._norm), "margin": self.margin, "relative gap": self.relative_gap, "d": self._d,
             "support vectors": f"{(self.dual > 0).sum()} of {len(self.dual)}",
         })  # fmt: skip
+
+    @property
+    def norm(self) -> str | tuple[str, Any]:
+        return self._norm.key
 
     @property
     def _d(self) -> int:
@@ -107,7 +111,7 @@ class Separator:
             raise InputError(f"u must have shape {self.direction.shape}, but has shape {u.shape}")
         if not np.isfinite(u).all():
             raise InputError("u must be finite, but has NaN or infinite entries")
-        size = norm_value(self.norm, u)
+        size = self._norm.value(u)
         if size == 0.0:
             raise InputError("u has norm 0 and so no direction")
         u = u / size
@@ -118,19 +122,19 @@ class Separator:
         return self.direction if self._face is None else self._face.nearest(u)
 
 
-def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
+def certified(unit: UnitRows, norm: Norm, pairs: Iterable) -> Separator:
     """The best of the ``pairs`` (w, c), taken one after the other until their gap is as small as round-off lets it be.
 
     The primal and the dual are chosen apart: the largest margin and the smallest bound bracket the optimum even if
     they come from different pairs. Both are computed without round-off and then rounded outwards. None among the pairs
-    says that those to come take seconds. Where the optimal face of l1 or linf is not a point, the direction is its
-    point of smallest l2 norm.
+    says that those to come take seconds. Where the optimal face of a polyhedral norm is not a point,
+    the direction is its point of smallest l2 norm.
 
     Errors: ``Undecided`` if no w of them has a positive margin.
     """
     direction, margin, c, bound, relative = None, -np.inf, None, np.inf, -1.0
-    name = norm if isinstance(norm, str) else norm[0]
-    tight = VERTEX if norm in ("l1", "linf") else TIGHT
+    name = norm.name
+    tight = VERTEX if norm.polyhedral else TIGHT
     for pair in pairs:
         if pair is None:
             if margin > 0 and bound - margin <= ENOUGH * margin:
@@ -140,7 +144,7 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
         its_direction, its_margin = primal(unit, norm, w)
         if its_margin > margin:
             direction, margin = its_direction, its_margin
-            if c is not None and is_seminorm(norm):  # a bound that depends on the direction
+            if c is not None and norm.blind is not None:  # a bound that depends on the direction
                 c, bound = dual_bound(unit, norm, c, direction)
         if weights is not None:
             weights, its_bound = dual_bound(unit, norm, weights, direction)
@@ -154,8 +158,8 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
         raise InputError(f"the {name} margin is beyond the range of float64: multiply the rows by a power of two")
     if not margin > 0:
         raise Undecided(max(-relative, np.finfo(float).eps))
-    face = None if strictly_convex(norm) else Face(unit, norm, direction, c)
-    if norm in ("l1", "linf") and face.basis.shape[1]:
+    face = None if norm.strictly_convex else Face(unit, norm, direction, c)
+    if face is not None and norm.polyhedral and face.basis.shape[1]:
         shortest, kept = primal(unit, norm, face.nearest(np.zeros_like(direction)))
         if kept >= margin * (1 - VERTEX):
             direction, margin = shortest, kept
@@ -169,13 +173,13 @@ def certified(unit: UnitRows, norm, pairs: Iterable) -> Separator:
     return sep
 
 
-def primal(unit: UnitRows, norm, w):
+def primal(unit: UnitRows, norm: Norm, w):
     """(w/N(w), its margin or a few ulps less); (w, -inf) for a w without a direction."""
-    size = norm_value(norm, w)
+    size = norm.value(w)
     if not 0 < size < np.inf:
         return w, -np.inf
     w = w / size
-    w = w / norm_value(norm, w)  # the first division is inexact when w is tiny or huge
+    w = w / norm.value(w)  # the first division is inexact when w is tiny or huge
     rows = unit.smallest(w)
     terms, exponent = unit.exact.terms(w, rows)
     products = rounded(terms)
@@ -186,11 +190,11 @@ def primal(unit: UnitRows, norm, w):
     if any(math.fsum([*terms[i], -products[i]]) < 0 for i in np.flatnonzero(relative == margin)):
         margin = math.nextafter(margin, 0.0)
     margin = _scaled(margin, exponent + unit.lowest, 0.0)
-    size = norm_above(norm, w)
+    size = norm.above(w)
     return w, margin if size <= 1 else math.nextafter(margin / size, 0.0)
 
 
-def dual_bound(unit: UnitRows, norm, c, direction):
+def dual_bound(unit: UnitRows, norm: Norm, c, direction):
     """(c, N*(A'c)/sum(c) or a few ulps more), an upper bound on every margin.
 
     With a seminorm it bounds those whose free part is no longer than the direction's. Weights that do not reach
@@ -206,12 +210,12 @@ def dual_bound(unit: UnitRows, norm, c, direction):
     terms, exponent = unit.exact.terms(alpha, support, transposed=True)
     y = rounded(terms)
     above = np.nextafter(np.abs(y), np.inf)
-    if norm in ("l1", "linf"):  # where the bound may be exact
+    if norm.polyhedral:  # where the bound may be exact
         above = np.where(remainders(terms, y) * np.copysign(1.0, y) > 0, above, np.abs(y))
-    bound = dual_above(norm, above)
-    if is_seminorm(norm):
-        free = np.array(norm[1]) == 0
-        bound = (bound + norm_above("l2", above[free]) * norm_above("l2", direction[free])) * (1 + 2.0**-50)
+    bound = norm.dual_above(above)
+    if (free := norm.blind) is not None:
+        l2 = norms()["l2"]()
+        bound = (bound + l2.above(above[free]) * l2.above(direction[free])) * (1 + 2.0**-50)
     bound = _scaled(bound, exponent + top, math.inf)
     weights = c[support].tolist()
     total = math.fsum(weights)
@@ -234,11 +238,6 @@ def _relative_margin(unit: UnitRows, w) -> float:
         return -1.0
     w = w / size
     return float((unit.exact.dot(w) / np.maximum(np.abs(unit.b) @ np.abs(w), 1e-300)).min())
-
-
-def _parameter(norm) -> str:
-    """A norm with a parameter in a few words; a diag has d numbers."""
-    return f"lp with p = {norm[1]:g}" if norm[0] == "lp" else norm[0]
 
 
 def _scaled(value, exponent, towards):

@@ -11,11 +11,9 @@
 exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit or residual without theory.
 """
 
-import importlib
-import pkgutil
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -24,10 +22,11 @@ import pandas as pd
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.limits import Limit, predict
-from implicitbias.margins.norms import MEASURED, measurable
+from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.vectors import angle, cosine
 from implicitbias.problem import Problem
+from implicitbias.registry import entries
 
 if TYPE_CHECKING:
     from implicitbias.simulation.run import Run
@@ -40,8 +39,7 @@ ALWAYS = "clock"
 @cache
 def groups() -> dict[str, Group]:
     """Every group, under its name: a file of this folder is one if it has a `GROUP`."""
-    modules = [importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)]
-    found = {module.GROUP.name: module.GROUP for module in modules if hasattr(module, "GROUP")}
+    found = entries(__name__, __path__, "GROUP")
     return {ALWAYS: found.pop(ALWAYS), **found}
 
 
@@ -55,7 +53,7 @@ class Measures:
     """
 
     groups: tuple[str, ...]
-    norms: tuple[str, ...] = MEASURED
+    norms: tuple[str, ...] = field(default_factory=usual)
 
     @classmethod
     def of(cls, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None) -> "Measures":
@@ -68,7 +66,7 @@ class Measures:
         """
         known = groups()
         asked = list(known) if groups_ is None else [ALWAYS, *_names(groups_)]
-        wanted = list(MEASURED) if norms is None else _names(norms)
+        wanted = list(usual()) if norms is None else _names(norms)
         mistakes = [f"measures: {one_of(name, 'group of measures', known)}" for name in asked if name not in known]
         for norm in wanted:
             try:

@@ -5,7 +5,7 @@ from scipy.special import logsumexp
 
 from implicitbias.losses import log_weights
 from implicitbias.margins import max_margin
-from implicitbias.margins.norms import norm_values
+from implicitbias.margins.norms import named
 from implicitbias.measure.group import Column, Group, Snapshots
 from implicitbias.problem import Problem
 
@@ -24,13 +24,14 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _measure(seen: Snapshots) -> dict:
-    columns = {f"norm_{norm}": norm_values(norm, seen.weights) for norm in seen.norms}
+    size = {norm: named()[norm].values for norm in seen.norms}
+    columns = {f"norm_{norm}": size[norm](seen.weights) for norm in seen.norms}
     for norm in seen.norms:
         columns[f"margin_{norm}"] = seen.least / columns[f"norm_{norm}"]
     for norm in seen.norms:
         best = seen.separator(norm).margin
         columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / best
-        columns[f"inc_ratio_{norm}"] = seen.least_moved / norm_values(norm, seen.increments) / best
+        columns[f"inc_ratio_{norm}"] = seen.least_moved / size[norm](seen.increments) / best
     columns["support"] = support_size(seen.margins, seen.run.setting.loss)
     return columns
 

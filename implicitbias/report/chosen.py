@@ -4,6 +4,7 @@ Which question a figure answers follows from the axes (figures.axes), not from t
 already is not drawn again.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,66 +26,85 @@ from implicitbias.figures.facets import (
 )
 from implicitbias.figures.parts import Figure, Key, Panel
 from implicitbias.figures.table import FULL, trajectories
-from implicitbias.figures.words import label, slug
+from implicitbias.figures.words import label, slug, symbols
 
 MAX_FIGURES = 12
 MAX_SHEETS = 4  # figures of one kind
 MAX_ENDS, MAX_WAYS = 6, 2
 FEWEST = 4  # different predictions to compare with
 ENOUGH = 0.25  # of the trajectories have a prediction, or it is not what the study is about
-CURVES = ["angle_l2", "angle_linf", "log_loss"]
-COLUMNS = ["run_id", "step", "sum_lr", *CURVES]
-_ENDS = ["inc_cos_l2", "inc_cos_linf", "inc_angle_l2", "inc_angle_linf", "cos_l2", "cos_linf", "angle_l2",
-         "angle_linf", "limit_cos_l2", "limit_cos_linf", "inc_angle_limit"]  # fmt: skip
+_KINDS = ("inc_cos", "cos", "inc_ratio", "ratio")  # of what is at the end, the most telling first
 _BAND = "Median over seeds, bars from the lower to the upper quartile."
 _LINES = "Lines are medians over seeds, bands reach from the lower to the upper quartile."
 _PREDICTED = "Short horizontal lines are the limits that theory predicts; on its marker, a run ends where predicted."
 
 
-def chosen(runs: pd.DataFrame, curves: pa.Table, room: int = MAX_FIGURES) -> list[Figure]:
+def columns_of_curves(norms: Sequence[str]) -> list[str]:
+    """The columns of the snapshots that `chosen` draws."""
+    return ["run_id", "step", "sum_lr", *_ways_of(norms)]
+
+
+def _ways_of(norms: Sequence[str]) -> list[str]:
+    return [*(f"angle_{norm}" for norm in norms), "log_loss"]
+
+
+def _ends_of(norms: Sequence[str], *kinds: str) -> list[str]:
+    return [f"{kind}_{norm}" for kind in kinds for norm in norms]
+
+
+def chosen(runs: pd.DataFrame, curves: pa.Table, norms: Sequence[str], room: int = MAX_FIGURES) -> list[Figure]:
     """Every figure that what varies asks for, the first the most telling.
 
     Arguments
         runs    the runs that ended ok, as from `table.with_parameters(label_runs(...))`
-        curves  their snapshots, at least COLUMNS
+        curves  their snapshots, what there is of `columns_of_curves`
+        norms   those whose directions are followed
         room    how many figures are wanted; there may be more
     """
+    several = ("inc_angle", "angle", "limit_cos")
+    ends = [*_ends_of(norms, *_KINDS, *several), "inc_angle_limit", "limit_rule"]
     if runs.empty:
         return []
     looks = palette.methods(runs)
-    single = full_batches(slim(trajectories(runs), *_ENDS))
+    single = full_batches(slim(trajectories(runs), *ends))
     flows = single["time"].notna()
     if flows.any() and not flows.all():  # the way of a run beside that of the flow is what such a study is about
-        ways = along_the_way(single, curves, looks)
-        rest = predictions(full_batches(slim(runs, *_ENDS)), single, looks)
-        return [*ways[:1], *where_runs_end(single, looks)[:MAX_ENDS], *ways[1:], *rest]
-    found = where_runs_end(single, looks)[:MAX_ENDS]
-    found += predictions(full_batches(slim(runs, *_ENDS)), single, looks)
-    return found + (along_the_way(single, curves, looks) if len(found) < room else [])
+        ways = along_the_way(single, curves, norms, looks)
+        rest = predictions(full_batches(slim(runs, *ends)), single, norms, looks)
+        return [*ways[:1], *where_runs_end(single, norms, looks)[:MAX_ENDS], *ways[1:], *rest]
+    found = where_runs_end(single, norms, looks)[:MAX_ENDS]
+    found += predictions(full_batches(slim(runs, *ends)), single, norms, looks)
+    return found + (along_the_way(single, curves, norms, looks) if len(found) < room else [])
 
 
 # -- where runs end ---------------------------------------------------------------------------------------------------
 
 
-def where_runs_end(runs: pd.DataFrame, looks: palette.Looks) -> list[Figure]:
-    """Cosines of the last increment to the l2 and the linf direction against what varies."""
-    measures = ["inc_cos_l2", "inc_cos_linf"]
-    if not runs[measures].notna().any(axis=None):
-        measures = ["cos_l2", "cos_linf"]
-    caption = (
-        "Where the last increment w(t) - w(t/2) of a run points: its cosine to the max-margin directions, 1 at the "
-        "direction itself. It forgets the transient that stays in w."
-        if measures[0].startswith("inc_")
-        else "Cosine of w to the max-margin directions."
-    )
-    known = runs[[f"limit_cos_{measure.rpartition('_')[2]}" for measure in measures]].notna().any(axis=None)
+def where_runs_end(runs: pd.DataFrame, norms: Sequence[str], looks: palette.Looks) -> list[Figure]:
+    """Cosines of the last increment to the max-margin directions, or the margins, against what varies."""
+    kind = next((kind for kind in _KINDS if runs[_there(runs, kind, norms)].notna().any(axis=None)), None)
+    if kind is None:
+        return []
+    measures = _there(runs, kind, norms)
+    caption = {
+        "inc_cos": "Where the last increment w(t) - w(t/2) of a run points: its cosine to the max-margin directions, 1 "
+        "at the direction itself. It forgets the transient that stays in w.",
+        "cos": "Cosine of w to the max-margin directions.",
+        "inc_ratio": "Normalised margin of the last increment w(t) - w(t/2) over its certified optimum, 1 at a "
+        "max-margin direction. It forgets the transient that stays in w.",
+        "ratio": "Normalised margin of w over its certified optimum, 1 at a max-margin direction.",
+    }[kind]
+    of = {} if kind.endswith("ratio") else {f"{kind}_{norm}": f"limit_cos_{norm}" for norm in norms}
+    of = {measure: name for measure, name in of.items() if name in runs}
+    known = runs[list(of.values())].notna().any(axis=None)
     caption = " ".join([caption, _BAND, _PREDICTED * bool(known)]).strip()
-
-    def predicted(measure):
-        name = f"limit_cos_{measure.rpartition('_')[2]}"
-        return name if name in runs and measure.removeprefix("inc_").startswith("cos_") else None
+    predicted = of.get
 
     return _sheets(runs, measures, looks, "where_runs_end", "Where runs end", caption, predicted)
+
+
+def _there(runs: pd.DataFrame, kind: str, norms: Sequence[str]) -> list[str]:
+    return [f"{kind}_{norm}" for norm in norms if f"{kind}_{norm}" in runs]
 
 
 def _sheets(runs, measures, looks, name, title, caption, predicted=lambda measure: None) -> list[Figure]:
@@ -161,9 +181,11 @@ def _one_of_each(rows: pd.DataFrame, methods: list, most: int = 7) -> list:
 # -- against predictions ----------------------------------------------------------------------------------------------
 
 
-def predictions(runs: pd.DataFrame, single: pd.DataFrame, looks: palette.Looks) -> list[Figure]:
+def predictions(runs: pd.DataFrame, single: pd.DataFrame, norms: Sequence[str], looks: palette.Looks) -> list[Figure]:
     """Measured against predicted cosines, and the angle left, against what varies."""
-    runs = runs[runs["limit_cos_l2"].notna() & runs["inc_angle_limit"].notna()]
+    if "inc_angle_limit" not in runs:
+        return []
+    runs = runs[runs["limit_rule"].notna() & runs["inc_angle_limit"].notna()]
     if len(runs) < 3 or runs["run_id"].isin(single["run_id"]).sum() < ENOUGH * len(single):
         return []
     found = []
@@ -178,12 +200,14 @@ def predictions(runs: pd.DataFrame, single: pd.DataFrame, looks: palette.Looks) 
     hue = hue_of(rows, hue_axes, looks)
     blank = pd.Series("", rows.index)
     both = []
-    for norm in ("l2", "linf"):
+    for norm in norms:
+        if f"limit_cos_{norm}" not in rows or f"inc_cos_{norm}" not in rows:
+            continue
         if rows[f"limit_cos_{norm}"].round(3).nunique() < FEWEST:
             continue
         of = Facets(rows, [f"inc_cos_{norm}"], f"limit_cos_{norm}", hue, blank, [""], scatter=True, yscale="linear")
         panel = panels(of)[0][0]
-        words = f"predicted cosine to {'ℓ₂' if norm == 'l2' else 'ℓ∞'}"
+        words = f"predicted cosine to {symbols()[norm]}"
         both.append(replace(panel, identity=True, mark=None, xlabel=words, ylabel=f"measured, {words.split()[-1]}"))
     if both:
         keys = [Key(hue.text[x], hue.colour[x], "", hue.marker[x], True) for x in hue.levels if hue.text[x]]
@@ -217,9 +241,10 @@ def predictions(runs: pd.DataFrame, single: pd.DataFrame, looks: palette.Looks) 
 # -- the way there ----------------------------------------------------------------------------------------------------
 
 
-def along_the_way(runs: pd.DataFrame, curves: pa.Table, looks: palette.Looks) -> list[Figure]:
-    """Angles to the two directions, and the loss, against updates; runs and flows on one axis of time."""
-    clock, rows = _joined(runs, curves)
+def along_the_way(runs: pd.DataFrame, curves: pa.Table, norms: Sequence[str], looks: palette.Looks) -> list[Figure]:
+    """Angles to the max-margin directions, and the loss, against updates; runs and flows on one axis of time."""
+    drawn = [name for name in _ways_of(norms) if name in curves.column_names]
+    clock, rows = _joined(runs, curves, drawn)
     if rows.empty:
         return []
     found = []
@@ -228,23 +253,25 @@ def along_the_way(runs: pd.DataFrame, curves: pa.Table, looks: palette.Looks) ->
     parts = _own(runs)
     parts = parts if len(parts) == runs["optimizer"].nunique() else [("", runs)]
     for name, title, measures, caption in (
-        ("angles_along_the_way", "Angles along the way", ["angle_l2", "angle_linf"],
+        ("angles_along_the_way", "Angles along the way", drawn[:-1],
          "Angle of w(t) to the max-margin directions, both axes logarithmic: a line that keeps falling converges to "
          f"that direction, one that levels off goes elsewhere.{end} {_LINES}"),
         ("loss_along_the_way", "The loss along the way", ["-log_loss"],
          "Minus the logarithm of the mean loss: about the smallest margin once the data are separated. It grows like "
          f"the sum of the step sizes when updates are normalised, and like log t for gradient descent.{end} {_LINES}"),
     ):  # fmt: skip
+        if not measures:
+            continue
         kind: list[Figure] = []
         for of, part in parts:
-            snapshots = rows.loc[rows["run_id"].isin(part["run_id"]), [*slim(rows), "_clock", *CURVES]]
+            snapshots = rows.loc[rows["run_id"].isin(part["run_id"]), [*slim(rows), "_clock", *drawn]]
             stem, words = (f"{name}-{slug(of)}", f"{title}: {of}") if of else (name, title)
             kind += _ways(snapshots, measures, clock, looks, stem, words, caption)
         found += kind[:MAX_WAYS]
     return found
 
 
-def _joined(runs: pd.DataFrame, curves: pa.Table) -> tuple[str, pd.DataFrame]:
+def _joined(runs: pd.DataFrame, curves: pa.Table, measures: list[str]) -> tuple[str, pd.DataFrame]:
     """The clock of the figures, and the snapshots with the columns of their runs."""
     flows = runs["time"].notna()
     clock = "sum_lr" if flows.any() else "step"
@@ -252,7 +279,7 @@ def _joined(runs: pd.DataFrame, curves: pa.Table) -> tuple[str, pd.DataFrame]:
     place = pd.Series(np.arange(len(runs)), runs["run_id"]).reindex(names.dictionary.to_pylist()).to_numpy()
     rows = place[names.indices.to_numpy()]
     drawn = ~np.isnan(rows)
-    frame = curves.select(["step", "sum_lr", *CURVES]).filter(pa.array(drawn)).to_pandas()
+    frame = curves.select(["step", "sum_lr", *measures]).filter(pa.array(drawn)).to_pandas()
     keep = [name for name in runs if name not in frame and name not in ("w", "increment", "limit")]
     of = runs[keep].iloc[rows[drawn].astype(int)].reset_index(drop=True)
     frame = pd.concat([frame, of], axis=1)

@@ -65,13 +65,13 @@ def compare_studies(first, second) -> Comparison:
 
     Errors: ``InputError`` if one holds no results of a study.
     """
-    (claims_a, results_a), (claims_b, results_b) = map(_read, (first, second))
+    (claims_a, results_a, measured), (claims_b, results_b, also) = map(_read, (first, second))
     flipped = [(key[0], a, claims_b[key]) for key, a in claims_a.items() if key in claims_b and claims_b[key] != a]
     only = [(key[0], "A") for key in claims_a if key not in claims_b]
     only += [(key[0], "B") for key in claims_b if key not in claims_a]
     both = results_a.add_suffix("|a").join(results_b.add_suffix("|b"), how="inner")
     rows, cells = [], 0
-    for measure in tables.FINAL:
+    for measure in [name for name in measured if name in also]:
         a, b = (both[f"{measure}_mean|{k}"].to_numpy(float) for k in "ab")
         known = np.isfinite(a) & np.isfinite(b)
         cells += int(known.sum())
@@ -90,13 +90,14 @@ def compare_studies(first, second) -> Comparison:
     return Comparison(flipped, only, moved, cells, (len(results_a) - len(both), len(results_b) - len(both)))
 
 
-def _read(folder) -> tuple[dict, pd.DataFrame]:
-    """The outcome of each claim, and the results by LINE."""
+def _read(folder) -> tuple[dict, pd.DataFrame, list[str]]:
+    """The outcome of each claim, the results by LINE, and what they are of."""
     study, store = stored_study(folder)
     raw = store.runs()
     outcomes = judge(study, store, raw) if study.claim else []
     claims = {(v.claim.says, v.claim.measure, repr(sorted(v.claim.where.items()))): v.outcome for v in outcomes}
-    results = tables.results(label_runs(raw))
+    measures = tables.final(store.measures)
+    results = tables.results(label_runs(raw), measures)
     for name in tables.LINE[:-1]:
         results[name] = results[name].astype(str)
-    return claims, results.set_index(tables.LINE)
+    return claims, results.set_index(tables.LINE), measures

@@ -10,11 +10,12 @@ from implicitbias.errors import InputError
 from implicitbias.figures.draw import draw, image
 from implicitbias.figures.parts import Figure
 from implicitbias.figures.table import label_runs, needed, values, with_parameters
+from implicitbias.margins.norms import followed
+from implicitbias.measure import Measures
 from implicitbias.report import rates, tables
-from implicitbias.report.chosen import COLUMNS, MAX_FIGURES, chosen, distinct
+from implicitbias.report.chosen import MAX_FIGURES, chosen, columns_of_curves, distinct
 from implicitbias.report.claimed import claimed
 from implicitbias.store import Store
-from implicitbias.store.schema import CURVES
 from implicitbias.study.claims import Verdict
 from implicitbias.study.expected import slack
 from implicitbias.study.filters import select
@@ -45,6 +46,7 @@ class Content:
 
     Attributes
         study, text, identity   the study, its TOML text, and what the folder says it holds
+        measures    what is measured of the runs
         runs        the table of runs, as from `label_runs`
         outcomes    the verdicts
         deciding    how many of the figures are those of claims and of the study's own
@@ -55,6 +57,7 @@ class Content:
     study: Study
     text: str
     identity: dict
+    measures: Measures
     runs: pd.DataFrame
     outcomes: list[Verdict]
     deciding: int
@@ -64,15 +67,20 @@ class Content:
 
     @cached_property
     def results(self) -> pd.DataFrame:
-        return tables.results(self.runs)
+        return tables.results(self.runs, tables.final(self.measures))
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
         return tables.predictions(self.runs)
 
+    @property
+    def norms(self) -> tuple[str, ...]:
+        """Those whose margins are measured."""
+        return self.measures.norms if "margins" in self.measures.groups else ()
+
     @cached_property
     def separators(self) -> pd.DataFrame:
-        return tables.separators(self.runs)
+        return tables.separators(self.runs, self.norms)
 
     @cached_property
     def slopes(self) -> pd.DataFrame:
@@ -119,7 +127,7 @@ def content(study: Study, store: Store, *, pictures: bool = True) -> Content:
     shown = [*asked, *rest[:room]]
     shown = _named_apart(shown)
     made = _pictures(shown) if pictures else [Picture(number, f, b"") for number, f in enumerate(shown, start=1)]
-    return Content(study, store.text(), store.identity(), runs, outcomes, len(asked), made,
+    return Content(study, store.text(), store.identity(), store.measures, runs, outcomes, len(asked), made,
                    [figure.title for figure in rest[room:]], remarks)  # fmt: skip
 
 
@@ -166,7 +174,9 @@ def drawn(
     if ok.empty:
         return [], [], []
     mine = [name for f in study.figure if along(f) for y in f.y for name in (*needed(y), f.x or "step", "epoch")]
-    names = [name for name in dict.fromkeys([*COLUMNS, *curve_columns(study), *mine]) if name in CURVES.names]
+    towards = followed(store.measures.norms)
+    wanted = dict.fromkeys([*columns_of_curves(towards), *curve_columns(study), *mine])
+    names = [name for name in wanted if name in store.schemas["curves"].names]
     ids = None
     if len(ok) > MAX_PLAIN:  # the snapshots of 100000 runs would be some GB
         fits = {name for verdict in outcomes for name in verdict.fits}
@@ -181,7 +191,7 @@ def drawn(
             remarks.append(f"The figure {request.title or ', '.join(request.y)!r} is not drawn: {error}.")
     seen: set = set()
     asked = distinct(asked, seen)
-    return asked, [*asked, *distinct(chosen(ok, curves, MAX_FIGURES - len(asked)), seen)], remarks
+    return asked, [*asked, *distinct(chosen(ok, curves, towards, MAX_FIGURES - len(asked)), seen)], remarks
 
 
 def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:

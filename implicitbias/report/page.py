@@ -9,10 +9,11 @@ from importlib.resources import files
 import pandas as pd
 
 from implicitbias.figures.draw import WIDTHS
+from implicitbias.figures.table import needed
 from implicitbias.figures.words import norms
 from implicitbias.report import tables
 from implicitbias.report.content import Content
-from implicitbias.store.schema import RIVALS
+from implicitbias.store.schema import RIVALS, run_columns
 
 MAX_ROWS = 120
 MAX_OF_CLAIM = 12  # runs of a claim on the page; its CSV file has all
@@ -29,7 +30,7 @@ def render(content: Content, stamp: str) -> str:
     """The page as HTML. Arguments: content, as from `content.content`; stamp, of what it is made from."""
     runs, results, failed = content.runs, content.results, tables.failures(content.runs)
     limits, slopes = content.predictions, content.slopes
-    measures = [name for name in tables.FINAL if name != "inc_cos_limit" or len(limits)]
+    measures = [name for name in tables.final(content.measures) if name != "inc_cos_limit" or len(limits)]
     deciding = [_figure(item) for item in content.figures[: content.deciding]]
     others = [_figure(item) for item in content.figures[content.deciding :]]
     return _template().render(
@@ -55,8 +56,9 @@ def render(content: Content, stamp: str) -> str:
         predictions_total=len(limits),
         failures=[{**row, "message": _cut(row["message"])} for row in failed.head(MAX_FAILURES).to_dict("records")],
         failures_total=len(failed),
-        norms=tables.NORMS,
-        separators=[_separator(row) for row in content.separators.head(MAX_ROWS).to_dict("records")],
+        norms=content.norms,
+        glossary=_glossary(measures, content),
+        separators=[_separator(row, content.norms) for row in content.separators.head(MAX_ROWS).to_dict("records")],
         separators_total=len(content.separators),
         readings=tables.readings(runs)[:MAX_ROWS],
         provenance={name: _distinct(runs, name) for name in ("version", "source", "libraries", "machine")},
@@ -209,7 +211,17 @@ def _prediction(row: dict) -> dict:
     return {**names, "rule": _cut(row["rule"]), "gap": f"{row['gap']:.1e}", "cells": cells}
 
 
-def _separator(row: dict) -> dict:
+def _glossary(measures: list[str], content: Content) -> list[tuple[str, str]]:
+    """What the measures of the tables and the claims are."""
+    of_claims = [
+        name for claim in content.study.claim for name in (*needed(claim.measure), *needed(claim.against or ""))
+    ]
+    says = {column.name: column.says for column in run_columns(content.measures)}
+    names = dict.fromkeys([*measures, *of_claims, "limit_rule", "limit_gap", "limit_error"])
+    return [(name, says[name]) for name in names if name in says]
+
+
+def _separator(row: dict, norms: tuple[str, ...]) -> dict:
     sets = row["sets"]
     cells = [
         {
@@ -217,7 +229,7 @@ def _separator(row: dict) -> dict:
             "gap": f"{row[f'gap_{norm}']:.1e}",
             "unique": _share(row[f"unique_{norm}"], sets),
         }
-        for norm in tables.NORMS
+        for norm in norms
     ]
     return {"geometry": row["geometry"], "n": f"{row['n']:g}", "d": f"{row['d']:g}", "sets": sets, "cells": cells}
 

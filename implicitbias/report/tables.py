@@ -3,29 +3,39 @@
 Runs that share geometry, order, method and batch (study.naming) differ in seeds alone: they are one row.
 """
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from implicitbias.figures.table import trajectories
+from implicitbias.margins.norms import followed
+from implicitbias.measure import Measures
 from implicitbias.store.schema import RIVALS
 
 LINE = ["geometry", "order", "method", "batch"]
-FINAL = ["ratio_l2", "ratio_linf", "cos_l2", "cos_linf", "inc_cos_l2", "inc_cos_linf", "inc_cos_limit", "log_loss"]
-NORMS = ["l1", "l2", "linf"]
+_OF_NORMS = ("ratio", "cos", "inc_cos")
 
 
-def results(runs: pd.DataFrame) -> pd.DataFrame:
+def final(measures: Measures) -> list[str]:
+    """The measures at the end of a run that its study has a table of."""
+    names = [f"{kind}_{norm}" for kind in _OF_NORMS for norm in followed(measures.norms)]
+    known = measures.names()
+    return [name for name in (*names, "inc_cos_limit", "log_loss") if name in known]
+
+
+def results(runs: pd.DataFrame, measures: list[str]) -> pd.DataFrame:
     """A row a line with runs that ended ok: their number, that of all, <measure>_mean and <measure>_std at the end."""
     runs = trajectories(runs)
     groups = runs.assign(ok=runs["status"] == "ok").groupby(LINE, sort=False)
     counts = groups["ok"].agg([("ok", "sum"), ("all", "size")])
-    done = runs[runs["status"] == "ok"].groupby(LINE, sort=False)[FINAL].agg(["mean", "std"])
+    done = runs[runs["status"] == "ok"].groupby(LINE, sort=False)[measures].agg(["mean", "std"])
     done.columns = [f"{name}_{statistic}" for name, statistic in done.columns]
     return _in_order(counts.join(done, how="right").reset_index())
 
 
 def predicted(runs: pd.DataFrame) -> pd.DataFrame:
     """The runs that ended ok and have a predicted limit."""
-    return runs[(runs["status"] == "ok") & runs["limit_cos_l2"].notna()]
+    return runs[(runs["status"] == "ok") & runs["limit_rule"].notna()]
 
 
 def predictions(runs: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +62,14 @@ def _in_order(found: pd.DataFrame) -> pd.DataFrame:
     return found.sort_values(["geometry", "method", "order", "batch"])
 
 
-def separators(runs: pd.DataFrame) -> pd.DataFrame:
+def separators(runs: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
     """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap relative to it and number of unique
     maximisers."""
-    rows = runs[runs["gamma_l2"].notna()].drop_duplicates(["geometry", "data_digest"])
+    names = [f"gamma_{norm}" for norm in norms]
+    rows = runs[runs[names].notna().any(axis=1)].drop_duplicates(["geometry", "data_digest"])
     groups = rows.groupby("geometry", sort=False)
     found = groups[["n", "d"]].first().assign(sets=groups.size())
-    for norm in NORMS:
+    for norm in norms:
         found[f"gamma_{norm}"] = groups[f"gamma_{norm}"].mean()
         found[f"sd_{norm}"] = groups[f"gamma_{norm}"].std()
         found[f"gap_{norm}"] = (rows[f"gap_{norm}"] / rows[f"gamma_{norm}"]).groupby(rows["geometry"], sort=False).max()

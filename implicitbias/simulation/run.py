@@ -109,11 +109,12 @@ class Run:
 
         return measure(self, limit_of(self), self.measures)
 
-    def plot(self, y=("cos_l2", "cos_linf"), x=None, hue=None, **options):
+    def plot(self, y=None, x=None, hue=None, **options):
         """Measures along the run as a matplotlib Figure, several as colours of one panel.
 
-        Arguments: y, a measure or several; x, a clock (step, epoch, sum_lr; default step, of a flow its time); out, a
-        file to write, and the other arguments of `implicitbias.plot`
+        Arguments: y, a measure or several, default the cosines to max-margin directions; x, a clock
+        (step, epoch, sum_lr; default step, of a flow its time); out, a file to write, and the other arguments of
+        `implicitbias.plot`
 
         >>> import implicitbias as ib
         >>> run = ib.simulate(ib.geometry.gaussian(n=4, d=6, seed=0), ib.SGD(), lr=0.1, batch=1, steps=100)
@@ -121,7 +122,10 @@ class Run:
         1
         """
         from implicitbias.figures.plot import plot
+        from implicitbias.margins.norms import followed, usual
 
         x = x or ("sum_lr" if self.setting.steps is None else "step")
+        if y is None:
+            y = [f"cos_{norm}" for norm in followed(self.measures.norms if self.measures else usual())]
         y = [y] if isinstance(y, str) else list(y)
         return plot(self, x=x, y=y, hue=hue or ("measure" if len(y) > 1 else None), **options)

@@ -260,7 +260,7 @@ def _predictions(some: list[Prediction]) -> list[float]:
         if not isinstance(item.optimizer, Flow):
             warm_up(item.optimizer)
         with suppress(Exception), one_thread():  # what goes wrong in a run is its status, and no matter here
-            max_margin(problem_of(item.data), "l2")  # a run has its separators already
+            max_margin(problem_of(item.data))  # a run has its separators already
             clock = time.process_time()
             predicted.__wrapped__(item)  # an earlier forecast may have left it behind
             seconds.append(time.process_time() - clock)

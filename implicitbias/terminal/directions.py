@@ -17,13 +17,13 @@ from implicitbias.labels import show
 from implicitbias.limits import STANDS_STILL, predict, why_not
 from implicitbias.limits.limit import HELD
 from implicitbias.margins import max_margin
+from implicitbias.margins.norms import named, usual
 from implicitbias.measure import angle, cosine
 from implicitbias.problem import Problem
 from implicitbias.store.files import replacing
 from implicitbias.terminal.screen import console, literal, table_of
 
 SHOWN = 8  # entries of a direction, the largest
-NORMS = {"l1": 1, "l2": 2, "linf": np.inf}
 # A measured gap above this many of its standard errors is no noise: one rest point in 700 has one by chance.
 SIGNIFICANT = 3.0
 
@@ -35,7 +35,7 @@ class Margins:
         self.problem = problem
         with warnings.catch_warnings(record=True) as loose:
             warnings.simplefilter("always", RuntimeWarning)
-            self.found = {norm: max_margin(problem, norm) for norm in NORMS}
+            self.found = {norm: max_margin(problem, norm) for norm in usual()}
         self.notes = [str(warning.message) for warning in loose]
         self.directions = {norm: sep.direction for norm, sep in self.found.items()}
 
@@ -86,9 +86,9 @@ class Prediction:
     def against(self) -> dict[str, dict[str, float]]:
         """How the limit lies to each max-margin direction."""
         u, found = self.limit.direction, {}
-        for norm, order in NORMS.items():
+        for norm in usual():
             best = max_margin(self.problem, norm)
-            ratio = (self.problem.rows @ u).min() / np.linalg.norm(u, order) / best.margin
+            ratio = (self.problem.rows @ u).min() / named()[norm].value(u) / best.margin
             cells = {"cosine": cosine(u, best.direction), "angle": angle(u, best.direction), "ratio": ratio}
             found[norm] = {name: float(cell) for name, cell in cells.items()}
         return found

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import implicitbias as ib
+from implicitbias.margins.norms.l2 import L2
 
 NORMS = ["l1", "l2", "linf", ("lp", 1.5), ("lp", 4.0), "diag", "diag with zeros"]
 
@@ -153,7 +154,7 @@ def test_a_loose_certificate_warns():
     rows = ib.margins.UnitRows(np.eye(2))
     loose = [(np.array([1.0, 0.5]), np.array([0.5, 0.5]))]
     with pytest.warns(RuntimeWarning, match="relative gap"):
-        sep = ib.margins.certified(rows, "l2", loose)
+        sep = ib.margins.certified(rows, L2(), loose)
     assert sep.relative_gap > 0.1
 
 

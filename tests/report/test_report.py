@@ -15,9 +15,10 @@ from implicitbias.report import write_report
 from implicitbias.report.chosen import chosen
 from implicitbias.report.page import MAX_ROWS
 from implicitbias.report.stamp import is_current
-from implicitbias.report.tables import FINAL, LINE, predictions, results, separators
-from implicitbias.store.schema import CURVES, RIVALS
+from implicitbias.report.tables import LINE, final, predictions, results, separators
+from implicitbias.store.schema import CURVES, RIVALS, USUAL
 
+FINAL = final(USUAL)
 CLAIM = """
 [[claim]]
 says = "%s"
@@ -226,7 +227,7 @@ def test_long_tables_are_cut_and_say_so(tmp_path):
 def test_results_are_means_and_deviations_over_seeds():
     runs, _ = frames(methods=("theory",))
     runs.loc[0, "status"] = "diverged"
-    found = results(runs).set_index(LINE)
+    found = results(runs, FINAL).set_index(LINE)
     for keys, group in runs[runs["status"] == "ok"].groupby(LINE):
         for name in FINAL:
             mean, sd = found.loc[keys, [f"{name}_mean", f"{name}_std"]]
@@ -238,7 +239,7 @@ def test_results_are_means_and_deviations_over_seeds():
 
 
 def test_separators_count_each_data_set_once():
-    row = separators(frames(orders=("cyclic", "reshuffle"))[0]).iloc[0]
+    row = separators(frames(orders=("cyclic", "reshuffle"))[0], USUAL.norms).iloc[0]
     assert (row["sets"], row["unique_l2"], row["unique_linf"]) == (3, 3, 0)
     assert (row["gamma_l2"], row["gap_l2"]) == (0.5, 2e-12)  # relative to the margin
 
@@ -263,14 +264,14 @@ def test_names_carry_what_tells_runs_apart_and_nothing_else():
 def test_predictions_are_marks_and_no_methods():
     runs, _ = frames(methods=("theory", "numerical"), labels=("SGD",))
     assert set(runs["method"]) == {"SGD"}
-    assert results(runs)["all"].tolist() == [3, 3, 3]  # a trajectory is counted once
+    assert results(runs, FINAL)["all"].tolist() == [3, 3, 3]  # a trajectory is counted once
     found = predictions(runs)
     assert sorted(set(found["limit_method"])) == ["numerical", "theory"] and found["count"].tolist() == [3] * 6
 
 
 def test_the_table_of_predictions():
     runs, _ = frames(methods=("theory",), orders=("cyclic", "reshuffle"))
-    runs.loc[runs["label"] == "SGD", "limit_cos_l2"] = np.nan
+    runs.loc[runs["label"] == "SGD", "limit_rule"] = None
     found = predictions(runs).set_index(LINE)
     assert len(found) == 6
     for keys, row in found.iterrows():
@@ -305,7 +306,7 @@ def test_runs_and_flows_share_one_axis_that_ends_with_the_runs():
     of_flow = frame["run_id"].isin(runs.loc[flows, "run_id"])
     frame["sum_lr"] = frame["step"].astype(float).where(~of_flow, 10.0 ** frame["step"])
     curves = pa.Table.from_pandas(frame, CURVES, preserve_index=False)
-    first = chosen(with_parameters(runs), curves)[0]
+    first = chosen(with_parameters(runs), curves, ["l2", "linf"])[0]
     assert first.name.startswith("angles_along_the_way") and "up to the time at which the runs end" in first.caption
     series = {(s.style, s.colour): s.x for panel in first.panels for s in panel.series}
     assert {style for style, _ in series} <= {"-", "--"} and max(x[-1] for x in series.values()) == 16.0
