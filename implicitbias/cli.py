@@ -213,7 +213,7 @@ def _print_study(folder: Path):
     stored, store = stored_study(folder)
     runs = store.runs()
     terminal.print_readings(readings(runs))
-    terminal.print_results(runs)
+    terminal.print_results(stored, runs, store.measures)
     terminal.print_verdicts(judge(stored, store, runs))
     return runs
 

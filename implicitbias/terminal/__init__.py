@@ -1,7 +1,8 @@
 """What the command line prints: tables, verdicts, and a progress bar."""
 
+from implicitbias.terminal.measured import print_results
 from implicitbias.terminal.plan import print_columns, print_forecast, print_list, print_study
-from implicitbias.terminal.results import print_reproduction, print_results, print_summary, print_verdicts
+from implicitbias.terminal.results import print_reproduction, print_summary, print_verdicts
 from implicitbias.terminal.runs import (
     STATUS_COLUMNS,
     print_collected,

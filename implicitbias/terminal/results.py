@@ -1,49 +1,10 @@
-"""What a study has found: its means, its verdicts, where the time went, whether a run comes out the same."""
+"""What a study has found: its verdicts, where the time went, whether a run comes out the same."""
 
 import pandas as pd
 
-from implicitbias.terminal.runs import print_failures
-from implicitbias.terminal.screen import ROWS, VALUES, console, literal, table_of
+from implicitbias.terminal.screen import ROWS, console, literal, table_of
 
 COLOURS = {"holds": "green", "fails": "red", "undecided": "yellow"}
-
-
-def print_results(runs: pd.DataFrame) -> None:
-    """Mean cosines to the l2 and l_inf directions by data, optimizer and order, a column for each batch size."""
-    from implicitbias.figures.table import label_runs
-
-    runs = label_runs(runs)
-    done = runs[(runs["status"] == "ok") & runs["cos_l2"].notna()]
-    if done.empty:
-        console.print("no run has a result")
-        print_failures(runs)
-        return
-    keys = ["geometry", "method", "order"]
-    groups = done.groupby([*keys, "batch"], sort=False)[["cos_l2", "cos_linf"]].mean()
-    batches = sorted(done["batch"].unique())
-    several = len(batches)
-    if several > VALUES:  # evenly spaced, with both ends
-        batches = [batches[round(k * (several - 1) / (VALUES - 1))] for k in range(VALUES)]
-    rows = list(dict.fromkeys(tuple(row) for row in done[keys].itertuples(index=False)))
-    title = "cosine of w to the l2 / l_inf max-margin direction, by batch size (mean over seeds)"
-    table = table_of(title, "data", "optimizer", "order", *(f"b = {b}" for b in batches), left=3)
-    shown = rows
-    if len(rows) > ROWS and (done["order"] == "reshuffle").any():
-        shown = [row for row in rows if row[2] == "reshuffle"]
-    for row in shown[:ROWS]:
-        cells = []
-        for batch in batches:
-            found = (*row, batch) in groups.index
-            cells.append("{:.4f} / {:.4f}".format(*groups.loc[(*row, batch)]) if found else "")
-        table.add_row(*map(literal, row), *cells)
-    console.print(table)
-    if len(shown[:ROWS]) < len(rows):
-        console.print(f"({len(rows) - len(shown[:ROWS])} of {len(rows)} rows not shown; runs.parquet has all of them)")
-    if several > VALUES:
-        console.print(f"({several - VALUES} of {several} batch sizes not shown; runs.parquet has all of them)")
-    if len(done) < len(runs):
-        console.print(f"({len(runs) - len(done)} of {len(runs)} runs are in no mean: they did not end ok)")
-    console.print()
 
 
 def print_verdicts(verdicts: list) -> None:

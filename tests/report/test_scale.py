@@ -1,5 +1,7 @@
 """A study of many runs: its page and its tables on the screen stay short, and say what they leave out."""
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +12,8 @@ from implicitbias.figures.table import label_runs
 from implicitbias.report import write_report
 from implicitbias.report.chosen import MAX_FIGURES
 from implicitbias.report.page import MAX_ROWS
+from implicitbias.store.schema import USUAL
+from implicitbias.study.keys import Study
 from implicitbias.sweep.forecast import Forecast
 
 COPIES = 250
@@ -60,15 +64,16 @@ def test_names_are_made_once_for_each_of_the_values(many):
 
 
 def test_the_screen_shows_some_rows_and_columns(capsys, many):
-    terminal.print_results(many[0].to_pandas())
+    study = Study.model_construct(title="t", claim=[])
+    terminal.print_results(study, many[0].to_pandas(), USUAL)
     out = capsys.readouterr().out
-    assert "(32 of 40 batch sizes not shown; runs.parquet has all of them)" in out
-    assert "b = 1 " in out and "b = 40" in out
+    assert re.search(r"\(\d+ of \d+ values of batch not shown\)", out)
+    assert "inc_cos_l2, mean over seeds" in out and "batch 1 " in out and "batch 40" in out
     assert len(out.splitlines()) < 90 and max(map(len, out.splitlines())) < 200
     other = many[0].to_pandas().head(4000).assign(data=lambda rows: [f"set {k % 300}" for k in range(len(rows))])
-    terminal.print_results(other)
+    terminal.print_results(study, other, USUAL)
     out = capsys.readouterr().out
-    assert "rows not shown; runs.parquet has all of them)" in out
+    assert "rows not shown; the report has them" in out
     assert len(out.splitlines()) < 90  # long names take two lines
 
 
