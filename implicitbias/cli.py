@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,6 @@ app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
     epilog="\n\n".join(["Exit codes:", *(f"{code}: {meaning}" for code, meaning in exits.MEANINGS.items())]),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -219,17 +219,37 @@ def _print_study(folder: Path):
 
 
 @app.command()
-def status(folder: Folder) -> None:
+def status(
+    folder: Folder,
+    watch: Annotated[
+        float | None, typer.Option("--watch", metavar="SECONDS", help="Say so again, until every run is there.")
+    ] = None,
+) -> None:
     """What a results folder holds: finished, missing and stale runs, failures with their reasons, the slowest runs."""
     from implicitbias import terminal
+    from implicitbias.errors import InputError
     from implicitbias.study.stored import stored_study
 
-    _, store = stored_study(folder)
-    damaged = []
-    runs = store.table("runs", terminal.STATUS_COLUMNS, damaged=damaged).to_pandas()
-    for error in {error.path: error for error in damaged}.values():
-        _warn(f"{error}; `implicitbias run` sets it aside and computes its runs again")
-    terminal.print_status(store.identity(), runs)
+    if watch is not None and not 0.1 <= watch <= 1e6:
+        raise InputError(f"--watch takes the seconds between two looks, from 0.1 on, such as --watch 10, not {watch:g}")
+    since = None
+    while True:
+        _, store = stored_study(folder)
+        damaged = []
+        runs = store.table("runs", terminal.STATUS_COLUMNS, damaged=damaged).to_pandas()
+        for error in {error.path: error for error in damaged}.values():
+            _warn(f"{error}; `implicitbias run` sets it aside and computes its runs again")
+        identity, now = store.identity(), (time.monotonic(), len(runs))
+        if watch is not None and terminal.console.is_terminal:
+            terminal.console.clear()
+        terminal.print_status(identity, runs)
+        missing = identity["runs"] - len(runs)
+        if watch is None or missing <= 0:
+            return
+        since = since or now
+        terminal.print_pace(now[1] - since[1], now[0] - since[0], missing)
+        sys.stdout.flush()
+        time.sleep(watch)
 
 
 @app.command()
@@ -240,11 +260,14 @@ def check(
 ) -> None:
     """The verdict on every claim of a study: holds, fails or undecided. Exit code 1 if one fails."""
     from implicitbias import terminal
+    from implicitbias.errors import InputError
     from implicitbias.store import Store
     from implicitbias.study.spec import read_study
     from implicitbias.study.stored import judge, stored_study
 
     if place.is_dir():
+        if out is not None:
+            raise InputError(f"{place} is a results folder itself; --out goes with a study file")
         stored, store = stored_study(place)
     else:
         stored, store = read_study(place)[0], Store.open(out or _default_out(place))
@@ -299,6 +322,7 @@ def show(study: StudyFile, set_: Settings = None) -> None:
 
 app.command("help")(study.help_)
 app.command()(study.new)
+app.command()(study.copy)
 app.command()(study.columns)
 app.command()(data.margins)
 app.command()(data.predict)

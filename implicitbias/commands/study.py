@@ -44,6 +44,34 @@ def new(path: Annotated[Path, typer.Argument(metavar="FILE", help="The study fil
     print(f"{path}: run it with `implicitbias run {path}`; `implicitbias help study` explains every key")
 
 
+def copy(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A study that comes with the package, see `list`.")],
+    path: Annotated[Path | None, typer.Argument(metavar="FILE", help="Where to; default its own name, here.")] = None,
+) -> None:
+    """Copy a study that comes with the package, with the data files it reads, to change and run it."""
+    from implicitbias.study.shipped import shipped
+
+    known = shipped()
+    if name.removesuffix(".toml") in known:
+        name = name.removesuffix(".toml")
+    if name not in known:
+        raise InputError(one_of(name, "study", known))
+    source = known[name]
+    path = path or Path(source.name)
+    path = path / source.name if path.is_dir() else path
+    text = source.read_text(encoding="utf-8")
+    # a study finds its data beside it
+    pairs = {path: source} | {
+        path.parent / x.name: x for key, x in known.items() if key in text and x.suffix != ".toml"
+    }
+    taken = [target for target in pairs if target.exists()]
+    if taken:
+        raise InputError(f"{target} is there already; choose another name" for target in taken)
+    for target, file in pairs.items():
+        target.write_bytes(file.read_bytes())
+    print(f"{', '.join(map(str, pairs))}" + (f": run it with `implicitbias run {path}`" * (path.suffix == ".toml")))
+
+
 def columns(
     pattern: Annotated[str, typer.Argument(metavar="NAME", help='A name, or some with "*", such as "inc_*".')] = "*",
 ) -> None:

@@ -41,7 +41,7 @@ def read_content(
             data = text.encode()
         text = data.decode("utf-8-sig").replace("\r\n", "\n")  # an editor's byte order mark is no part of the text
     except FileNotFoundError:
-        raise InputError(f"there is no study file {path}") from None
+        raise InputError(f"there is no study file {path}{_instead(path)}") from None
     except (OSError, ValueError) as error:  # not UTF-8, or a null byte in the name
         words = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
         raise InputError(f"the study file {path} cannot be read: {words}") from None
@@ -210,6 +210,16 @@ def _sentence(place: tuple[str, ...], items: list[dict]) -> str:
         hint = f"; a range is {{ from = {dots[1]}, to = {dots[2]} }}" if dots else ""
         return f"{path} must be {' or '.join(dict.fromkeys(expected))}, not {item['input']!r}{hint}"
     return f"{path}: {item['msg'].removeprefix('Value error, ')}"
+
+
+def _instead(path: Path) -> str:
+    """Where a study of that name is."""
+    from implicitbias.study.shipped import shipped
+
+    if path.suffix != ".toml" and (near := path.with_name(f"{path.name}.toml")).is_file():
+        return f"; did you mean {near}?"
+    name = path.stem if path.suffix == ".toml" else path.name
+    return f"; `implicitbias copy {name}` writes the one that comes with the package" if name in shipped() else ""
 
 
 def study_files(folder: str | Path) -> list[Path]:

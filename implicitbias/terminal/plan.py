@@ -22,13 +22,22 @@ def print_list(studies: list[Path]) -> None:
     if studies:
         console.print(table)
     else:
-        console.print("no study files here; `implicitbias list FOLDER` shows those of a folder")
+        console.print(
+            "no study files here; `implicitbias list FOLDER` shows those of a folder, and `implicitbias copy NAME`"
+        )
+        console.print(f"copies one that comes with the package: {', '.join(_studies())}")
     for what, entries in (("data families", FAMILIES), ("optimizers", OPTIMIZERS), ("flows", FLOWS)):
         table = table_of(f"\n{what}", "kind", "what", left=2)
         for name, entry in entries.items():
             # python -OO strips docstrings
             table.add_row(name, literal((entry.__doc__ or entry.__name__).strip().splitlines()[0]))
         console.print(table)
+
+
+def _studies() -> list[str]:
+    from implicitbias.study.shipped import shipped
+
+    return [name for name, path in shipped().items() if path.suffix == ".toml"]
 
 
 def print_columns(columns) -> None:

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from implicitbias.terminal.screen import ROWS, console, literal, table_of
+from implicitbias.terminal.screen import ROWS, console, literal, table_of, words_of
 
 STATUS_COLUMNS = [
     "run_id", "data", "data_params", "label", "lr_eta", "lr_a", "lr_t0", "batch", "order", "remainder", "steps", "time",
@@ -38,6 +38,12 @@ def print_status(identity: dict, runs: pd.DataFrame) -> None:
                 f"{row.measure_seconds:.3g}",
             )
         console.print(table)
+
+
+def print_pace(done: int, seconds: float, missing: int) -> None:
+    """How fast runs come in, of `done` in so many seconds."""
+    if done > 0:
+        console.print(f"{done} runs in {words_of(seconds)}; the others take about {words_of(missing * seconds / done)}")
 
 
 def print_failures(runs: pd.DataFrame) -> None:

@@ -1,6 +1,8 @@
 """The console, users' text on it, and a progress bar with rate and time left."""
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.table import Table
 from implicitbias.errors import one_line
 
 ROWS = 40  # of a table: about a screen
+EVERY = 60.0  # seconds between the lines of a log
 VALUES = 8  # of a list of numbers, or columns of batch sizes
 
 # Without a terminal (a pipe, a log) lines are as wide as a table needs: folded cells would be hard to read again.
@@ -24,10 +27,10 @@ def literal(text) -> str:
 
 @contextmanager
 def progress():
-    """A callback progress(phase, done, total) that draws a bar on stderr."""
+    """A callback progress(phase, done, total) that draws a bar on stderr, or writes lines where that is no terminal."""
     stderr = Console(stderr=True)
-    if not stderr.is_terminal:  # a log gets no bar
-        yield lambda phase, done, total: None
+    if not stderr.is_terminal:
+        yield Log(lambda line: print(line, file=sys.stderr, flush=True))
         return
     bar = Progress(
         SpinnerColumn(),
@@ -50,6 +53,45 @@ def progress():
             bar.update(task, completed=done, total=total or None, rate=rate)
 
         yield update
+
+
+class Log:
+    """Progress for a file: a line once a minute.
+
+    Arguments
+        write   takes a line
+        clock   seconds, only ever forward
+
+    >>> now, said = [0.0], []
+    >>> log = Log(said.append, lambda: now[0])
+    >>> for now[0], done in ((0.0, 0), (50.0, 10), (60.0, 24), (90.0, 80), (150.0, 180)):
+    ...     log("running", done, 200)
+    >>> said
+    ['running 24 of 200, 60 s, about 7 min left', 'running 180 of 200, 2 min, about 17 s left']
+    """
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = time.monotonic):
+        self.write, self.clock = write, clock
+        self.phase, self.began, self.next = "", clock(), clock() + EVERY
+        self.start = self.began
+
+    def __call__(self, phase: str, done: int, total: int) -> None:
+        now = self.clock()
+        if phase != self.phase:
+            self.phase, self.began = phase, now
+        if now < self.next:
+            return
+        self.next = now + EVERY
+        if not total:
+            self.write(f"{phase}, {words_of(now - self.start)}")
+            return
+        left = f", about {words_of((now - self.began) / done * (total - done))} left" if done else ""
+        self.write(f"{phase} {done} of {total}, {words_of(now - self.start)}{left}")
+
+
+def words_of(value: float) -> str:
+    """A time in seconds, as a person says it."""
+    return f"{value:.0f} s" if value < 120 else f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
 
 
 def table_of(title: str, *columns: str, left: int = 1) -> Table:

@@ -68,7 +68,7 @@ def test_the_screen_shows_some_rows_and_columns(capsys, many):
     terminal.print_results(study, many[0].to_pandas(), USUAL)
     out = capsys.readouterr().out
     assert re.search(r"\(\d+ of \d+ values of batch not shown\)", out)
-    assert "inc_cos_l2, mean over seeds" in out and "batch 1 " in out and "batch 40" in out
+    assert "inc_cos_l2, mean over seeds" in out and "batch 1 " in out and "batch full" in out
     assert len(out.splitlines()) < 90 and max(map(len, out.splitlines())) < 200
     other = many[0].to_pandas().head(4000).assign(data=lambda rows: [f"set {k % 300}" for k in range(len(rows))])
     terminal.print_results(study, other, USUAL)
