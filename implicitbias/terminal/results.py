@@ -15,10 +15,8 @@ def print_verdicts(verdicts: list) -> None:
     console.print("claims", style="bold")
     for verdict in verdicts:
         colour = COLOURS[verdict.outcome]
-        console.print(
-            f"  [{colour}]{verdict.outcome:<9}[/] {literal(verdict.claim.says)} "
-            f"[dim]({literal(verdict.claim.source)})[/]"
-        )
+        source = f" [dim]({literal(verdict.claim.source)})[/]" if verdict.claim.source else ""
+        console.print(f"  [{colour}]{verdict.outcome:<9}[/] {literal(verdict.claim.says)}{source}")
         value = "" if pd.isna(verdict.value) else f"; measured {verdict.value:.6g}"
         console.print(
             f"            {literal(verdict.expected)}{value} ({verdict.runs} runs; {literal(verdict.detail)})",
