@@ -6,7 +6,6 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.flows.base import Flow
-from implicitbias.limits.tail_maps import contributions, proxy
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,13 @@ class AdamProxyFlow(Flow):
     longest: ClassVar[float] = 1e6  # margins grow like t, and their differences must be known to a small part of 1
 
     def velocity(self, rows, logs):
+        from implicitbias.limits.tail_maps import contributions, proxy
+
         return proxy().value(_level(contributions(rows, logs))) / len(rows)
 
     def slope(self, rows, logs):
+        from implicitbias.limits.tail_maps import contributions, proxy
+
         return proxy().slope(_level(contributions(rows, logs))) / len(rows)
 
 

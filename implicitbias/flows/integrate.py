@@ -16,7 +16,6 @@ import time as seconds
 from collections.abc import Callable
 
 import numpy as np
-from scipy.integrate import LSODA
 
 from implicitbias.errors import InputError
 from implicitbias.flows.base import Flow
@@ -98,6 +97,8 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
         )
     weights, steps = np.empty((len(times), problem.d)), np.empty(len(times), np.int64)
     x = np.zeros(problem.d if basis is None else basis.shape[1])
+    from scipy.integrate import LSODA
+
     solver = LSODA(velocity, 0.0, x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
     done, made, until = 0, 0, setting.until_log_loss
     while done < len(stops) and (not done or seconds.perf_counter() - clock <= timeout):

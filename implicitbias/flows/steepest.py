@@ -7,7 +7,6 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.flows.base import Flow
-from implicitbias.limits.tail_maps import contributions
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class SteepestFlow(Flow):
         """
         q = self.p / (self.p - 1.0)
         units = np.where(rows != 0.0, logs[:, None], -np.inf).max(axis=0)
+        from implicitbias.limits.tail_maps import contributions
+
         parts = contributions(rows, logs)
         total = parts.sum(axis=0)
         there = total != 0.0

@@ -1,11 +1,8 @@
 """The optimal face of a margin problem whose maximiser need not be unique: its width, and the nearest point on it."""
 
 import numpy as np
-from scipy.optimize import linprog
 
-from implicitbias.margins.euclidean import least_distance
 from implicitbias.margins.exact import ExactMatrix
-from implicitbias.margins.separability import column_exponents
 
 # Complementary slackness turns what the dual weights say into equations. A weight or reduced cost below this part
 # of the largest counts as zero: the dual is exact to about 1e-12, and leaving out an equation is harmless, because
@@ -65,6 +62,8 @@ class Face:
     @property
     def is_point(self) -> bool:
         """Whether the face is a single point: no basis, or no width along three random directions (seed 0)."""
+        from scipy.optimize import linprog
+
         k = self.basis.shape[1]
         if k == 0:
             return True
@@ -90,6 +89,8 @@ class Face:
 
     def nearest(self, u: np.ndarray) -> np.ndarray:
         """The point of the face nearest to u (d,) in l2: a least-distance problem in z."""
+        from implicitbias.margins.euclidean import least_distance
+
         if not self.basis.shape[1]:
             return self.direction
         w = self.direction.copy()
@@ -132,6 +133,8 @@ def _null_space(equations):
     if rank == equations.shape[1] or sizes.max() < EVEN * sizes.min(where=sizes > 0, initial=np.inf):
         return vt[rank:].T
     # Features of very different size make equations look dependent that are not.
+    from implicitbias.margins.separability import column_exponents
+
     columns = column_exponents(equations)
     balanced = np.ldexp(equations, -columns)
     vt, rank = _right_vectors(np.ldexp(balanced, -np.frexp(np.abs(balanced).max(axis=1))[1][:, None]))

@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.errors import InputError, one_of
-from implicitbias.limits import Limit, predict
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.vectors import angle, cosine
@@ -29,6 +28,7 @@ from implicitbias.problem import Problem
 from implicitbias.registry import entries
 
 if TYPE_CHECKING:
+    from implicitbias.limits import Limit
     from implicitbias.simulation.run import Run
 
 __all__ = ["Column", "Group", "Measures", "Snapshots", "angle", "cosine", "half_way", "limit_of"]
@@ -123,8 +123,10 @@ def _names(given: Iterable[str]) -> list[str]:
     return list(given)
 
 
-def limit_of(run: "Run") -> Limit | None:
+def limit_of(run: "Run") -> "Limit | None":
     """The predicted limit of a run, from theory."""
+    from implicitbias.limits import predict
+
     shared = run.setting
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
@@ -138,7 +140,7 @@ def limit_of(run: "Run") -> Limit | None:
         )
 
 
-def measure(run: "Run", limit: Limit | None, measures: Measures | None = None) -> pd.DataFrame:
+def measure(run: "Run", limit: "Limit | None", measures: Measures | None = None) -> pd.DataFrame:
     """The measures of one run and its predicted limit: a DataFrame with one row a snapshot."""
     measures = measures or Measures.of()
     return pd.DataFrame(measures.measure(Snapshots(run, limit, measures.norms)))

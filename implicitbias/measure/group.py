@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from implicitbias.limits import Limit
-from implicitbias.margins import Separator, max_margin
 from implicitbias.problem import Problem
 
 if TYPE_CHECKING:
+    from implicitbias.limits import Limit
+    from implicitbias.margins import Separator
     from implicitbias.simulation.run import Run
 
 
@@ -37,10 +37,12 @@ class Snapshots:
         norms       the norms that are asked for
     """
 
-    def __init__(self, run: "Run", limit: Limit | None, norms: tuple[str, ...]):
+    def __init__(self, run: "Run", limit: "Limit | None", norms: tuple[str, ...]):
         self.run, self.limit, self.norms = run, limit, norms
 
-    def separator(self, norm: str) -> Separator:
+    def separator(self, norm: str) -> "Separator":
+        from implicitbias.margins import max_margin
+
         return max_margin(self.run.problem, norm)
 
     @property

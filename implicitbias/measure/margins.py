@@ -4,7 +4,6 @@ import numpy as np
 from scipy.special import logsumexp
 
 from implicitbias.losses import log_weights
-from implicitbias.margins import max_margin
 from implicitbias.margins.norms import named
 from implicitbias.measure.group import Column, Group, Snapshots
 from implicitbias.problem import Problem
@@ -64,6 +63,8 @@ def _data_columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _of_data(problem: Problem, norms: tuple[str, ...]) -> dict:
+    from implicitbias.margins import max_margin
+
     found = {norm: max_margin(problem, norm) for norm in norms}
     return {
         **{f"gamma_{norm}": sep.margin for norm, sep in found.items()},

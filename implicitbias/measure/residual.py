@@ -4,7 +4,6 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.lengths import length
-from implicitbias.limits.residual import gradient_residual, hard_margin
 from implicitbias.measure.group import Column, Group
 from implicitbias.problem import Problem
 from implicitbias.simulation.scales import level
@@ -20,6 +19,8 @@ def residual(run) -> np.ndarray:
     name, full = run.optimizer.name, run.setting.batch == run.problem.n and run.setting.order != "replacement"
     if not (name == "gradient_flow" or (name == "sgd" and full and run.optimizer.momentum == 0.0)):
         return np.full(len(run.steps), np.nan)
+    from implicitbias.limits.residual import gradient_residual, hard_margin
+
     # Rows over 2^k have the iterate 2^k w at time t 2^2k: in the middle of float64 all of it is of ordinary size.
     k, uneven = level(run.problem.rows)
     problem = Problem(np.ldexp(run.problem.rows, -k)) if k else run.problem

@@ -27,18 +27,12 @@ def read_study(path: str | Path, settings: list[str] = (), base: Path | None = N
     return parse_study(content, Path(path).name), text
 
 
-def read_content(
-    path: str | Path, settings: list[str] = (), text: str | None = None, base: Path | None = None
-) -> tuple[dict, str]:
-    """A study file as plain TOML tables with the settings applied, not yet validated, and its text, if that is not
-    given. Paths of data files are relative to `base`, by default the folder of the study file."""
+def read_text(path: str | Path) -> str:
+    """The text of a study file. Errors: ``InputError`` if there is none."""
     path = Path(path)
     try:
-        if text is None:
-            with path.open("rb") as file:
-                data = file.read(MOST_BYTES + 1)
-        else:
-            data = text.encode()
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
         text = data.decode("utf-8-sig").replace("\r\n", "\n")  # an editor's byte order mark is no part of the text
     except FileNotFoundError:
         raise InputError(f"there is no study file {path}{_instead(path)}") from None
@@ -47,6 +41,16 @@ def read_content(
         raise InputError(f"the study file {path} cannot be read: {words}") from None
     if len(data) > MOST_BYTES:
         raise InputError(f"{path} has more than {MOST_BYTES} bytes, so it is no study file")
+    return text
+
+
+def read_content(
+    path: str | Path, settings: list[str] = (), text: str | None = None, base: Path | None = None
+) -> tuple[dict, str]:
+    """A study file as plain TOML tables with the settings applied, not yet validated, and its text, if that is not
+    given. Paths of data files are relative to `base`, by default the folder of the study file."""
+    path = Path(path)
+    text = read_text(path) if text is None else text
     if _ENDLESS_KEY.search(text):
         raise InputError(f"{path} is not valid TOML: a key of more than 100 parts")
     try:

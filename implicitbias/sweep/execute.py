@@ -4,14 +4,13 @@ import functools
 import math
 import time
 import warnings
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
-from implicitbias.limits import Limit, predict
 from implicitbias.measure import Snapshots, cosine
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
@@ -23,6 +22,9 @@ from implicitbias.study.expand import Data, RunSpec, run_id
 from implicitbias.study.rows import describe
 from implicitbias.sweep.pool import WorkerDied
 from implicitbias.threads import one_thread
+
+if TYPE_CHECKING:
+    from implicitbias.limits import Limit
 
 
 def kernels_of(runs: list[RunSpec]) -> dict:
@@ -184,10 +186,12 @@ def rivals(spec: RunSpec) -> dict[str, Prediction]:
 
 
 @functools.lru_cache(maxsize=4096)
-def predicted(of: Prediction) -> Limit | None:
+def predicted(of: Prediction) -> "Limit | None":
     """The limit itself; None where no theory has one, or none is asked for."""
     if of.method == "none":
         return None
+    from implicitbias.limits import predict
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
         return predict(

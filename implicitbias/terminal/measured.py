@@ -1,10 +1,11 @@
 """What a study has measured: the measures of its claims by the axes that vary."""
 
 import math
+from dataclasses import dataclass
 
 import pandas as pd
 
-from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
+from implicitbias.figures.axes import full_batches, roles, varying
 from implicitbias.figures.table import FULL, label_runs, needed, trajectories, values, with_parameters
 from implicitbias.margins.norms import followed
 from implicitbias.measure import Measures
@@ -32,25 +33,21 @@ def print_results(study: Study, runs: pd.DataFrame, measures: Measures) -> None:
     drawn = frame[frame["status"] == "ok"]
     x = roles(drawn).x
     x = x if x is not None and x.ordered else None
-    rows = [axis_of(frame, axis.name) for axis in varying(frame) if x is None or axis.name != x.name]
+    names = [axis.name for axis in varying(frame) if x is None or axis.name != x.name]
     found = asked(study, measures, drawn)
     if x is None:
-        cut = _print(f"{', '.join(found)}, mean over seeds", frame, rows, [(name, name, None) for name in found], ROWS)
+        cut = _print(
+            f"{', '.join(found)}, mean over seeds", frame, names, [_Column(name, name) for name in found], ROWS
+        )
     else:
         levels = list(x.levels)
         if len(levels) > VALUES:  # evenly spaced, with both ends
             levels = [levels[round(k * (len(levels) - 1) / (VALUES - 1))] for k in range(VALUES)]
+        heads = [f"{x.name} {x.text(level) if isinstance(level, tuple) else _word(level)}" for level in levels]
         cut = 0
         for name in found:
-            columns = [
-                (
-                    f"{x.name} {x.text(level) if isinstance(level, tuple) else _word(level)}",
-                    name,
-                    frame[x.name] == level,
-                )
-                for level in levels
-            ]
-            cut = max(cut, _print(f"{name}, mean over seeds", frame, rows, columns, max(ROWS // len(found), LEAST)))
+            columns = [_Column(head, name, frame[x.name] == level) for head, level in zip(heads, levels)]
+            cut = max(cut, _print(f"{name}, mean over seeds", frame, names, columns, max(ROWS // len(found), LEAST)))
         if len(x) > len(levels):
             console.print(f"({len(x) - len(levels)} of {len(x)} values of {x.name} not shown)")
     if cut:
@@ -80,31 +77,45 @@ def _has(runs: pd.DataFrame, measure: str) -> bool:
     return all(name in runs for name in needed(measure)[:1]) and values(measure, runs).notna().any()
 
 
-def _print(title: str, frame: pd.DataFrame, rows: list[Axis], columns: list[tuple], most: int) -> int:
-    """Print a table whose columns are (head, measure, which runs); how many of its rows are left out."""
-    console.print(literal(title), style="bold")  # a table would fold it
-    table = table_of("", *(literal(axis.name) for axis in rows), *(literal(head) for head, _, _ in columns),
-                     left=len(rows))  # fmt: skip
-    measured = {name: values(name, frame).where(frame["status"] == "ok") for _, name, _ in columns}
-    names = [axis.name for axis in rows]
-    groups = [((), frame)] if not rows else list(frame.groupby(names, sort=False, dropna=False))
-    lines = []
-    for keys, part in groups:
-        index = part.index
-        cells = [_cell(measured[name][index if own is None else index[own[index]]], name) for _, name, own in columns]
-        if any(cells):
-            lines.append([*map(_word, keys), *cells])
+@dataclass(frozen=True)
+class _Column:
+    """A column of a table: its head, the measure, and which runs it is about; None is all."""
+
+    head: str
+    measure: str
+    runs: pd.Series | None = None
+
+
+def _print(title: str, frame: pd.DataFrame, names: list[str], columns: list[_Column], most: int) -> int:
+    """Print a table with a row for each setting of the columns `names`; how many of its rows are left out."""
+    row = frame.groupby(names, sort=False, dropna=False).ngroup() if names else pd.Series(0, frame.index)
+    settings = frame.loc[~row.duplicated(), names].assign(_row=row).sort_values("_row")
+    measured = {name: values(name, frame).where(frame["status"] == "ok") for name in {of.measure for of in columns}}
+    cells = [_cells(measured[of.measure][of.runs], row[of.runs], of.measure) if of.runs is not None
+             else _cells(measured[of.measure], row, of.measure) for of in columns]  # fmt: skip
+    lines = [
+        [*map(_word, setting[:-1]), *(column.get(setting[-1], "") for column in cells)]
+        for setting in settings.itertuples(index=False, name=None)
+    ]
+    lines = [line for line in lines if any(line[len(names) :])]
     total = len(lines)
     if total > most and "order" in names and any(line[names.index("order")] == MAIN for line in lines):
         lines = [line for line in lines if line[names.index("order")] in (MAIN, FULL)]
+    console.print(literal(title), style="bold")  # a table would fold it
+    table = table_of("", *map(literal, names), *(literal(of.head) for of in columns), left=len(names))
     for line in lines[:most]:
         table.add_row(*map(literal, line))
     console.print(table)
     return total - len(lines[:most])
 
 
-def _head(x: Axis, level) -> str:
-    return f"{x.name} {x.text(level) if isinstance(level, tuple) else _word(level)}"
+def _cells(measured: pd.Series, row: pd.Series, measure: str) -> dict[int, str]:
+    """The mean of each row of a table; where some of its runs have none, of how many."""
+    found = measured.groupby(row).agg(["mean", "count", "size"])
+    return {
+        place: spread(mean, math.nan, measure) + (f" ({count} of {size})" if count < size else "") if count else ""
+        for place, mean, count, size in found.itertuples(name=None)
+    }
 
 
 def _word(level) -> str:
@@ -112,12 +123,3 @@ def _word(level) -> str:
     if isinstance(level, float) and not isinstance(level, bool):
         return "" if math.isnan(level) else f"{level:.6g}" if math.isfinite(level) else FULL
     return "" if level is None else short(level) if isinstance(level, tuple) else str(level)
-
-
-def _cell(found: pd.Series, measure: str) -> str:
-    """The mean; where some of the runs have none, of how many."""
-    done = int(found.notna().sum())
-    if not done:
-        return ""
-    words = spread(found.mean(), math.nan, measure)
-    return words if done == len(found) else f"{words} ({done} of {len(found)})"

@@ -11,9 +11,9 @@ from processes import assert_as
 from stores import create
 
 import implicitbias as ib
+from implicitbias import margins
 from implicitbias.errors import InputError
 from implicitbias.jit import source_hash
-from implicitbias.measure import margins
 from implicitbias.store import Store
 from implicitbias.store.files import write as write_table
 from implicitbias.store.schema import STATUSES
