@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.figures.ends import CHARACTER, ends
 from implicitbias.figures.parts import DOTTED, TICK, Figure, Guide, Key, Panel, Series
-from implicitbias.figures.words import FONT, decades, number, plain, power
+from implicitbias.figures.scales import compared, limits_of, set_ticks, tick_room, tick_words
+from implicitbias.figures.words import FONT, plain
 
 WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
 ALONE = 4.8  # of one panel, which would be too flat on a whole page
@@ -93,7 +95,7 @@ def draw(figure: Figure, width: str = "page"):
         columns = min(columns, 1 if count < 4 or figure.panels[0].heat else 2)
     rows = -(-count // columns)
     grid = [figure.panels[k * columns : (k + 1) * columns] for k in range(rows)]
-    shared = all(_shared(p, "y") == _shared(row[0], "y") and not p.heat for row in grid for p in row)
+    shared = all(compared(p, "y") == compared(row[0], "y") and not p.heat for row in grid for p in row)
     room = int(_HEIGHTS.get(columns, _HEIGHT) / 0.06)
     lines = max(len(textwrap.wrap(panel.ylabel, room)) for panel in figure.panels)
     left = _LEFT + 0.13 * lines if not any(panel.heat for panel in figure.panels) else 0.95
@@ -101,22 +103,24 @@ def draw(figure: Figure, width: str = "page"):
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
     titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]
+    limits = limits_of(figure.panels)
+    named = ends(figure, limits[compared(figure.panels[0], "y")], panel_width, height)
+    panel_width -= max((len(end.text) for end in named), default=0) * CHARACTER
     one = figure.keys[0].text if len(figure.keys) == 1 and figure.keys[0].marker != TICK else ""
     heads = [_TOP + _LINE * max((t.count("\n") + 1 if t else 0) for t in row) for row in titles]
-    ticks = [[_tick_words(panel, panel_width) for panel in row] for row in grid]
+    ticks = [[tick_words(panel, panel_width) for panel in row] for row in grid]
     last = [[k == rows - 1 or (k + 1) * columns + i >= count or not _same_x(grid, k, i) for i in range(len(row))]
             for k, row in enumerate(grid)]  # fmt: skip
     feet = [
-        max(0.2 + _tick_room(t, panel_width) + label * (0.16 + 0.13 * _wrapped(panel.xlabel, panel_width).count("\n"))
+        max(0.2 + tick_room(t, panel_width) + label * (0.16 + 0.13 * _wrapped(panel.xlabel, panel_width).count("\n"))
             for panel, t, label in zip(*items))
         for items in zip(grid, ticks, last)
     ]  # fmt: skip
-    legend = 0.0 if one or not figure.keys else _legend_height(figure, wide)
+    legend = 0.0 if one or named or not figure.keys else _legend_height(figure, wide)
     head = _LINE if one else 0.0
     tall = head + sum(heads) + sum(feet) + rows * height + legend
     with matplotlib.rc_context(STYLE):
         drawn = Drawn(figsize=(wide, tall))
-        limits = _limits(figure.panels)
         top = tall - head
         for k, row in enumerate(grid):
             top -= heads[k] + height
@@ -124,6 +128,9 @@ def draw(figure: Figure, width: str = "page"):
                 place = (left + i * (panel_width + gap)) / wide, top / tall, panel_width / wide, height / tall
                 ax = drawn.add_axes(place)
                 _panel(ax, panel, limits, ticks[k][i], panel_width)
+                for end in named:
+                    ax.annotate(end.text, (1, end.height), (4, 0), xycoords="axes fraction", textcoords="offset points",
+                                va="center", color=end.colour, annotation_clip=False)  # fmt: skip
                 ax.set_title(titles[k][i], pad=3)
                 if last[k][i]:
                     ax.set_xlabel(_wrapped(panel.xlabel, panel_width), labelpad=2)
@@ -134,7 +141,7 @@ def draw(figure: Figure, width: str = "page"):
             top -= feet[k]
         if one:
             drawn.text(0.5, 1 - 0.02 / tall, plain(one), ha="center", va="top", fontsize=8)
-        elif figure.keys:
+        elif figure.keys and not named:
             _legend(drawn, figure, wide)
     return drawn
 
@@ -157,7 +164,7 @@ def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
         return
     ax.set_xscale(panel.xscale)
     ax.set_yscale(panel.yscale)
-    xlim, ylim = (limits[_shared(panel, axis)] for axis in "xy")
+    xlim, ylim = (limits[compared(panel, axis)] for axis in "xy")
     if panel.xticks:
         ends = np.concatenate([list(panel.xticks), *(series.x for series in panel.series)])
         room = 0.05 * (max(panel.xticks) - min(panel.xticks)) or 0.5
@@ -178,7 +185,7 @@ def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
         _series(ax, series)
     for number_, guide in enumerate(panel.guides):
         _guide(ax, guide, number_ / 3)
-    _set_ticks(ax, panel, ticks, width)
+    set_ticks(ax, panel, ticks, width)
 
 
 def _series(ax, series: Series) -> None:
@@ -239,133 +246,6 @@ def _heat(ax, panel: Panel) -> None:
     bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
     bar.set_label(plain(heat.label))
     bar.outline.set_visible(False)
-
-
-# -- limits and ticks -------------------------------------------------------------------------------------------------
-
-
-def _shared(panel: Panel, axis: str) -> tuple:
-    """What panels with the same limits on an axis have in common."""
-    own = panel.title if panel.own else ""
-    return (axis, *((panel.xlabel, panel.xscale) if axis == "x" else (panel.ylabel, panel.yscale)), own)
-
-
-def _limits(panels: list[Panel]) -> dict:
-    """The limits of every axis: panels with the same words on an axis are compared, and share them."""
-    found: dict = {}
-    for panel in panels:
-        for axis in "xy":
-            parts = found.setdefault(_shared(panel, axis), [])
-            parts += [_extent(series, axis) for series in panel.series]
-        edges = [edge for bound in panel.bounds for edge in (bound.low, bound.high)]
-        parts.append(np.array([edge for edge in edges if np.isfinite(edge)], float))
-        parts += [guide.y[-1:] for guide in panel.guides]
-    return {key: _room(np.concatenate([np.empty(0), *parts]), key[2]) for key, parts in found.items()}
-
-
-def _extent(series: Series, axis: str) -> np.ndarray:
-    if axis == "x":
-        return np.asarray(series.x, float)
-    whole = [series.y] + ([] if series.low is None else [series.low, series.high])
-    return np.concatenate([np.asarray(part, float) for part in whole])
-
-
-def _room(values: np.ndarray, scale: str) -> tuple[float, float]:
-    values = values[np.isfinite(values)]
-    if scale == "log":
-        values = np.log10(values[values > 0])
-    if not len(values):
-        return (1.0, 10.0) if scale == "log" else (0.0, 1.0)
-    low, high = float(values.min()), float(values.max())
-    least = 0.1 if scale == "log" else 1e-3 * max(abs(low), abs(high), 1e-9)
-    margin = 0.05 * (high - low) + (0.5 * least if high - low < least else 0.0)
-    low, high = low - margin, high + margin
-    with np.errstate(over="ignore", under="ignore"):
-        return (10.0**low, 10.0**high) if scale == "log" else (low, high)
-
-
-def _set_ticks(ax, panel: Panel, ticks: dict, width: float) -> None:
-    from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-
-    def fixed(axis, found: dict):
-        axis.set_major_locator(FixedLocator(list(found)))
-        axis.set_major_formatter(FixedFormatter([plain(text) for text in found.values()]))
-        axis.set_minor_locator(NullLocator())
-
-    if panel.xticks:
-        fixed(ax.xaxis, ticks)
-        if _tilted(ticks, width):
-            for text in ax.get_xticklabels():
-                text.set(rotation=30, ha="right", rotation_mode="anchor")
-    elif panel.logs:
-        low, high = ax.get_xlim()
-        fixed(
-            ax.xaxis, {float(k * np.log(10.0)): power(k) for k in _exponents(low / np.log(10.0), high / np.log(10.0))}
-        )
-    elif panel.xscale == "log":
-        fixed(ax.xaxis, decades(*ax.get_xlim(), max(2, int(width / 0.42))))
-    else:
-        ax.xaxis.set_major_locator(MaxNLocator(max(2, min(5, int(width / 0.45)))))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(f"{value:.8g}"))))
-    if panel.yscale == "log":
-        found = decades(*ax.get_ylim())
-        if panel.floor:  # in place of ticks that it would touch
-            low, high = np.log10(ax.get_ylim())
-            near = 0.1 * (high - low)
-            found = {tick: text for tick, text in found.items() if np.log10(tick / panel.floor) > near}
-            found[panel.floor] = f"≤{power(round(np.log10(panel.floor)))}"
-        fixed(ax.yaxis, found)
-    else:
-        ax.yaxis.set_major_locator(MaxNLocator(5))
-        low, high = ax.get_ylim()
-        if max(abs(low), abs(high)) >= 1e4:
-            ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(float(f"{value:.8g}"))))
-
-
-def _exponents(low: float, high: float) -> list[int]:
-    """Powers of ten for an axis on which their logarithms are spread: evenly, or by factors where they are many."""
-    if high < 4.0 * low:
-        whole = range(int(np.ceil(low)), int(high) + 1)
-        return list(whole)[:: max(1, -(-len(whole) // 4))]
-    found = [k for k in (1, 3, 10, 30, 100, 300) if low <= k <= high]
-    return found if len(found) > 1 else [k for k in (1, 2, 3, 5, 7, 10, 20, 30, 50, 70, 100, 200) if low <= k <= high]
-
-
-def _tick_words(panel: Panel, width: float) -> dict[float, str]:
-    """The ticks of levels: words in lines where they fit, numbers left out where they would touch."""
-    if not panel.xticks:
-        return {}
-    places, span = sorted(panel.xticks), max(panel.xticks) - min(panel.xticks)
-    if span == 0:
-        return dict(panel.xticks)
-    scale = 0.89 * width / span
-    if any(len(panel.xticks[place]) > 7 for place in places):
-        room = int(0.92 * width / len(places) / 0.058)
-        if len(places) <= 12:
-            longest = max(len(word) for place in places for word in panel.xticks[place].split())
-            fits = longest <= room
-            return {place: textwrap.fill(text, room) if fits else textwrap.shorten(text, 26, placeholder="…")
-                    for place, text in sorted(panel.xticks.items())}  # fmt: skip
-    kept = [places[-1]]
-    for place in places[:-1]:
-        widths = 0.029 * (len(panel.xticks[place]) + len(panel.xticks[kept[-2 if len(kept) > 1 else -1]])) + 0.05
-        end = 0.029 * (len(panel.xticks[place]) + len(panel.xticks[places[-1]])) + 0.05
-        if (len(kept) == 1 or scale * (place - kept[-2]) >= widths) and scale * (places[-1] - place) >= end:
-            kept.insert(len(kept) - 1, place)
-    return {place: panel.xticks[place] for place in kept}
-
-
-def _tilted(ticks: dict[float, str], width: float) -> bool:
-    if len(ticks) < 2:
-        return False
-    longest = max(len(line) for text in ticks.values() for line in text.split("\n"))
-    return longest > 7 and longest * 0.058 > 0.95 * width / len(ticks)
-
-
-def _tick_room(ticks: dict[float, str], width: float) -> float:
-    lines = max((text.count("\n") for text in ticks.values()), default=0)
-    longest = max((len(text) for text in ticks.values()), default=0)
-    return 0.03 * longest if _tilted(ticks, width) else 0.11 * lines
 
 
 # -- the legend -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, axis_of, full_
 from implicitbias.figures.facets import LEAST_ANGLE, LEAST_GAP, Hue, few, hue_of
 from implicitbias.figures.parts import DOTTED, Bound, Figure, Guide, Key, Panel, Series
 from implicitbias.figures.table import needed, values
-from implicitbias.figures.words import label, method, norms, number
+from implicitbias.figures.words import label, method, norms, number, slug
 from implicitbias.study.claims import Verdict
 from implicitbias.study.filters import select
 from implicitbias.study.fits import ALREADY_LOG, LOG, axis_names, coordinates
@@ -66,10 +66,11 @@ def claimed(study: Study, runs: pd.DataFrame, curves: pd.DataFrame, outcomes: li
     for (axes, _), claims in rates.items():
         panel, keys = _of_rate(claims, runs, curves, looks)
         found.append((("rates", *axes), claims[0][0], panel, keys))
-    return _packed(found, {number: [n for n, _ in claims] for claims in rates.values() for number, _ in claims[:1]})
+    together = {number: [n for n, _ in claims] for claims in rates.values() for number, _ in claims[:1]}
+    return _packed(found, together, outcomes)
 
 
-def _packed(found: list, together: dict[int, list[int]]) -> list[Figure]:
+def _packed(found: list, together: dict[int, list[int]], outcomes: list[Verdict]) -> list[Figure]:
     """Panels to figures: those about one measure side by side."""
     figures = []
     for kind, caption in (("values", _VALUES), ("rates", _RATES)):
@@ -91,12 +92,20 @@ def _packed(found: list, together: dict[int, list[int]]) -> list[Figure]:
             count = len(sheet)
             figures.append(
                 Figure(
-                    f"claims_{'_'.join(map(str, numbers))}"[:60], f"Claim{'s' * (len(numbers) > 1)} {_listed(numbers)}",
+                    _file(numbers, outcomes), f"Claim{'s' * (len(numbers) > 1)} {_listed(numbers)}",
                     caption, [panel for _, _, panel, _ in sheet], list(keys),
                     columns={1: 1, 2: 2, 4: 2}.get(count, 3), claims=tuple(numbers),
                 )
             )  # fmt: skip
     return figures
+
+
+def _file(numbers: list[int], outcomes: list[Verdict]) -> str:
+    """A name that says what is in the file: the claim, or what several are about."""
+    about = [outcomes[number - 1].claim for number in numbers]
+    words = about[0].says if len(about) == 1 else "-".join(dict.fromkeys(claim.measure for claim in about))
+    which = f"claim{'s' * (len(numbers) > 1)} {_listed(numbers)}"
+    return f"{slug(which)}-{slug(words)}"[:60].strip("-_.")
 
 
 def _fits(sheet: list) -> bool:

@@ -12,6 +12,7 @@ from implicitbias.figures import palette
 from implicitbias.figures.assemble import assemble
 from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
 from implicitbias.figures.draw import KINDS, WIDTHS, draw, image, kind_of
+from implicitbias.figures.ends import ends
 from implicitbias.figures.facets import Facets, columns_of, hue_of, quartiles, spread_orders, view
 from implicitbias.figures.parts import Bound, Figure, Guide, Key, Panel, Series
 from implicitbias.figures.table import trajectories, values, with_parameters
@@ -282,3 +283,36 @@ def test_an_axis_of_lists_has_short_words():
     axis = axis_of(runs, "data.diagonal")
     # the entries that differ; the levels are in their order, as places one beside the other
     assert [axis.text(level) for level in axis.levels] == ["1", "1.5"] and list(axis.places().values()) == [0.0, 1.0]
+
+
+# -- names at the ends of lines ---------------------------------------------------------------------------------------
+
+
+def _lines(*ends, keys=None, **panel):
+    series = [Series(np.array([1.0, 2.0]), np.array([0.5, end]), f"#00000{k}") for k, end in enumerate(ends)]
+    named = [Key(f"line {k}", item.colour, item.style) for k, item in enumerate(series)]
+    return Figure("f", "F", "", [Panel(series=series, **panel)], named if keys is None else keys)
+
+
+def test_lines_that_end_apart_are_named_there():
+    figure = _lines(0.1, 0.9, 0.12)
+    found = ends(figure, (0.0, 1.0), 4.0, 2.0)
+    assert [end.text for end in found] == ["line 0", "line 2", "line 1"]
+    assert [end.colour for end in found] == ["#000000", "#000002", "#000001"]
+    assert np.diff([end.height for end in found]).min() > 0.06  # a line of words
+    texts = {text.get_text() for ax in draw(figure).axes for text in ax.texts}
+    assert texts == {"line 0", "line 1", "line 2"} and not draw(figure).legends
+    log = ends(_lines(0.01, 1.0, yscale="log"), (1e-4, 1.0), 4.0, 2.0)
+    assert [end.height for end in log] == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.parametrize("figure", [
+    _lines(0.5, 0.5, 0.5, 0.5),  # there is no room
+    _lines(0.1),
+    _lines(*np.linspace(0, 1, 6)),
+    _lines(0.1, 0.9, keys=[Key("x" * 40, "#000000"), Key("b", "#000001")]),
+    _lines(0.1, 0.9, keys=[Key("a", "#000000"), Key("predicted", "#000001", "", "_")]),
+    _lines(0.1, 2.0),  # ends outside
+], ids=["close", "one", "many", "long", "marks", "outside"])  # fmt: skip
+def test_other_figures_have_a_legend(figure):
+    assert ends(figure, (0.0, 1.0), 4.0, 1.0) == []
