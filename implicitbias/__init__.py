@@ -22,6 +22,22 @@ _PUBLIC = {
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
     "AdamProxy": "implicitbias.optimizers",
+    "EMA": "implicitbias.optimizers",
+    "FTRL": "implicitbias.optimizers",
+    "MARS": "implicitbias.optimizers",
+    "SAM": "implicitbias.optimizers",
+    "SVRG": "implicitbias.optimizers",
+    "AMSGrad": "implicitbias.optimizers",
+    "DualAccelerated": "implicitbias.optimizers",
+    "LaProp": "implicitbias.optimizers",
+    "Lion": "implicitbias.optimizers",
+    "MirrorDescent": "implicitbias.optimizers",
+    "NAdam": "implicitbias.optimizers",
+    "ProgressiveRescaling": "implicitbias.optimizers",
+    "RMSProp": "implicitbias.optimizers",
+    "ScheduleFreeAdamW": "implicitbias.optimizers",
+    "ScheduleFreeSGD": "implicitbias.optimizers",
+    "SteepestDescent": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
     "Signum": "implicitbias.optimizers",
@@ -60,14 +76,30 @@ if TYPE_CHECKING:
     from implicitbias.limits.predict import predict as predict
     from implicitbias.margins import Separator as Separator
     from implicitbias.margins import max_margin as max_margin
+    from implicitbias.optimizers import EMA as EMA
+    from implicitbias.optimizers import FTRL as FTRL
+    from implicitbias.optimizers import MARS as MARS
     from implicitbias.optimizers import NGD as NGD
+    from implicitbias.optimizers import SAM as SAM
     from implicitbias.optimizers import SGD as SGD
+    from implicitbias.optimizers import SVRG as SVRG
     from implicitbias.optimizers import AdaGrad as AdaGrad
     from implicitbias.optimizers import Adam as Adam
     from implicitbias.optimizers import AdamProxy as AdamProxy
     from implicitbias.optimizers import AdamW as AdamW
+    from implicitbias.optimizers import AMSGrad as AMSGrad
+    from implicitbias.optimizers import DualAccelerated as DualAccelerated
+    from implicitbias.optimizers import LaProp as LaProp
+    from implicitbias.optimizers import Lion as Lion
+    from implicitbias.optimizers import MirrorDescent as MirrorDescent
+    from implicitbias.optimizers import NAdam as NAdam
     from implicitbias.optimizers import Optimizer as Optimizer
+    from implicitbias.optimizers import ProgressiveRescaling as ProgressiveRescaling
+    from implicitbias.optimizers import RMSProp as RMSProp
+    from implicitbias.optimizers import ScheduleFreeAdamW as ScheduleFreeAdamW
+    from implicitbias.optimizers import ScheduleFreeSGD as ScheduleFreeSGD
     from implicitbias.optimizers import Signum as Signum
+    from implicitbias.optimizers import SteepestDescent as SteepestDescent
     from implicitbias.problem import Problem as Problem
     from implicitbias.report import write_report as write_report
     from implicitbias.results import check as check

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numba
+import numba.experimental.function_type  # tells the compiler how to take a function as a value
 from numba import njit
 from numba.core import types
 from numba.extending import intrinsic
@@ -57,6 +58,26 @@ def kernel(function):
         return njit(cache=True, **_OPTIONS)(function)
     finally:
         numba.config.CACHE_DIR = before
+
+
+class FirstClass(types.WrapperAddressProtocol):
+    """A function of this signature as a value that kernels take. It is compiled when it is first used, in a moment, and
+    what takes it is compiled once for all. A call of it costs some 50 ns, for arguments go by value."""
+
+    def __init__(self, function, signature):
+        self._function, self._signature = function, signature
+
+    def __wrapper_address__(self) -> int:
+        return self._address
+
+    def signature(self):
+        return self._signature
+
+    @functools.cached_property
+    def _address(self) -> int:
+        options = {name: value for name, value in _INNER.items() if name != "no_cfunc_wrapper"}
+        compiled = njit(self._signature, **options)(self._function).overloads[self._signature.args]
+        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
 
 
 @functools.cache

@@ -1,16 +1,41 @@
 """The optimizers, one file each. A new one is a new file and its class in the list below."""
 
+from implicitbias.optimizers import ema, mars, svrg
 from implicitbias.optimizers.adagrad import AdaGrad
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.adam_proxy import AdamProxy
 from implicitbias.optimizers.adamw import AdamW
+from implicitbias.optimizers.amsgrad import AMSGrad
 from implicitbias.optimizers.base import Optimizer
+from implicitbias.optimizers.dual_accelerated import DualAccelerated
+from implicitbias.optimizers.ema import EMA
+from implicitbias.optimizers.ftrl import FTRL
+from implicitbias.optimizers.laprop import LaProp
+from implicitbias.optimizers.lion import Lion
+from implicitbias.optimizers.mars import MARS
+from implicitbias.optimizers.mirror_descent import MirrorDescent
+from implicitbias.optimizers.nadam import NAdam
 from implicitbias.optimizers.ngd import NGD
+from implicitbias.optimizers.progressive_rescaling import ProgressiveRescaling
+from implicitbias.optimizers.rmsprop import RMSProp
+from implicitbias.optimizers.sam import SAM
+from implicitbias.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from implicitbias.optimizers.sgd import SGD
 from implicitbias.optimizers.signum import Signum
+from implicitbias.optimizers.steepest_descent import SteepestDescent
+from implicitbias.optimizers.svrg import SVRG
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    kind.name: kind for kind in (Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD)
-}
+    kind.name: kind
+    for kind in (
+        Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD, RMSProp, NAdam, LaProp, AMSGrad, FTRL, Lion, SteepestDescent,
+        MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, *ema.KINDS,
+        *mars.KINDS, *svrg.KINDS,
+    )
+}  # fmt: skip
 
-__all__ = ["NGD", "OPTIMIZERS", "SGD", "AdaGrad", "Adam", "AdamProxy", "AdamW", "Optimizer", "Signum"]
+__all__ = [
+    "EMA", "FTRL", "MARS", "NGD", "OPTIMIZERS", "SAM", "SGD", "SVRG", "AMSGrad", "AdaGrad", "Adam", "AdamProxy",
+    "AdamW", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "NAdam", "Optimizer", "ProgressiveRescaling",
+    "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "SteepestDescent",
+]  # fmt: skip

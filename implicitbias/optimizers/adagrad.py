@@ -52,6 +52,7 @@ class AdaGrad(Optimizer):
     name: ClassVar[str] = "adagrad"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (2,)
+    step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)
 
     def decays(self) -> tuple[float, ...]:

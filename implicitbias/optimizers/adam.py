@@ -100,6 +100,14 @@ def advance_with_kappa(data, runs, table, bias, slots, first):
     drive(step_with_kappa, COORDINATE, data, runs, table, bias, slots, first)
 
 
+_KERNELS = {
+    step: advance,
+    step_with_eps: advance_with_eps,
+    step_with_eps_inside: advance_with_eps_inside,
+    step_with_kappa: advance_with_kappa,
+}
+
+
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam.
@@ -146,13 +154,17 @@ class Adam(Optimizer):
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
 
     @property
-    def advance(self):
+    def step(self):
         # Kernels of their own: kappa needs the loss of every batch, and eps the units.
         if self.kappa > 0.0:
-            return advance_with_kappa
+            return step_with_kappa
         if self.eps > 0.0 and self.eps_inside:
-            return advance_with_eps_inside
-        return advance_with_eps if self.eps > 0.0 or forgets_first(self) else advance
+            return step_with_eps_inside
+        return step_with_eps if self.eps > 0.0 or forgets_first(self) else step
+
+    @property
+    def advance(self):
+        return _KERNELS[self.step]
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

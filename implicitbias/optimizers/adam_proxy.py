@@ -42,4 +42,5 @@ class AdamProxy(Optimizer):
     name: ClassVar[str] = "adam_proxy"
     mode: ClassVar[int] = SAMPLES
     degrees: ClassVar[tuple[int, ...]] = ()
+    step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)

@@ -79,8 +79,12 @@ class AdamW(Optimizer):
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
 
     @property
+    def step(self):
+        return step_with_eps if self.eps > 0.0 or forgets_first(self) else step
+
+    @property
     def advance(self):
-        return advance_with_eps if self.eps > 0.0 or forgets_first(self) else advance
+        return advance_with_eps if self.step is step_with_eps else advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

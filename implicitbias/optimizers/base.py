@@ -61,7 +61,10 @@ class Optimizer:
     mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/scales.py
     linear: ClassVar[bool] = False  # whether w moves along the gradients seen: it may then run in the space of margins
     degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
-    advance: ClassVar[Any]  # the compiled driver with this optimizer's step in it; may depend on hyper-parameters
+    evaluations: ClassVar[tuple[str, ...]] = ("batch",)  # the gradients of a step, each at the w that the last has left
+    points: ClassVar[tuple[int, ...]] = ()  # states of degree 0, iterates themselves, that start where w does
+    recorded: ClassVar[int | None] = None  # which state is the iterate that a run tells; None is w
+    step: ClassVar[Any]  # step(w, g, state, hyper, lr, bias, units, batch), see simulation/driver.py
 
     if not TYPE_CHECKING:  # where the fields are the signature
 
@@ -88,6 +91,13 @@ class Optimizer:
                 object.__setattr__(self, item.name, float(value))
         if mistakes:
             raise InputError(mistakes)
+
+    @property
+    def advance(self) -> Any:
+        """The compiled driver with this optimizer's step; which one may depend on hyper-parameters."""
+        from implicitbias.simulation.shared import with_step
+
+        return with_step(self.step, self.mode)
 
     def hyper(self) -> tuple[float, ...]:
         """The hyper-parameters as the kernel reads them, in the order of the fields."""

@@ -39,4 +39,5 @@ class NGD(Optimizer):
     mode: ClassVar[int] = BATCH
     linear: ClassVar[bool] = True
     degrees: ClassVar[tuple[int, ...]] = ()
+    step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)

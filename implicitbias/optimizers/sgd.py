@@ -52,6 +52,7 @@ class SGD(Optimizer):
     mode: ClassVar[int] = TRUE
     linear: ClassVar[bool] = True
     degrees: ClassVar[tuple[int, ...]] = (1,)
+    step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)
 
     def decays(self) -> tuple[float, ...]:

@@ -46,6 +46,7 @@ class Signum(Optimizer):
     name: ClassVar[str] = "signum"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (1,)
+    step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)
 
     def decays(self) -> tuple[float, ...]:

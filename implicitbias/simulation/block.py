@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
-from implicitbias.simulation.driver import FROZEN, ITERATE, ROWS, Data, Runs, Work
+from implicitbias.simulation.driver import BATCH_LOOK, EPOCH_LOOK, FROZEN, ITERATE, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
 from implicitbias.simulation.scales import DECAY, PERIOD, TRUE, level
@@ -169,6 +169,7 @@ class _Lot:
 
     def __init__(self, block: Block, members: np.ndarray, wide: bool):
         self.members, self.wide, self.d = members, wide, block.data.d
+        self.points = type(block.optimizers[0]).points
         chosen = [block.optimizers[i] for i in members]
         groups = -(-len(members) // LANES) if wide else len(members)
         padded = block.data.flat.shape[1]
@@ -180,14 +181,17 @@ class _Lot:
         period = PERIOD if slowest == 1.0 else int(np.clip(-DECAY / np.log2(slowest), 1, PERIOD))
         period = 2 ** int(np.log2(period))
         with np.errstate(divide="ignore"):
-            fade = np.log2(decays[:, -1]) / kind.degrees[-1] if decays.size else np.zeros(len(chosen))
+            last = kind.degrees[-1] if kind.degrees else 0
+            fade = np.log2(decays[:, -1]) / last if last else np.zeros(len(chosen))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
-        samples = batch if wide else -(-batch // LANES)
+        looks = np.array([EPOCH_LOOK if name == "epoch" else BATCH_LOOK for name in kind.evaluations])
+        most = batch if not looks.any() else block.data.rows.shape[0]
+        samples = most if wide else -(-most // LANES)
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
         work = Work(
             *(aligned((samples, LANES)) for _ in range(4)), *(aligned((chunks, LANES)) for _ in range(2)),
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
-            np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64),
+            np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64), np.arange(block.data.rows.shape[0]),
         )  # fmt: skip
         eta = self._lanes(block.eta[members][:, None])[:, 0]
         if wide:  # empty lanes stay where they are
@@ -210,7 +214,9 @@ class _Lot:
             np.ones(groups, np.bool_),
             period,
             self._lanes(fade[:, None])[:, 0],
-            bool(decays.size and not decays.any()),
+            bool(decays.size and not decays.any() and all(kind.degrees)),
+            looks,
+            -1 if kind.recorded is None else kind.recorded,
             work,
         )
 
@@ -234,6 +240,8 @@ class _Lot:
             w[:, : self.d] = self._lanes(start[self.members])
         else:
             w.reshape(len(w), -1)[:, : self.d] = start[self.members]
+        for k in self.points:
+            self.runs.state[:, k] = w
 
     def kept(self, side: int, count: int) -> np.ndarray:
         """(R, count, d) the iterates before (0) or after (1) the first `count` steps of interest."""

@@ -80,19 +80,23 @@ Data = namedtuple(
 # steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper (G, H, 8); step
 # sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
 # two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
-# state keeps nothing from one step to the next; work: see `Work`
+# state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK or EPOCH_LOOK;
+# recorded: which state is the iterate that is kept, -1 for w; work: see `Work`
 Runs = namedtuple(
-    "Runs", "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget work"
+    "Runs",
+    "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded work",
 )
+BATCH_LOOK, EPOCH_LOOK = 0, 1  # at w: on the batch; on all rows, in the first step of an epoch
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
-# permutation (n,), index (steps, batch), sizes (steps,)
-Work = namedtuple("Work", "z f q weight g squares room permutation index sizes")
+# permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows
+Work = namedtuple("Work", "z f q weight g squares room permutation index sizes every")
 
 # What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
 # sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
-# of each run (wide: entry k of (size, 8), narrow: of the flat array)
-Batch = namedtuple("Batch", "wide size z f q loss squared squares room")
+# of each run (wide: entry k of (size, 8), narrow: of the flat array); phase: which of the gradients of the step this
+# is; t: number of the step, from 0
+Batch = namedtuple("Batch", "wide size z f q loss squared squares room phase t")
 Bias = namedtuple("Bias", "lr eps")
 
 
@@ -103,13 +107,21 @@ def drive(step, mode, data, runs, table, bias, slots, first):
     table (shapes, count) are step sizes without their factor eta, bias (2, shapes, count) the factors of the step size
     and of eps, (2, shapes, 1) if they are one throughout. slots (count,): where in `kept` the iterates before and after
     a step go, -1 for nowhere."""
+    through(once, step, mode, data, runs, table, bias, slots, first)
+
+
+@inlined
+def drive_several(step, mode, data, runs, table, bias, slots, first):
+    """`drive` for a step that sees several gradients, one after the other (`Optimizer.evaluations`), or whose recorded
+    iterate is not where gradients are taken."""
+    through(several, step, mode, data, runs, table, bias, slots, first)
+
+
+@inlined
+def through(advance, step, mode, data, runs, table, bias, slots, first):
+    """Call `advance` for every step of every living group."""
     count = slots.shape[0]
-    biased = bias.shape[2] > 1
-    wide, work = runs.wide, runs.work
-    chunks = data.d if wide else data.rows.shape[1]
-    g, squares = work.g[:chunks], work.squares[:chunks]
-    # weights that are so many binary orders apart need a look at each coordinate, which may see light samples only
-    spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
+    work = runs.work
     permutation, index, sizes = work.permutation, work.index, work.sizes
     if data.order == FULL:
         fill_batches(data.order, data.seed, first, 1, data.per_epoch, True, permutation, index, sizes)
@@ -132,47 +144,98 @@ def drive(step, mode, data, runs, table, bias, slots, first):
                 next_r, next_i = (r, i + 1) if i + 1 < stretch else (r + 1, 0)
             if not runs.alive[r]:
                 continue
-            w, state = runs.w[r], runs.state[r]
-            t = first + done + i
             batch_at = 0 if data.order == FULL else i
-            rows, size = index[batch_at], sizes[batch_at]
-            weights = weigh(data, runs, rows, size, r)
-            squared = splat(0.0)
-            if mode == TRUE:
-                uniform_gradient(data, runs, rows, size, weights, splat(0.0))
-            else:
-                high, low = spread(weights, work.q, size, wide)
-                apart = high - low > spread_limit
-                if mode == COORDINATE:
-                    in_units_of_the_state(data, runs, rows, size, r, weights, high, apart)
-                else:
-                    uniform_gradient(data, runs, rows, size, weights, high)
-                    if mode == BATCH:
-                        squared = squared_length(data, runs, rows, size)
-                        if data.source != ITERATE:
-                            light = squared < LIGHT * LIGHT
-                            if data.uneven:
-                                light = light | apart
-                            if any_lane(light):
-                                squared = in_common_units(data, runs, rows, size, squared, light)
-                    else:
-                        weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, squares)
-                        if any_lane(apart):
-                            by_coordinate(data, runs, rows, size, apart)
-            batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, squares, work.room)
-            slot = slots[done + i]
-            if slot >= 0:
-                copy(w, runs.kept[slot, 0, r])
-            which = runs.which[r]
-            lr = load(runs.eta[r], 0) * pick(table, which, wide, done + i, work.room)
-            at = done + i if biased else 0
-            factors = Bias(pick(bias[0], which, wide, at, work.room), pick(bias[1], which, wide, at, work.room))
-            step(w, g, state, runs.hyper[r], lr, factors, Units(runs.expo[r], runs.origin[r], data.shift), batch)
-            if slot >= 0:
-                copy(w, runs.kept[slot, 1, r])
-            if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
-                follow(data, runs, r)
+            advance(step, mode, data, runs, table, bias, slots, r, done + i, first + done + i, index[batch_at],
+                    sizes[batch_at])  # fmt: skip
         done += stretch
+
+
+@inlined
+def once(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
+    """Step number t of group r, the `at`-th of this call: the gradient of its batch at w, and the update."""
+    w, slot = runs.w[r], slots[at]
+    squared = gradient(mode, data, runs, rows, size, r)
+    if slot >= 0:
+        copy(w, runs.kept[slot, 0, r])
+    apply(step, data, runs, table, bias, r, at, t, size, squared, 0)
+    if slot >= 0:
+        copy(w, runs.kept[slot, 1, r])
+    if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
+        follow(data, runs, r)
+
+
+@inlined
+def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
+    """The same for the gradients that `runs.looks` asks for, each at the w that the step before has left."""
+    slot = slots[at]
+    if slot >= 0:
+        keep(runs, slot, 0, r)
+    for phase in range(runs.looks.shape[0]):
+        if runs.looks[phase] == BATCH_LOOK:
+            apply(step, data, runs, table, bias, r, at, t, size, gradient(mode, data, runs, rows, size, r), phase)
+        elif t % data.per_epoch == 0:
+            every = runs.work.every
+            squared = gradient(mode, data, runs, every, every.shape[0], r)
+            apply(step, data, runs, table, bias, r, at, t, every.shape[0], squared, phase)
+    if slot >= 0:
+        keep(runs, slot, 1, r)
+    if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
+        follow(data, runs, r)
+
+
+@hot
+def keep(runs, slot, side, r):
+    """Copy the iterate that is recorded to where it is kept."""
+    if runs.recorded < 0:
+        copy(runs.w[r], runs.kept[slot, side, r])
+    else:
+        copy(runs.state[r, runs.recorded], runs.kept[slot, side, r])
+
+
+@inlined
+def gradient(mode, data, runs, rows, size, r):
+    """The mean gradient of a batch at w, in work.g, and what else the mode asks for; ||g||^2 is returned."""
+    wide, work = runs.wide, runs.work
+    # weights that are so many binary orders apart need a look at each coordinate, which may see light samples only
+    spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
+    weights = weigh(data, runs, rows, size, r)
+    squared = splat(0.0)
+    if mode == TRUE:
+        uniform_gradient(data, runs, rows, size, weights, splat(0.0))
+    else:
+        high, low = spread(weights, work.q, size, wide)
+        apart = high - low > spread_limit
+        if mode == COORDINATE:
+            in_units_of_the_state(data, runs, rows, size, r, weights, high, apart)
+        else:
+            uniform_gradient(data, runs, rows, size, weights, high)
+            if mode == BATCH:
+                squared = squared_length(data, runs, rows, size)
+                if data.source != ITERATE:
+                    light = squared < LIGHT * LIGHT
+                    if data.uneven:
+                        light = light | apart
+                    if any_lane(light):
+                        squared = in_common_units(data, runs, rows, size, squared, light)
+            else:
+                chunks = data.d if wide else data.rows.shape[1]
+                weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, work.squares[:chunks])
+                if any_lane(apart):
+                    by_coordinate(data, runs, rows, size, apart)
+    return squared
+
+
+@inlined
+def apply(step, data, runs, table, bias, r, at, t, size, squared, phase):
+    """The update of group r with the gradient in work.g."""
+    wide, work, which = runs.wide, runs.work, runs.which[r]
+    chunks = data.d if wide else data.rows.shape[1]
+    batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, work.squares[:chunks], work.room, phase, t)
+    lr = load(runs.eta[r], 0) * pick(table, which, wide, at, work.room)
+    place_ = at if bias.shape[2] > 1 else 0
+    factors = Bias(pick(bias[0], which, wide, place_, work.room), pick(bias[1], which, wide, place_, work.room))
+    units = Units(runs.expo[r], runs.origin[r], data.shift)
+    step(runs.w[r], work.g[:chunks], runs.state[r], runs.hyper[r], lr, factors, units, batch)
 
 
 @hot

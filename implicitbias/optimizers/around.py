@@ -1,0 +1,92 @@
+"""Optimizers around others: what they have in common."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import field, fields, make_dataclass
+from typing import Any, ClassVar
+
+from implicitbias.errors import InputError
+from implicitbias.optimizers.base import Optimizer, wrong_optimizer
+from implicitbias.simulation.shared import with_step
+
+
+class Around(Optimizer):
+    """An optimizer whose step has that of another in it; its hyper-parameters are its own, then those of the other.
+
+    A kind is a class for each base, made by `around`: hyper-parameters stay numbers under their own names.
+    """
+
+    outer: ClassVar[str]  # what it is called, without its base
+    base_kind: ClassVar[type[Optimizer]]
+    own: ClassVar[tuple[str, ...]]  # its own hyper-parameters
+    own_decays: ClassVar[tuple[float, ...]]
+    make_step: ClassVar[Callable]  # step of the base -> step
+
+    @property
+    def base(self) -> Optimizer:
+        names = [item.name for item in fields(self.base_kind)]
+        kinds = {item.name: item.type for item in fields(self.base_kind)}
+        return self.base_kind(**{name: _as(kinds[name], getattr(self, name)) for name in names})
+
+    @property
+    def step(self) -> Any:
+        return type(self).make_step(self.base.step)
+
+    @property
+    def advance(self) -> Any:
+        return with_step(self.step, self.mode)
+
+    def hyper(self) -> tuple[float, ...]:
+        return (*(float(getattr(self, name)) for name in self.own), *self.base.hyper())
+
+    def decays(self) -> tuple[float, ...]:
+        return (*self.own_decays, *(self.base.decays() or (0.0,) * len(self.base_kind.degrees)))
+
+    def bias(self):
+        return self.base.bias()
+
+    @property
+    def label(self) -> str:
+        defaults = {item.name: item.default for item in fields(self)}
+        told = [f", {name}={getattr(self, name):g}" for name in self.own if getattr(self, name) != defaults[name]]
+        return f"{self.outer}({self.base.label}{''.join(told)})"
+
+
+def _as(kind, value):
+    return bool(value) if kind in (bool, "bool") else value
+
+
+def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,
+           points: tuple[int, ...] = (), recorded: int | None = None, looks: tuple[str, ...] = ("batch",),
+           own_decays: tuple[float, ...], make_step: Callable) -> type[Around]:  # fmt: skip
+    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow."""
+    parts = [(name, float, value) for name, value in own.items()]
+    parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
+    name = f"{outer}{base.__name__}"
+    space = {
+        "__doc__": f"{outer} around {base.__name__}: see `{outer}`.\n\n{doc}",
+        "__module__": f"{__package__}.{outer.lower()}",  # where it is found by its name
+        "name": f"{outer.lower()}_{base.name}",
+        "mode": base.mode,
+        "degrees": (*degrees, *base.degrees),
+        "evaluations": looks,
+        "points": points,
+        "recorded": recorded,
+        "outer": outer,
+        "base_kind": base,
+        "own": tuple(own),
+        "own_decays": own_decays,
+        "make_step": staticmethod(functools.cache(make_step)),
+    }
+    return make_dataclass(name, parts, bases=(Around,), frozen=True, namespace=space)
+
+
+def wrap(outer: str, kinds: dict[type[Optimizer], type[Around]], base: Optimizer, own: dict[str, float]) -> Around:
+    """The optimizer around an instance of one of the bases. Errors: ``InputError`` where it does not fit."""
+    if not isinstance(base, Optimizer):
+        raise InputError(f"{outer}: {wrong_optimizer(base)}")
+    kind = kinds.get(type(base))
+    if kind is None:
+        known = ", ".join(sorted(item.__name__ for item in kinds))
+        raise InputError(f"{outer} does not fit around {type(base).__name__}; it goes around {known}")
+    return kind(**own, **{item.name: getattr(base, item.name) for item in fields(base)})

@@ -1,0 +1,91 @@
+"""MARS (Yuan et al., arXiv 2411.10438): variance reduction by the gradient of the same batch a step ago."""
+
+import numpy as np
+
+from implicitbias.jit import hot, inlined
+from implicitbias.lanes import absolute, largest, load, maximum, select, splat, sqrt, store
+from implicitbias.optimizers.adam import Adam
+from implicitbias.optimizers.around import Around, around, wrap
+from implicitbias.optimizers.base import Optimizer, nonnegative
+from implicitbias.optimizers.lion import Lion
+from implicitbias.optimizers.parts import across, copy_to, swap
+from implicitbias.optimizers.signum import Signum
+from implicitbias.simulation.tail import times_pow2_lanes
+
+
+@hot
+def true_length(g, units, wide):
+    """||g||_2 of each run in its own units; infinite beyond float64."""
+    top = splat(0.0)
+    for c in range(g.shape[0]):
+        top = maximum(top, absolute(true_size(g, units, c)))
+    top = top if wide else largest(top)
+    over, squares = select((top > 0.0) & (top < np.inf), 1.0 / top, 0.0), splat(0.0)
+    for c in range(g.shape[0]):
+        part = true_size(g, units, c) * over
+        squares = squares + part * part
+    return select(top < np.inf, top * sqrt(across(squares, wide)), top)
+
+
+@hot
+def true_size(g, units, c):
+    x = load(g, c)
+    power = load(units.origin, c) + (load(units.expo, c) + units.shift)
+    return select(x == 0.0, 0.0, times_pow2_lanes(x, power))
+
+
+def _step(base):
+    @inlined
+    def step(w, g, state, hyper, lr, bias, units, batch):
+        before, held = state[0], state[1]
+        if batch.phase == 0:
+            copy_to(g, held)
+            swap(w, before)
+        else:
+            swap(w, before)
+            beta = load(hyper, 1)
+            share = load(hyper, 0) * beta / (1.0 - beta)
+            for c in range(g.shape[0]):
+                gradient = load(held, c)
+                store(g, c, gradient + share * (gradient - load(g, c)))
+            size = true_length(g, units, batch.wide)
+            clip = select(size > 1.0, 1.0 / size, 1.0)
+            for c in range(g.shape[0]):
+                store(g, c, clip * load(g, c))
+            copy_to(w, before)
+            base(w, g, state[2:], hyper[1:], lr, bias, units, batch)
+
+    return step
+
+
+_KINDS = {
+    base: around(
+        "MARS", base, "Source: arXiv 2411.10438.", {"gamma": nonnegative(0.025)}, (0, 1), points=(0,),
+        looks=("batch", "batch"), own_decays=(1.0, 0.0), make_step=_step,
+    )
+    for base in (Adam, Lion, Signum)
+}  # fmt: skip
+MARSAdam, MARSLion, MARSSignum = KINDS = tuple(_KINDS.values())
+
+
+def MARS(base: Optimizer, gamma: float = 0.025) -> Around:
+    """MARS: the gradient is corrected by how that of the same batch has changed over the last step.
+
+    c = g_t + gamma beta1 / (1 - beta1) (g_t - g_t'),  scaled to norm 1 if it is longer
+    w by `base` with c in the place of the gradient
+
+    where g_t' is the gradient on the same batch at the iterate before, and beta1 that of the base (Signum's beta).
+
+    Arguments
+        base    Adam, Lion or Signum
+        gamma   strength of the correction, >= 0; MARS(base, 0) is the base, up to the clipping
+
+    Returns an optimizer; in a study it is of the kind mars_adam, mars_lion or mars_signum.
+    Errors: ``InputError`` for a base it does not fit, or a gamma out of range.
+
+    >>> MARS(Signum(beta=0.9), gamma=1.0).label
+    'MARS(Signum, gamma=1)'
+
+    Source: arXiv 2411.10438, Algorithm 1.
+    """
+    return wrap("MARS", _KINDS, base, {"gamma": gamma})
