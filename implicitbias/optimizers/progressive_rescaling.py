@@ -23,6 +23,10 @@ def step(w, g, state, hyper, lr, bias, units, batch):
         store(w, c, factor * (load(w, c) - rate * load(g, c)))
 
 
+def is_count(x) -> bool:
+    return 1 <= x < 2**53 and x == int(x)
+
+
 @dataclass(frozen=True)
 class ProgressiveRescaling(Optimizer):
     """Progressive rescaling: normalised gradient descent whose iterate is stretched after every stage.
@@ -44,7 +48,7 @@ class ProgressiveRescaling(Optimizer):
     Source: arXiv 2311.14387, Algorithm 2, with radii in geometric progression.
     """
 
-    stage: float = field(default=10.0, metadata={"valid": lambda x: x in range(1, 2**53), "range": "an integer >= 1"})
+    stage: float = field(default=10.0, metadata={"valid": is_count, "range": "an integer >= 1"})
     growth: float = field(default=1.2, metadata={"valid": lambda x: 1 <= x < math.inf, "range": ">= 1 and finite"})
 
     name: ClassVar[str] = "progressive_rescaling"
