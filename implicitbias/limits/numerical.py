@@ -59,7 +59,7 @@ class FrozenRun:
 
 def memory(optimizer: Optimizer) -> float:
     """Steps in which the slowest state forgets all but 1/e."""
-    return 1.0 / (1.0 - max(optimizer.decays(), default=0.0))
+    return 1.0 / (1.0 - max((decay for decay in optimizer.decays() if decay < 1.0), default=0.0))
 
 
 @dataclass(frozen=True, eq=False)

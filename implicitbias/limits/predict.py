@@ -177,17 +177,11 @@ def _is_flow(optimizer: Optimizer) -> bool:
     return not hasattr(optimizer, "advance")
 
 
-def _depends_on_size(optimizer: Optimizer) -> bool:
-    """Whether the updates change when all gradients are scaled: then there is no tail map to measure."""
-    scales = ("eps", "weight_decay")  # an eps of kappa L scales along
-    return optimizer.name == "adagrad" or any(getattr(optimizer, name, 0.0) > 0.0 for name in scales)
-
-
 def _unmeasurable(optimizer: Optimizer) -> str | None:
     """The sentence that says why an optimizer has no tail map that could be measured."""
     if _is_flow(optimizer):
         return NO_KERNEL
-    return NO_MAP if _depends_on_size(optimizer) else runs_away(optimizer)
+    return runs_away(optimizer) if optimizer.has_tail_map else NO_MAP
 
 
 def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:

@@ -36,7 +36,9 @@ class Rule:
 
 def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
     """The rule for an optimizer on rows (n, d), or one sentence that says what theory is missing."""
-    known = _RULES.get(type(optimizer)) or _FLOW_RULES.get(optimizer.name)
+    from implicitbias.limits.family import FAMILY
+
+    known = _RULES.get(type(optimizer)) or (_FLOW_RULES | FAMILY).get(optimizer.family)
     if known is None:
         return f"there is no limit theory for {type(optimizer).__name__} here"
     return runs_away(optimizer) or known(rows, optimizer, setting)

@@ -51,6 +51,7 @@ class AdaGrad(Optimizer):
 
     name: ClassVar[str] = "adagrad"
     mode: ClassVar[int] = COORDINATE
+    forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (2,)
     step: ClassVar = staticmethod(step)
     advance: ClassVar = staticmethod(advance)

@@ -51,6 +51,7 @@ class AMSGrad(Optimizer):
 
     name: ClassVar[str] = "amsgrad"
     mode: ClassVar[int] = COORDINATE
+    forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (1, 2, 2)  # the units follow u, which the others are divided by
     step: ClassVar = staticmethod(step)
 

@@ -29,6 +29,18 @@ class Around(Optimizer):
         return self.base_kind(**{name: _as(kinds[name], getattr(self, name)) for name in names})
 
     @property
+    def family(self) -> str:
+        return self.outer.lower()
+
+    @property
+    def forgets(self) -> bool:
+        return self.base.forgets
+
+    @property
+    def translates(self) -> bool:
+        return self.base.translates
+
+    @property
     def step(self) -> Any:
         return type(self).make_step(self.base.step)
 

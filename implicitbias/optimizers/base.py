@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from implicitbias.errors import MEANT, InputError, one_of
+from implicitbias.simulation.scales import TRUE
 
 
 def decay(default: float) -> Any:
@@ -64,6 +65,9 @@ class Optimizer:
     evaluations: ClassVar[tuple[str, ...]] = ("batch",)  # the gradients of a step, each at the w that the last has left
     points: ClassVar[tuple[int, ...]] = ()  # states of degree 0, iterates themselves, that start where w does
     recorded: ClassVar[int | None] = None  # which state is the iterate that a run tells; None is w
+    driven: ClassVar[int | None] = None  # which state the gradients move; None is w
+    forgets: ClassVar[bool] = True  # whether the states forget old gradients, however large they were
+    moves: ClassVar[bool] = True  # whether a step depends on where w is through its gradients alone
     step: ClassVar[Any]  # step(w, g, state, hyper, lr, bias, units, batch), see simulation/driver.py
 
     if not TYPE_CHECKING:  # where the fields are the signature
@@ -91,6 +95,26 @@ class Optimizer:
                 object.__setattr__(self, item.name, float(value))
         if mistakes:
             raise InputError(mistakes)
+
+    @property
+    def scale_free(self) -> bool:
+        """Whether a positive factor of all gradients changes nothing."""
+        return self.mode != TRUE and getattr(self, "eps", 0.0) == 0.0
+
+    @property
+    def translates(self) -> bool:
+        """Whether a run from elsewhere with the same gradients has the same path."""
+        return self.moves and getattr(self, "weight_decay", 0.0) == 0.0
+
+    @property
+    def has_tail_map(self) -> bool:
+        """Whether late steps are a function of the weights of the samples alone, as a limit rests on."""
+        return self.forgets and self.translates and getattr(self, "eps", 0.0) == 0.0
+
+    @property
+    def family(self) -> str:
+        """Under which name its limit is known."""
+        return self.name
 
     @property
     def advance(self) -> Any:

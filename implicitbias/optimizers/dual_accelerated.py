@@ -55,6 +55,7 @@ class DualAccelerated(Optimizer):
 
     name: ClassVar[str] = "dual_accelerated"
     mode: ClassVar[int] = BATCH
+    forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (0,)
     step: ClassVar = staticmethod(step)
 

@@ -49,5 +49,9 @@ class FTRL(Optimizer):
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
     step: ClassVar = staticmethod(step)
 
+    @property
+    def forgets(self) -> bool:
+        return self.beta < 1.0
+
     def decays(self) -> tuple[float, ...]:
         return self.beta, self.beta * self.beta

@@ -53,6 +53,8 @@ class MirrorDescent(Optimizer):
 
     name: ClassVar[str] = "mirror_descent"
     mode: ClassVar[int] = TRUE
+    forgets: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (0,)
     step: ClassVar = staticmethod(step)
 

@@ -53,5 +53,6 @@ class ProgressiveRescaling(Optimizer):
 
     name: ClassVar[str] = "progressive_rescaling"
     mode: ClassVar[int] = BATCH
+    moves: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = ()
     step: ClassVar = staticmethod(step)

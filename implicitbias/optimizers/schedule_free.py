@@ -70,6 +70,7 @@ class ScheduleFreeSGD(Optimizer):
     degrees: ClassVar[tuple[int, ...]] = (0, 0, 0)
     points: ClassVar[tuple[int, ...]] = (0, 1)
     recorded: ClassVar[int | None] = 1
+    driven: ClassVar[int | None] = 0
     step: ClassVar = staticmethod(step)
 
     def decays(self) -> tuple[float, ...]:
@@ -113,6 +114,7 @@ class ScheduleFreeAdamW(Optimizer):
     degrees: ClassVar[tuple[int, ...]] = (0, 0, 0, 2)
     points: ClassVar[tuple[int, ...]] = (0, 1)
     recorded: ClassVar[int | None] = 1
+    driven: ClassVar[int | None] = 0
     step: ClassVar = staticmethod(adamw_step)
 
     def bias(self):

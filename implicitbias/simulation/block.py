@@ -184,6 +184,7 @@ class _Lot:
             last = kind.degrees[-1] if kind.degrees else 0
             fade = np.log2(decays[:, -1]) / last if last else np.zeros(len(chosen))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
+        told = kind.driven if block.data.source == FROZEN else kind.recorded
         looks = np.array([EPOCH_LOOK if name == "epoch" else BATCH_LOOK for name in kind.evaluations])
         most = batch if not looks.any() else block.data.rows.shape[0]
         samples = most if wide else -(-most // LANES)
@@ -216,7 +217,7 @@ class _Lot:
             self._lanes(fade[:, None])[:, 0],
             bool(decays.size and not decays.any() and all(kind.degrees)),
             looks,
-            -1 if kind.recorded is None else kind.recorded,
+            -1 if told is None else told,
             work,
         )
 
