@@ -43,7 +43,7 @@ class Run:
         last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
         status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w or a margin a_i.w
                     overflowed; the snapshots end before) or "timeout" (they end where the time was up)
-        seconds     time in the compiled driver; runs of a block share it equally
+        seconds     time in the compiled driver, of all phases; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
                     units: zero or inf where float64 does not reach; empty for a flow and after a timeout
         measures    what the curve has columns of, see `implicitbias.measure`; None is the usual

@@ -89,7 +89,7 @@ def simulate(
                         reshuffle: every batch has the same size, as its limit theory assumes), "keep" makes a smaller
                         last batch (default elsewhere)
         initial         starting point (d,), or (R, d); default zero
-        start           a Run to go on from, or a list of R of them: see below
+        start           a Run to go on from, or R of them: runs of steps on these rows that ended ok; see below
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
                         then ends with the snapshots it has and the status "timeout". Default: no limit
@@ -97,13 +97,13 @@ def simulate(
                         all groups, and l1, l2, linf
 
     With `start`, the run makes `steps` or `epochs` further updates; bit for bit it is the run of all of them at once.
-    lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given: other ones
-    begin a new phase. Its schedule and its batches are those of the steps from run.steps[-1] on, as if all steps had
-    been like that, and so the column `epoch` counts. An optimizer of the same class, whatever its hyper-parameters,
-    takes over the iterate, the state and the clock of bias corrections and averages; one of another class starts from
-    the iterate that was recorded, run.weights[-1], with an empty state and its own clock at 0. The Run has the whole
-    path: the snapshots of the start, then new ones, log-spaced in all steps; so w(t) - w(t/2) is there for
-    t = 2 run.steps[-1], and where t/2 happens to be a snapshot.
+    lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given. Others begin a
+    new phase: step sizes and batches are those that step run.steps[-1] + 1, + 2, ... would have had if all steps had
+    been of this phase, and the column `epoch` counts all steps in its passes. An optimizer of the same class, whatever
+    its hyper-parameters, takes over the iterate, the state and the clock of bias corrections and averages; one of
+    another class starts from the iterate that was recorded, run.weights[-1], with an empty state and its own clock at
+    0. The Run has the whole path: the snapshots of the start, then new ones, log-spaced in all steps. So
+    w(t) - w(t/2) is there at the end of twice the steps or more, and else where t/2 happens to be a snapshot.
 
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong; for flows also ``NotSeparable``, and RuntimeError where

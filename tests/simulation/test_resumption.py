@@ -249,6 +249,15 @@ def test_other_batches_and_step_sizes_are_those_of_the_steps_that_follow():
     assert back.sum_lr[-1] == pytest.approx(run.sum_lr[-1] + 9 * 0.3, rel=1e-14)
 
 
+def test_sums_of_step_sizes_go_on_from_those_of_each_start():
+    lr = ib.Power(0.3, 0.5)
+    one = ib.simulate(DENSE, ib.NGD(), lr=lr, steps=100)
+    other = ib.simulate(DENSE, ib.NGD(), lr=lr, steps=40, start=ib.simulate(DENSE, ib.NGD(), lr=0.2, steps=60))
+    found = ib.simulate(DENSE, [ib.NGD()] * 2, steps=50, start=[one, other])
+    assert found[0].sum_lr[-1] == ib.simulate(DENSE, ib.NGD(), lr=lr, steps=150).sum_lr[-1]
+    assert found[1].sum_lr[-1] == pytest.approx(60 * 0.2 + lr(np.arange(60, 150)).sum(), rel=1e-14)
+
+
 @pytest.mark.parametrize("rows", [DENSE, SPARSE], ids=["dense", "sparse"])
 def test_memory_comes_and_goes_in_the_tail(rows):
     """Signum without momentum keeps its last gradient, in units of its own; with momentum it goes on from that."""
