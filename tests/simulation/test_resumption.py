@@ -24,10 +24,10 @@ MANY = 9  # eight side by side, and one on its own
 PATH = ("weights", "sum_lr", "last_lr", "last_move")
 
 
-def far_out(rows):
-    """Weights at which the smallest margin is 2000."""
+def far_out(rows, margin=2000.0):
+    """Weights with this smallest margin."""
     best = ib.max_margin(ib.Problem(rows))
-    return 2000.0 / best.margin * best.direction
+    return margin / best.margin * best.direction
 
 
 PLACES = {"dense": (DENSE, None), "sparse": (SPARSE, None), "dense tail": (DENSE, far_out(DENSE)),
@@ -258,10 +258,11 @@ def test_sums_of_step_sizes_go_on_from_those_of_each_start():
     assert found[1].sum_lr[-1] == pytest.approx(60 * 0.2 + lr(np.arange(60, 150)).sum(), rel=1e-14)
 
 
+@pytest.mark.parametrize(("depth", "lr"), [(30.0, 0.5), (2000.0, 1.0)])
 @pytest.mark.parametrize("rows", [DENSE, SPARSE], ids=["dense", "sparse"])
-def test_memory_comes_and_goes_in_the_tail(rows):
+def test_memory_comes_and_goes(rows, depth, lr):
     """Signum without momentum keeps its last gradient, in units of its own; with momentum it goes on from that."""
-    shared = {"lr": 1.0, "order": "full", "loss": "exponential", "initial": far_out(rows)}
+    shared = {"lr": lr, "order": "full", "loss": "exponential", "initial": far_out(rows, depth)}
     before, start = (ib.simulate(rows, ib.Signum(0.0), steps=steps, **shared) for steps in (49, 50))
 
     def gradient(w):
@@ -272,7 +273,7 @@ def test_memory_comes_and_goes_in_the_tail(rows):
     w, m = start.weights[-1], gradient(before.weights[-1])
     for _ in range(20):
         m = 0.9 * m + 0.1 * gradient(w)
-        w = w - np.sign(m)
+        w = w - lr * np.sign(m)
     run = ib.simulate(rows, ib.Signum(0.9), steps=20, start=start)
     np.testing.assert_allclose(run.weights[-1], w, rtol=1e-12)
     fresh = ib.simulate(rows, ib.Signum(0.0), steps=70, **shared)
