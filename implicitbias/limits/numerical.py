@@ -26,6 +26,7 @@ from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
+from implicitbias.simulation.end import fresh
 from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 
@@ -44,16 +45,14 @@ class FrozenRun:
     def __init__(self, problem: Problem, optimizer: Optimizer, setting: Setting):
         # With the exponential loss s_i = e^-z_i: margins -log c_i give the weights c_i.
         setting = replace(setting, loss="exponential")
-        self.block = Block(problem, [optimizer], [Power(1.0)], np.zeros((1, problem.d)), setting, frozen=True)
+        self.block = Block(problem, [optimizer], [Power(1.0)], [fresh(np.zeros(problem.d))], setting, frozen=True)
         self.problem = problem
-        self.step = 0
 
     def mean_update(self, logs: np.ndarray, steps: int) -> np.ndarray:
         """(d,) the mean of w(t+1) - w(t) over the next steps at log-weights (n,) and step size 1."""
         self.block.freeze(-_closer(logs))
         self.block.put(np.zeros((1, self.problem.d)))
-        *_, (_, iterates, *_) = self.block.advance(self.step, np.array([self.step + steps]))
-        self.step += steps
+        *_, (_, iterates, *_) = self.block.advance(np.array([self.block.made + steps]))
         return iterates[0, -1] / steps
 
 

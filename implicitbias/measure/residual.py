@@ -27,7 +27,8 @@ def residual(run) -> np.ndarray:
     try:
         if uneven:
             raise InputError(f"the rows of {run.problem.name} are too far apart for float64")
-        limit = gradient_residual(problem, np.ldexp(run.initial, k))
+        # what no gradient reaches is that of the start, or of where another optimizer stopped
+        limit = gradient_residual(problem, np.ldexp(run.initial if run._origin is None else run._origin, k))
     except InputError:  # the support vectors do not decide it
         return np.full(len(run.steps), np.nan)
     time = np.log(run.sum_lr) + 2 * k * np.log(2.0)

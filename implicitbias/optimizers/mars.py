@@ -1,30 +1,22 @@
 """MARS (Yuan et al., arXiv 2411.10438): variance reduction by the gradient of the same batch a step ago."""
 
-import numpy as np
-
 from implicitbias.jit import hot, inlined
-from implicitbias.lanes import absolute, largest, load, maximum, select, splat, sqrt, store
+from implicitbias.lanes import load, select, store
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.around import Around, around, wrap
 from implicitbias.optimizers.base import Optimizer, nonnegative
 from implicitbias.optimizers.lion import Lion
-from implicitbias.optimizers.parts import across, copy_to, swap
+from implicitbias.optimizers.parts import copy_to, length_of, swap
 from implicitbias.optimizers.signum import Signum
 from implicitbias.simulation.tail import times_pow2_lanes
 
 
 @hot
-def true_length(g, units, wide):
-    """||g||_2 of each run in its own units; infinite beyond float64."""
-    top = splat(0.0)
+def true_length(g, units, room, wide):
+    """||g||_2 of each run without its units; infinite beyond float64."""
     for c in range(g.shape[0]):
-        top = maximum(top, absolute(true_size(g, units, c)))
-    top = top if wide else largest(top)
-    over, squares = select((top > 0.0) & (top < np.inf), 1.0 / top, 0.0), splat(0.0)
-    for c in range(g.shape[0]):
-        part = true_size(g, units, c) * over
-        squares = squares + part * part
-    return select(top < np.inf, top * sqrt(across(squares, wide)), top)
+        store(room, c, true_size(g, units, c))
+    return length_of(room, wide)
 
 
 @hot
@@ -48,7 +40,7 @@ def _step(base):
             for c in range(g.shape[0]):
                 gradient = load(held, c)
                 store(g, c, gradient + share * (gradient - load(g, c)))
-            size = true_length(g, units, batch.wide)
+            size = true_length(g, units, batch.squares, batch.wide)
             clip = select(size > 1.0, 1.0 / size, 1.0)
             for c in range(g.shape[0]):
                 store(g, c, clip * load(g, c))

@@ -1,7 +1,22 @@
 """Pieces that several steps are made of."""
 
+import numpy as np
+
 from implicitbias.jit import hot
-from implicitbias.lanes import absolute, largest, load, maximum, rsqrt, select, splat, sqrt, store, total
+from implicitbias.lanes import (
+    LANES,
+    absolute,
+    largest,
+    load,
+    maximum,
+    rsqrt,
+    select,
+    splat,
+    sqrt,
+    store,
+    sum_across,
+    total,
+)
 
 
 @hot
@@ -32,21 +47,32 @@ def swap(x, y):
 
 
 @hot
-def across(x, wide):
-    """The sum over the coordinates of a run from that over its chunks: in lanes, each run its own."""
-    return x if wide else total(x)
-
-
-@hot
 def length_of(x, wide):
     """||x||_2 of each run, of any size: over the largest entry, so that no square leaves float64."""
     top = splat(0.0)
     for c in range(x.shape[0]):
         top = maximum(top, absolute(load(x, c)))
     top = top if wide else largest(top)
-    over = select(top > 0.0, 1.0 / top, 0.0)
+    over = select((top > 0.0) & (top < np.inf), 1.0 / top, 0.0)
+    return select(top < np.inf, top * sqrt(squares_of(x, over, wide)), top)
+
+
+@hot
+def squares_of(x, over, wide):
+    """sum_j (over x_j)^2 of each run, added in the same order in both layouts."""
+    if not wide:
+        return total(partial_sum(x, over, 0, 1))
+    return sum_across((
+        partial_sum(x, over, 0, LANES), partial_sum(x, over, 1, LANES), partial_sum(x, over, 2, LANES),
+        partial_sum(x, over, 3, LANES), partial_sum(x, over, 4, LANES), partial_sum(x, over, 5, LANES),
+        partial_sum(x, over, 6, LANES), partial_sum(x, over, 7, LANES),
+    ))  # fmt: skip
+
+
+@hot
+def partial_sum(x, over, first, stride):
     squares = splat(0.0)
-    for c in range(x.shape[0]):
+    for c in range(first, x.shape[0], stride):
         part = load(x, c) * over
         squares = squares + part * part
-    return top * sqrt(across(squares, wide))
+    return squares

@@ -1,5 +1,7 @@
 """The arrays of the runs of a block, and the calls of the compiled driver."""
 
+from __future__ import annotations
+
 import math
 import time
 from collections.abc import Iterator
@@ -10,7 +12,8 @@ from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
 from implicitbias.simulation.driver import BATCH_LOOK, EPOCH_LOOK, FROZEN, ITERATE, ROWS, Data, Runs, Work
-from implicitbias.simulation.margin_space import margin_space
+from implicitbias.simulation.end import End
+from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
 from implicitbias.simulation.scales import DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.tail import LOSSES
@@ -32,15 +35,16 @@ WORTH_A_GROUP = 5
 class Block:
     """R runs of one kind of optimizer that share data and batch order.
 
-    problem, optimizers (R), schedules (R), start (R, d), setting: see `simulate`. With `frozen`, one run whose margins
-    do not follow its iterate: they are set with `freeze`.
+    problem, optimizers (R), schedules (R), setting: see `simulate`; starts (R): where each run begins or goes on, all
+    after as many steps and all in one space. With `frozen`, one run whose margins do not follow its iterate: they are
+    set with `freeze`.
     """
 
-    def __init__(self, problem, optimizers, schedules, start, setting, frozen: bool = False):
+    def __init__(self, problem, optimizers, schedules, starts: list[End], setting, frozen: bool = False):
         self.optimizers, self.schedules = optimizers, schedules
         order, batch = effective(problem.n, setting.batch, setting.order)
         kind = type(optimizers[0])
-        self.space = None if frozen else margin_space(problem, kind, start)
+        self.space = None if frozen else _space(problem, kind, starts)
         rows = problem.rows if self.space is None else self.space.gram
         n, d = rows.shape
         # Updates proportional to the gradient need its true size, and no squares.
@@ -55,13 +59,15 @@ class Block:
             np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
         )  # fmt: skip
         self.kernel = optimizers[0].advance
-        # Runs with one step-size law and one bias correction share a row of the tables.
-        laws = [(s.a, s.t0, x.bias()) for s, x in zip(schedules, optimizers)]
+        self.made, self.born = starts[0].steps, starts[0].born
+        # Runs with one step-size law, its sum so far and one bias correction share a row of the tables.
+        laws = [(s.a, s.t0, x.bias(), e.shapes) for s, x, e in zip(schedules, optimizers, starts)]
         self.laws = list(dict.fromkeys(laws))
         self.which = np.array([self.laws.index(law) for law in laws])
         self.shapes = [schedules[laws.index(law)] for law in self.laws]
         self.eta = np.array([s.eta for s in schedules])
-        self.sums = np.zeros(len(self.laws))
+        self.sums = np.array([law[3] for law in self.laws])
+        self.earlier = np.array([end.earlier for end in starts])
         self.seconds = 0.0  # in the compiled driver
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
@@ -70,13 +76,21 @@ class Block:
         self.lots = [
             _Lot(self, lot, wide) for lot, wide in ((everyone[:many], True), (everyone[many:], False)) if len(lot)
         ]
-        self.put(start if self.space is None else np.zeros((len(optimizers), n)))
+        self._begin(starts)
         cost = len(optimizers) * (2 * batch * d + 16 * d + 200)
         self.slots = min(lot.runs.kept.shape[0] for lot in self.lots)
         self.segment = int(np.clip(MULTIPLICATIONS / cost, 16, MOST_STEPS))
 
+    def _begin(self, starts: list[End]) -> None:
+        begun = starts[0].state is not None
+        zero = self.space is not None and not begun  # in the space of margins
+        self.put(np.zeros((len(starts), self.data.d)) if zero else np.array([end.iterate for end in starts]))
+        if begun:
+            for lot in self.lots:
+                lot.remember(starts)
+
     def put(self, start: np.ndarray) -> None:
-        """Set all iterates to start (R, d), which is zero in the space of margins."""
+        """Set all iterates to start (R, d), (R, n) in the space of margins."""
         for lot in self.lots:
             lot.put(start)
 
@@ -85,13 +99,13 @@ class Block:
         self.data.frozen[0] = z
 
     def advance(
-        self, first: int, stops: np.ndarray, each: bool = False, limit: float = math.inf
+        self, stops: np.ndarray, each: bool = False, limit: float = math.inf
     ) -> Iterator[tuple[int, np.ndarray, ...]]:
-        """Make the updates number first, ..., stops[-1] - 1 (from 0), and yield what there is at the `stops`, a few at
-        a time, or `each` on its own: the position of the first among the stops, iterates (R, k, d), lengths of the last
+        """Make the updates that are missing to the last of the `stops`, and yield what there is at these, a few at a
+        time, or `each` on its own: the position of the first among the stops, iterates (R, k, d), lengths of the last
         update (R, k), sums of the step sizes (R, k), last step sizes (R, k). Ends early, but after a stop, once the
         driver has taken `limit` seconds."""
-        position = 0
+        position, first = 0, self.made
         while position < len(stops) and (not position or self.seconds <= limit):
             clock = time.perf_counter()
             room = 1 if each else self.slots
@@ -109,7 +123,7 @@ class Block:
             sums = np.cumsum(np.concatenate([self.sums[:, None], table], axis=1), axis=1)[:, 1:]
             self.sums = sums[:, -1].copy()
             at = found - first - 1
-            first = last
+            self.made = first = last
             if len(found):
                 before, after = (
                     self._in_weights(np.concatenate([lot.kept(side, len(found)) for lot in self.lots]))
@@ -118,7 +132,7 @@ class Block:
                 eta, which = self.eta[:, None], self.which
                 with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                     lengths = length(after - before)
-                    sum_lr, lr = eta * sums[which][:, at], eta * table[which][:, at]
+                    sum_lr, lr = self.earlier[:, None] + eta * sums[which][:, at], eta * table[which][:, at]
                 self.seconds += time.perf_counter() - clock
                 yield position, after, lengths, sum_lr, lr
                 position += len(found)
@@ -128,7 +142,8 @@ class Block:
     def _bias(self, t: np.ndarray) -> np.ndarray:
         """(2, laws, steps) factors of the step sizes and of eps, (2, laws, 1) once they are all one."""
         found = np.ones((2, len(self.laws), 1))
-        for k, (_, _, betas) in enumerate(self.laws):
+        t = t - self.born
+        for k, (_, _, betas, _) in enumerate(self.laws):
             # they tend to one, and stay there
             if betas is not None and any(np.any(x != 1.0) for x in bias_corrections(*betas, t[:1])):
                 found = np.repeat(found, len(t), axis=2) if found.shape[2] == 1 else found
@@ -137,12 +152,22 @@ class Block:
 
     def state(self, r: int) -> np.ndarray:
         """(K, d) the state of run r without its scales."""
-        lot = next(lot for lot in self.lots if r in lot.members)
+        lot = self._lot(r)
         state, expo, origin = (lot.one(x, r) for x in (lot.runs.state, lot.runs.expo, lot.runs.origin))
         units = np.clip(np.nan_to_num(expo + origin) + self.data.shift, -(2**28), 2**28)
         shifts = (lot.runs.degrees[:, None] * units).astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
             return self._in_weights(np.ldexp(state, shifts))
+
+    def end(self, r: int) -> End:
+        """Where run r is, to go on from."""
+        lot = self._lot(r)
+        parts = (lot.one(x, r).copy() for x in (lot.runs.w, lot.runs.state, lot.runs.expo, lot.runs.origin))
+        shapes, earlier = float(self.sums[self.which[r]]), float(self.earlier[r])
+        return End(self.made, self.born, earlier, shapes, *parts, lot.span(r), self.space is not None)
+
+    def _lot(self, r: int) -> _Lot:
+        return next(lot for lot in self.lots if r in lot.members)
 
     def stop(self, running: np.ndarray) -> None:
         """Advance only groups that have a run (R,) still running."""
@@ -154,6 +179,13 @@ class Block:
             return x
         flat = self.space.weights(x.reshape(-1, self.data.d))
         return flat.reshape(*x.shape[:-1], flat.shape[-1])
+
+
+def _space(problem, kind, starts: list[End]) -> MarginSpace | None:
+    """The margin space, if runs that begin can use it, or those that go on are in it."""
+    if starts[0].state is None:
+        return margin_space(problem, kind, np.array([end.iterate for end in starts]))
+    return margin_space(problem, kind, np.zeros((1, problem.d))) if starts[0].in_margins else None
 
 
 def _padded(rows: np.ndarray) -> np.ndarray:
@@ -218,6 +250,7 @@ class _Lot:
             bool(decays.size and not decays.any() and all(kind.degrees)),
             looks,
             -1 if told is None else told,
+            block.born,
             work,
         )
 
@@ -235,14 +268,24 @@ class _Lot:
         return out
 
     def put(self, start: np.ndarray) -> None:
-        w = self.runs.w
-        w[:] = 0.0
-        if self.wide:
-            w[:, : self.d] = self._lanes(start[self.members])
-        else:
-            w.reshape(len(w), -1)[:, : self.d] = start[self.members]
+        self._fill(self.runs.w, start)
         for k in self.points:
-            self.runs.state[:, k] = w
+            self.runs.state[:, k] = self.runs.w
+
+    def remember(self, ends: list[End]) -> None:
+        """Take the states and their units from where the runs of the block were."""
+        for name in ("state", "expo", "origin"):
+            self._fill(getattr(self.runs, name), np.array([getattr(end, name) for end in ends]))
+        self.runs.span[:] = self._lanes(np.array([end.span for end in ends])[self.members])
+
+    def _fill(self, x: np.ndarray, values: np.ndarray) -> None:
+        """Set x (G, ..., chunks, 8) to the values (R, ..., d) of the runs of the block."""
+        mine = values[self.members]
+        x[:] = 0.0
+        if self.wide:
+            x[..., : self.d, :] = self._lanes(mine.reshape(len(mine), -1)).reshape(*x.shape[:-2], self.d, LANES)
+        else:
+            x.reshape(*x.shape[:-2], x.shape[-2] * LANES)[..., : self.d] = mine
 
     def kept(self, side: int, count: int) -> np.ndarray:
         """(R, count, d) the iterates before (0) or after (1) the first `count` steps of interest."""
@@ -259,6 +302,14 @@ class _Lot:
         if self.wide:
             return x[k // LANES, ..., : self.d, k % LANES]
         return x[k].reshape(*x.shape[1:-2], x.shape[-2] * LANES)[..., : self.d]
+
+    def span(self, r: int) -> np.ndarray:
+        """(3,) what is known of the units of run r; nothing where they do not follow the state."""
+        if self.runs.forget:
+            return np.array([-np.inf, np.inf, 0.0])
+        k = int(np.flatnonzero(self.members == r)[0])
+        group, lane = (k // LANES, k % LANES) if self.wide else (k, 0)
+        return self.runs.span[group, :, lane].copy()
 
     def stop(self, running: np.ndarray) -> None:
         mine = running[self.members]

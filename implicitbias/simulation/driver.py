@@ -81,12 +81,14 @@ Data = namedtuple(
 # sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
 # two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
 # state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK or EPOCH_LOOK;
-# recorded: which state is the iterate that is kept, -1 for w; work: see `Work`
+# recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer counts its own,
+# where it took over from another; work: see `Work`
 Runs = namedtuple(
     "Runs",
-    "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded work",
+    "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded born "
+    "work",
 )
-BATCH_LOOK, EPOCH_LOOK = 0, 1  # at w: on the batch; on all rows, in the first step of an epoch
+BATCH_LOOK, EPOCH_LOOK = 0, 1  # at w: on the batch; on all rows, in the first step of an epoch or of all
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows
@@ -95,7 +97,7 @@ Work = namedtuple("Work", "z f q weight g squares room permutation index sizes e
 # What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
 # sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
 # of each run (wide: entry k of (size, 8), narrow: of the flat array); phase: which of the gradients of the step this
-# is; t: number of the step, from 0
+# is; t: number of the optimizer's own step, from 0
 Batch = namedtuple("Batch", "wide size z f q loss squared squares room phase t")
 Bias = namedtuple("Bias", "lr eps")
 
@@ -173,7 +175,7 @@ def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
     for phase in range(runs.looks.shape[0]):
         if runs.looks[phase] == BATCH_LOOK:
             apply(step, data, runs, table, bias, r, at, t, size, gradient(mode, data, runs, rows, size, r), phase)
-        elif t % data.per_epoch == 0:
+        elif t % data.per_epoch == 0 or t == runs.born:
             every = runs.work.every
             squared = gradient(mode, data, runs, every, every.shape[0], r)
             apply(step, data, runs, table, bias, r, at, t, every.shape[0], squared, phase)
@@ -230,7 +232,8 @@ def apply(step, data, runs, table, bias, r, at, t, size, squared, phase):
     """The update of group r with the gradient in work.g."""
     wide, work, which = runs.wide, runs.work, runs.which[r]
     chunks = data.d if wide else data.rows.shape[1]
-    batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, work.squares[:chunks], work.room, phase, t)
+    batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, work.squares[:chunks], work.room, phase,
+                  t - runs.born)  # fmt: skip
     lr = load(runs.eta[r], 0) * pick(table, which, wide, at, work.room)
     place_ = at if bias.shape[2] > 1 else 0
     factors = Bias(pick(bias[0], which, wide, place_, work.room), pick(bias[1], which, wide, place_, work.room))

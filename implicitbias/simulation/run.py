@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from implicitbias.measure import Measures
+    from implicitbias.simulation.end import End
 
 QUICK = 10**5  # entries of the data up to which their l2 separator takes no time that one would notice
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One simulated trajectory.
+    """One simulated trajectory. Of a run that went on from another (`simulate(start=...)`), all of the path from
+    the first start on; optimizer, lr and setting are those of its last phase.
 
     Attributes
         problem, optimizer, lr      what was run; lr is None for a flow
-        setting     batch, order, remainder, steps, until_log_loss, seed, loss, per_octave: effective values
+        setting     batch, order, remainder, steps (in all), until_log_loss, seed, loss, per_octave: effective values
         initial     (d,) the starting point
         steps       (S,) snapshot steps: the number of updates made; the last is the end of the run. For a flow the
                     steps of the integrator so far
@@ -41,7 +43,7 @@ class Run:
         last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
         status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w or a margin a_i.w
                     overflowed; the snapshots end before) or "timeout" (they end where the time was up)
-        seconds     time in the compiled driver; runs of a block share it equally
+        seconds     time in the compiled driver, of all phases; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
                     units: zero or inf where float64 does not reach; empty for a flow and after a timeout
         measures    what the curve has columns of, see `implicitbias.measure`; None is the usual
@@ -62,6 +64,8 @@ class Run:
     seconds: float
     state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     measures: Measures | None = None
+    _end: End | None = field(default=None, repr=False)  # what `simulate` needs to go on
+    _origin: np.ndarray | None = field(default=None, repr=False)  # where another optimizer took over, (d,)
 
     def __repr__(self) -> str:
         """Such as "Run(Adam(0.9, 0.95), lr 0.1, batch 1, reshuffle, 200000 steps, ok, cos_l2 0.974)"."""

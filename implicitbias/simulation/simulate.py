@@ -17,9 +17,11 @@ from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
+from implicitbias.simulation.end import End
+from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedules import Power, as_schedule
-from implicitbias.simulation.setting import Setting, resolve
+from implicitbias.simulation.setting import Setting
 
 StepSizes: TypeAlias = "float | Power | Sequence[float | Power] | NDArray[np.floating]"
 
@@ -30,8 +32,8 @@ def simulate(
     problem: Problem | ArrayLike, optimizer: Optimizer,
     *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
-    int | None = ..., loss: str = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., per_octave:
-    int | None = ..., timeout: float | None = ...,
+    int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
+    Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
     measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
 ) -> Run: ...
 @overload
@@ -39,8 +41,8 @@ def simulate(
     problem: Problem | ArrayLike, optimizer: Iterable[Optimizer],
     *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
-    int | None = ..., loss: str = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., per_octave:
-    int | None = ..., timeout: float | None = ...,
+    int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
+    Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
     measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
 ) -> list[Run]: ...
 # fmt: on
@@ -59,9 +61,10 @@ def simulate(
     time: float | None = None,
     until_log_loss: float | None = None,
     seed: int | None = None,
-    loss: str = "logistic",
+    loss: str | None = None,
     remainder: str | None = None,
     initial: ArrayLike | None = None,
+    start: Run | Iterable[Run] | None = None,
     per_octave: int | None = None,
     timeout: float | None = None,
     measures: Iterable[str] | None = None,
@@ -81,16 +84,26 @@ def simulate(
         time            the horizon of flows, which take neither lr, batch, order, steps, epochs, seed nor remainder
         until_log_loss  stop at the first snapshot whose log-loss is at or below this; the horizon stays the limit
         seed            seed of the batch order, >= 0; default 0
-        loss            "logistic" or "exponential"
+        loss            "logistic" (default) or "exponential"
         remainder       what happens to the last n mod batch rows of an epoch: "drop" leaves them out (default of
                         reshuffle: every batch has the same size, as its limit theory assumes), "keep" makes a smaller
                         last batch (default elsewhere)
         initial         starting point (d,), or (R, d); default zero
+        start           a Run to go on from, or R of them: runs of steps on these rows that ended ok; see below
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
                         then ends with the snapshots it has and the status "timeout". Default: no limit
         measures, norms what `Run.curve` has columns of: names of groups (`implicitbias.measure`) and of norms; default
                         all groups, and l1, l2, linf
+
+    With `start`, the run makes `steps` or `epochs` further updates; bit for bit it is the run of all of them at once.
+    lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given. Others begin a
+    new phase: step sizes and batches are those that step run.steps[-1] + 1, + 2, ... would have had if all steps had
+    been of this phase, and the column `epoch` counts all steps in its passes. An optimizer of the same class, whatever
+    its hyper-parameters, takes over the iterate, the state and the clock of bias corrections and averages; one of
+    another class starts from the iterate that was recorded, run.weights[-1], with an empty state and its own clock at
+    0. The Run has the whole path: the snapshots of the start, then new ones, log-spaced in all steps. So
+    w(t) - w(t/2) is there at the end of twice the steps or more, and else where t/2 happens to be a snapshot.
 
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong; for flows also ``NotSeparable``, and RuntimeError where
@@ -100,6 +113,13 @@ def simulate(
     >>> run = ib.simulate([[2.0, 1.0], [1.0, -1.0]], ib.Adam(), lr=0.01, steps=1000)
     >>> run.status, int(run.steps[-1]), run.weights[-1].round(2)
     ('ok', 1000, array([ 3.91, -1.46]))
+    >>> longer = ib.simulate(run.problem, ib.Adam(), steps=1000, start=run)
+    >>> whole = ib.simulate(run.problem, ib.Adam(), lr=0.01, steps=2000)
+    >>> int(longer.steps[-1]), bool((longer.weights[-1] == whole.weights[-1]).all())
+    (2000, True)
+    >>> ends = ib.simulate(run.problem, [ib.SGD(), ib.Signum()], lr=0.1, steps=1000, start=run)
+    >>> [end.status for end in ends]
+    ['ok', 'ok']
     """
     problem = problem if isinstance(problem, Problem) else Problem(problem)
     single = isinstance(optimizer, Optimizer)
@@ -112,44 +132,40 @@ def simulate(
         isinstance(timeout, numbers.Real) and not isinstance(timeout, bool) and timeout > 0
     ):
         mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
-    start = _initial(initial, len(optimizers), problem.d, mistakes)
+    origins = _initial(initial, len(optimizers), problem.d, mistakes)
+    starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
+    if start is not None and initial is not None:
+        mistakes.append("give either initial or start: a run that goes on begins where its start ends")
     asked = _measures(measures, norms, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         discrete = {
+            "start": start,
             "lr": lr, "batch": batch, "order": order, "steps": steps, "epochs": epochs, "seed": seed,
             "remainder": remainder,
         }  # fmt: skip
-        shared = {"time": time, "until_log_loss": until_log_loss, "loss": loss, "per_octave": per_octave}
+        shared = {"time": time, "until_log_loss": until_log_loss, "per_octave": per_octave}
+        shared["loss"] = DEFAULTS["loss"] if loss is None else loss
         shared["timeout"] = math.inf if timeout is None else timeout
         from implicitbias.flows.integrate import run_flows  # what it needs of scipy takes half a second to import
 
-        flows = run_flows(problem, optimizers, start, mistakes, discrete, **shared)
+        flows = run_flows(problem, optimizers, origins, mistakes, discrete, **shared)
         return _measured(flows, single, asked)
     if time is not None:
         mistakes.append("time is the horizon of a flow such as GradientFlow(); an optimizer takes steps or epochs")
-    schedules = _per_run(0.1 if lr is None else lr, len(optimizers), mistakes)
-    try:
-        setting = resolve(
-            problem.n, batch=1 if batch is None else batch, order="reshuffle" if order is None else order, steps=steps,
-            epochs=epochs, until_log_loss=until_log_loss, seed=0 if seed is None else seed, loss=loss,
-            remainder=remainder, per_octave=8 if per_octave is None else per_octave,
-        )  # fmt: skip
-    except InputError as error:
-        mistakes.extend(error.mistakes)
+    usual = [0.1 if run is None else run.lr for run in starts]
+    schedules = _per_run(usual if lr is None else lr, len(optimizers), mistakes)
+    given = {
+        "batch": batch, "order": order, "steps": steps, "epochs": epochs, "until_log_loss": until_log_loss,
+        "seed": seed, "loss": loss, "remainder": remainder, "per_octave": per_octave,
+    }  # fmt: skip
+    settings = settings_of(problem.n, starts, given, mistakes)
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout
 
-    # The compiled driver takes one kind of optimizer at a time, with a memory or without.
-    blocks = {}
-    for position, item in enumerate(optimizers):
-        blocks.setdefault((type(item), item.advance, any(item.decays())), []).append(position)
-    runs: list[Run | None] = [None] * len(optimizers)
-    for positions in blocks.values():
-        chosen, laws = [optimizers[i] for i in positions], [schedules[i] for i in positions]
-        for i, run in zip(positions, _run(problem, chosen, laws, start[positions], setting, limit)):
-            runs[i] = run
-    return _measured(runs, single, asked)
+    begins = list(map(begin, starts, optimizers, schedules, origins))
+    runs = _in_blocks(problem, optimizers, schedules, begins, settings, limit)
+    return _measured(list(map(joined, starts, runs)), single, asked)
 
 
 def _measures(measures, norms, mistakes: list[str]):
@@ -176,13 +192,32 @@ def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
     return np.unique(np.rint(horizon * 2.0 ** (-np.arange(count) / per_octave)).astype(np.int64))
 
 
+def _in_blocks(
+    problem: Problem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float
+) -> list[Run]:
+    """The runs from where they begin: those that can advance together do."""
+    # The compiled driver takes one kind of optimizer at a time, with a memory or without, and one clock.
+    blocks = {}
+    for position, (item, at, setting) in enumerate(zip(optimizers, begins, settings)):
+        kind = (type(item), item.advance, any(item.decays()))
+        clock = (setting, at.steps, at.born, at.state is None, at.in_margins)
+        blocks.setdefault((kind, clock), []).append(position)
+    runs: list[Run | None] = [None] * len(optimizers)
+    for positions in blocks.values():
+        mine = ([x[i] for i in positions] for x in (optimizers, schedules, begins))
+        for i, run in zip(positions, _run(problem, *mine, settings[positions[0]], timeout)):
+            runs[i] = run
+    return runs
+
+
 def _run(
-    problem: Problem, optimizers: list, schedules: list, start: np.ndarray, setting: Setting, timeout: float
+    problem: Problem, optimizers: list, schedules: list, begins: list[End], setting: Setting, timeout: float
 ) -> list[Run]:
     """Advance a block to every snapshot, or until no run is left, or as long as each may take."""
-    block = Block(problem, optimizers, schedules, start, setting)
+    block = Block(problem, optimizers, schedules, begins, setting)
     loss, until, rows = setting.loss, setting.until_log_loss, problem.rows
     steps = snapshot_steps(setting.steps, setting.per_octave)
+    steps = steps[steps > block.made]
     runs = len(optimizers)
     weights = np.empty((runs, len(steps), problem.d))
     moves, sums, lrs = np.empty((3, runs, len(steps)))
@@ -190,8 +225,9 @@ def _run(
     finite = np.ones(runs, bool)
     running = np.ones(runs, bool)
     states: list[np.ndarray] = [np.empty((0, 0))] * runs
+    reached: list[End | None] = [None] * runs
     here = slice(0)
-    for first, *found in block.advance(0, steps, each=until is not None, limit=timeout * runs):
+    for first, *found in block.advance(steps, each=until is not None, limit=timeout * runs):
         here = slice(first, first + found[0].shape[1])
         weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
         with np.errstate(over="ignore", invalid="ignore"):
@@ -206,7 +242,7 @@ def _run(
             kept[there] = first + 1
             ended = lost | there
         for r in np.flatnonzero(running if here.stop == len(steps) else ended):
-            states[r] = block.state(r)
+            states[r], reached[r] = block.state(r), block.end(r)
         if ended.any():
             running &= ~ended
             block.stop(running)
@@ -225,8 +261,8 @@ def _run(
         columns = (x[r, keep] for x in (sums, lrs, moves))
         result.append(
             Run(
-                problem, item, schedules[r], setting, start[r], steps[keep].copy(), path, *columns, status,
-                block.seconds / runs, states[r],
+                problem, item, schedules[r], setting, begins[r].iterate, steps[keep].copy(), path, *columns, status,
+                block.seconds / runs, states[r], _end=reached[r],
             )
         )  # fmt: skip
     return result
