@@ -56,7 +56,7 @@ class Block:
         )  # fmt: skip
         self.kernel = optimizers[0].advance
         # Runs with one step-size law and one bias correction share a row of the tables.
-        laws = [(s.a, s.t0, x.bias()) for s, x in zip(schedules, optimizers)]
+        laws = [(s.law, x.bias()) for s, x in zip(schedules, optimizers)]
         self.laws = list(dict.fromkeys(laws))
         self.which = np.array([self.laws.index(law) for law in laws])
         self.shapes = [schedules[laws.index(law)] for law in self.laws]
@@ -128,7 +128,7 @@ class Block:
     def _bias(self, t: np.ndarray) -> np.ndarray:
         """(2, laws, steps) factors of the step sizes and of eps, (2, laws, 1) once they are all one."""
         found = np.ones((2, len(self.laws), 1))
-        for k, (_, _, betas) in enumerate(self.laws):
+        for k, (_, betas) in enumerate(self.laws):
             # they tend to one, and stay there
             if betas is not None and any(np.any(x != 1.0) for x in bias_corrections(*betas, t[:1])):
                 found = np.repeat(found, len(t), axis=2) if found.shape[2] == 1 else found

@@ -18,10 +18,10 @@ from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.run import Run
-from implicitbias.simulation.schedules import Power, as_schedule
+from implicitbias.simulation.schedules import Power, Schedule, as_schedule
 from implicitbias.simulation.setting import Setting, resolve
 
-StepSizes: TypeAlias = "float | Power | Sequence[float | Power] | NDArray[np.floating]"
+StepSizes: TypeAlias = "float | Schedule | Sequence[float | Schedule] | NDArray[np.floating]"
 
 
 # fmt: off
@@ -74,7 +74,8 @@ def simulate(
     Arguments
         problem         a Problem, or its rows (n, d)
         optimizer       one optimizer, or a list of R of them; or one flow, or a list of flows (`implicitbias.flows`)
-        lr              step size: a number (constant; default 0.1), a Power, or a list of R of these
+        lr              step size: a number (constant; default 0.1), a schedule such as Power or Cosine, or a list of R
+                        of these; it must be finite and > 0 at every step of the horizon
         batch           batch size 1..n, default 1, or "n" for all rows; ignored by order "full", which takes all n rows
         order           "full", "cyclic", "shuffle_once", "reshuffle" (default) or "replacement"
         steps, epochs   the horizon: give one of them
@@ -136,19 +137,22 @@ def simulate(
         )  # fmt: skip
     except InputError as error:
         mistakes.extend(error.mistakes)
+    else:
+        mistakes += filter(None, dict.fromkeys(law.mistake(setting.steps) for law in schedules))
+    movers = _under(optimizers, schedules, mistakes)
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout
 
     # The compiled driver takes one kind of optimizer at a time, with a memory or without.
     blocks = {}
-    for position, item in enumerate(optimizers):
+    for position, item in enumerate(movers):
         blocks.setdefault((type(item), item.advance, any(item.decays())), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)
     for positions in blocks.values():
-        chosen, laws = [optimizers[i] for i in positions], [schedules[i] for i in positions]
+        chosen, laws = [movers[i] for i in positions], [schedules[i] for i in positions]
         for i, run in zip(positions, _run(problem, chosen, laws, start[positions], setting, limit)):
-            runs[i] = run
+            runs[i] = run if movers[i] is optimizers[i] else replace(run, optimizer=optimizers[i])
     return _measured(runs, single, asked)
 
 
@@ -232,7 +236,7 @@ def _run(
     return result
 
 
-def _per_run(lr, runs: int, mistakes: list[str]) -> list[Power]:
+def _per_run(lr, runs: int, mistakes: list[str]) -> list[Schedule]:
     values = list(lr) if isinstance(lr, (list, tuple, np.ndarray)) else [lr] * runs
     if len(values) != runs:
         mistakes.append(f"lr must be one step size, or one for each of the {runs} optimizers, not {len(values)}")
@@ -241,8 +245,21 @@ def _per_run(lr, runs: int, mistakes: list[str]) -> list[Power]:
         try:
             schedules.append(as_schedule(value))
         except InputError as error:
+            schedules.append(Power(1.0))  # in its place, so that the checks can go on
             mistakes.extend(m for m in error.mistakes if m not in mistakes)
     return schedules
+
+
+def _under(optimizers: list, schedules: list[Schedule], mistakes: list[str]) -> list[Optimizer]:
+    """The optimizers that make the steps."""
+    movers = []
+    for item, law in zip(optimizers, schedules):
+        if isinstance(item, Optimizer):  # else it is refused already
+            try:
+                movers.append(item.under(law))
+            except InputError as error:
+                mistakes.extend(m for m in error.mistakes if m not in mistakes)
+    return movers
 
 
 def _initial(initial, runs: int, d: int, mistakes: list[str]) -> np.ndarray:
