@@ -70,13 +70,14 @@ def written(law: Schedule) -> str:
     default = {item.name: item.default for item in fields(law)}
     told = {key: value for key, value in law.table().items() if value != default.get(key)}
     if set(told) == {"eta"}:
-        return f"{law.eta:g}"
+        return _number(law.eta)
     texts = {key: f'"{value}"' if isinstance(value, str) else _number(value) for key, value in told.items()}
     return f"{{ {', '.join(f'{key} = {text}' for key, text in texts.items())} }}"
 
 
 def _number(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    short = f"{value:g}"
+    return short if isinstance(value, float) and float(short) == value else repr(value)
 
 
 def step_columns(law: Schedule | None) -> dict:
