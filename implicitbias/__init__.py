@@ -18,6 +18,11 @@ _PUBLIC = {
     "simulate": "implicitbias.simulation.simulate",
     "Run": "implicitbias.simulation.run",
     "Power": "implicitbias.simulation.schedules",
+    "Cosine": "implicitbias.simulation.schedules",
+    "Linear": "implicitbias.simulation.schedules",
+    "WarmupStableDecay": "implicitbias.simulation.schedules",
+    "Increasing": "implicitbias.simulation.schedules",
+    "LossAdaptive": "implicitbias.simulation.schedules",
     "Optimizer": "implicitbias.optimizers",
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
@@ -106,7 +111,12 @@ if TYPE_CHECKING:
     from implicitbias.results import load_curves as load_curves
     from implicitbias.results import load_runs as load_runs
     from implicitbias.simulation.run import Run as Run
+    from implicitbias.simulation.schedules import Cosine as Cosine
+    from implicitbias.simulation.schedules import Increasing as Increasing
+    from implicitbias.simulation.schedules import Linear as Linear
+    from implicitbias.simulation.schedules import LossAdaptive as LossAdaptive
     from implicitbias.simulation.schedules import Power as Power
+    from implicitbias.simulation.schedules import WarmupStableDecay as WarmupStableDecay
     from implicitbias.simulation.simulate import simulate as simulate
     from implicitbias.store.schema import columns as columns
     from implicitbias.sweep.collect import collect as collect

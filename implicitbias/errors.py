@@ -15,6 +15,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the system's numbers for: no
 MEANT = {
     "betas": ("beta1", "beta2"), "b1": ("beta1",), "b2": ("beta2",), "epsilon": ("eps",), "learning_rate": ("lr",),
     "step_size": ("lr",), "batch_size": ("batch",), "random_state": ("seed",), "max_iter": ("steps",),
+    "kind": ("schedule",), "T_max": ("steps",),
 }  # fmt: skip
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,11 +15,12 @@ import pandas as pd
 from implicitbias.figures.table import FULL
 from implicitbias.figures.words import label, number, power
 from implicitbias.study.naming import short
+from implicitbias.study.step_sizes import shape_words
 
 MAX_HUES, MAX_PANELS = 7, 6
 _DATA = ("data", "n", "d")
 _HYPER = ("kappa", "eps", "momentum", "beta", "beta1", "beta2", "weight_decay")
-_LR = ("lr_a", "lr_eta")
+_LR = ("lr_schedule", "lr_a", "lr_eta")
 _SETTING = ("loss", "remainder", "steps", "time", "until_log_loss")
 REPLACEMENT = "replacement"  # the order whose batches of n rows are not all rows
 _NAMES = ("optimizer", "label", "method", "geometry", "measure")
@@ -42,6 +43,8 @@ class Axis:
             return power(round(math.log10(level))) if level > 0 and self._powers else number(level)
         if isinstance(level, tuple) and self.ordered:  # the entries that differ
             return short([x for x, *column in zip(level, *self.levels) if len(set(column)) > 1]).strip("[]")
+        if self.name == "lr_schedule" and level is not None:
+            return shape_words(level)
         return "–" if level is None else short(level)
 
     @functools.cached_property
@@ -120,7 +123,8 @@ def varying(frame: pd.DataFrame) -> list[Axis]:
     """The axes of a table of runs, each of which varies while those before it do not: data first, order last."""
     parameters = [name for name in frame if name.startswith("data.")]
     hyper = [name for name in dict.fromkeys([*_HYPER, *_hyper_names()]) if name in frame]
-    names = [*_DATA, *parameters, "optimizer", *hyper, *_LR, "batch", "order", *_SETTING]
+    lr = [name for name in _LR if name in frame]
+    names = [*_DATA, *parameters, "optimizer", *hyper, *lr, "batch", "order", *_SETTING]
     codes, found = np.zeros(len(frame), int), []
     for name in names:
         # a full batch has no order, and nothing remains of it

@@ -18,6 +18,7 @@ from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.groups import whole
 from implicitbias.study.keys import Figure
 from implicitbias.study.spec import parse_figure
+from implicitbias.study.step_sizes import step_columns
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MplFigure
@@ -143,18 +144,18 @@ def _of_runs(runs: list) -> tuple[pd.DataFrame, pd.DataFrame]:
     rows, curves = [], []
     for number, run in enumerate(runs):
         curve = run.curve.assign(run_id=str(number))
-        lr = {} if run.lr is None else {f"lr_{key}": value for key, value in asdict(run.lr).items()}
         rows.append(
             {"run_id": str(number), "data": run.problem.name, "data_params": "{}", "data_seed": None,
              "n": run.problem.n, "d": run.problem.d, "data_digest": id(run.problem), "optimizer": run.optimizer.name,
              "optimizer_kind": run.optimizer.name, "label": run.optimizer.label, "limit_method": "theory",
-             **asdict(run.optimizer), **lr, **asdict(run.setting), "status": run.status, **curve.iloc[-1].to_dict()}
+             **asdict(run.optimizer), **step_columns(run.lr), **asdict(run.setting), "status": run.status,
+             **curve.iloc[-1].to_dict()}
         )  # fmt: skip
         curves.append(curve)
     frame = pd.DataFrame(rows)
     from implicitbias.study.groups import SPECIFICATION
 
-    for name in (*SPECIFICATION, "lr_eta", "lr_a", "lr_t0", "time", "steps"):
+    for name in (*SPECIFICATION, "time", "steps"):
         if name not in frame:
             frame[name] = None
     return with_parameters(label_runs(frame)), pd.concat(curves, ignore_index=True)

@@ -17,6 +17,7 @@ _AXES = {
     "batch": "batch size b",
     "lr": "last step size",
     "lr_eta": "step size η",
+    "lr_schedule": "schedule",
     "lr_a": "exponent a of the steps t⁻ᵃ",
     "beta": "β",
     "beta1": "β₁",

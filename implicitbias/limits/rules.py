@@ -11,6 +11,7 @@ import numpy as np
 from implicitbias.lengths import unit
 from implicitbias.limits import tail_maps
 from implicitbias.optimizers import NGD, SGD, AdaGrad, Adam, AdamProxy, AdamW, Optimizer, Signum
+from implicitbias.optimizers.sgd import SGDOverLoss
 from implicitbias.simulation.orders import batches, steps_per_epoch
 from implicitbias.simulation.setting import Setting
 
@@ -159,6 +160,14 @@ def _sgd(rows, optimizer, setting) -> Rule:
     return Rule(f"l2 max-margin ({standing})", norm="l2")
 
 
+def _sgd_over_loss(rows, optimizer, setting) -> Rule | str:
+    if full_batch(rows, setting):
+        return Rule("l2 max-margin (theorem for small steps, arXiv 1803.01905)", norm="l2")
+    if setting.batch == 1:  # l'(z) / l(z) tends to -1
+        return Rule("mean of a_i: every step is eta_t a_i in the end (derived)", constant=rows.mean(axis=0))
+    return "there is no closed limit for SGD over the loss with 1 < b < n; the numerical tail map has one"
+
+
 def _ngd(rows, optimizer, setting) -> Rule | str:
     if full_batch(rows, setting):
         return Rule("l2 max-margin (theorem for small steps, arXiv 1907.03215)", norm="l2")
@@ -202,6 +211,7 @@ _RULES = {
     AdamProxy: _adam_proxy,
     AdaGrad: _adagrad,
     SGD: _sgd,
+    SGDOverLoss: _sgd_over_loss,
     NGD: _ngd,
     Signum: _signum,
 }

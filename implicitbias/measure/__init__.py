@@ -132,7 +132,7 @@ def limit_of(run: "Run") -> "Limit | None":
         warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
         return predict(
             run.problem,
-            run.optimizer,
+            run.optimizer.under(run.lr),
             batch=shared.batch,
             order=shared.order,
             remainder=shared.remainder,

@@ -16,7 +16,8 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 
 def residual(run) -> np.ndarray:
     """(S,) the distance of w(t) - w_hat log t from its limit; NaN where that is unknown."""
-    name, full = run.optimizer.name, run.setting.batch == run.problem.n and run.setting.order != "replacement"
+    name = run.optimizer.under(run.lr).name
+    full = run.setting.batch == run.problem.n and run.setting.order != "replacement"
     if not (name == "gradient_flow" or (name == "sgd" and full and run.optimizer.momentum == 0.0)):
         return np.full(len(run.steps), np.nan)
     from implicitbias.limits.residual import gradient_residual, hard_margin

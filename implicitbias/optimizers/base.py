@@ -9,6 +9,9 @@ import numpy as np
 from implicitbias.errors import MEANT, InputError, one_of
 from implicitbias.simulation.scales import TRUE
 
+if TYPE_CHECKING:
+    from implicitbias.simulation.schedules import Schedule
+
 
 def decay(default: float) -> Any:
     """A hyper-parameter in [0, 1)."""
@@ -122,6 +125,14 @@ class Optimizer:
         from implicitbias.simulation.shared import with_step
 
         return with_step(self.step, self.mode)
+
+    def under(self, schedule: "Schedule | None") -> "Optimizer":
+        """The optimizer whose kernel makes the steps under a schedule. Errors: ``InputError`` where there is none."""
+        if schedule is not None and schedule.over_loss:
+            raise InputError(
+                f"{type(schedule).__name__} divides the step by the loss and is for plain SGD(), not for {self.label}"
+            )
+        return self
 
     def hyper(self) -> tuple[float, ...]:
         """The hyper-parameters as the kernel reads them, in the order of the fields."""

@@ -43,8 +43,8 @@ class MirrorDescent(Optimizer):
 
     Errors: ``InputError`` when p is out of range.
 
-    >>> MirrorDescent(p=3.0).label
-    'MirrorDescent(p=3)'
+    >>> MirrorDescent(p=1.5).label
+    'MirrorDescent(p=1.5)'
 
     Source: arXiv 2205.12808, Algorithm 1 and Theorem 11.
     """

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
-from implicitbias.lanes import fma, load, mix, store
+from implicitbias.lanes import fma, load, mix, select, store
 from implicitbias.optimizers.base import Optimizer, decay
 from implicitbias.simulation.driver import drive
-from implicitbias.simulation.scales import TRUE
+from implicitbias.simulation.scales import COORDINATE, TRUE, in_units, moderate
+from implicitbias.simulation.tail import mean_losses
 
 
 @inlined
@@ -20,6 +21,18 @@ def step(w, g, state, hyper, lr, bias, units, batch):
         velocity = fma(momentum, load(m, c), gradient)
         store(m, c, velocity)
         store(w, c, load(w, c) - fma(now, gradient, later * velocity))
+
+
+@inlined
+def step_over_loss(w, g, state, hyper, lr, bias, units, batch):
+    m = state[0]
+    loss, high = mean_losses(batch.z, batch.f, batch.q, batch.size, batch.wide, batch.loss, batch.room)
+    rate, back = moderate(lr)
+    for c in range(g.shape[0]):
+        gradient = load(g, c)
+        store(m, c, gradient)
+        ratio = rate * gradient / in_units(loss, units, c, 1, high)
+        store(w, c, load(w, c) - select(gradient == 0.0, 0.0, ratio * back))
 
 
 @kernel
@@ -57,3 +70,24 @@ class SGD(Optimizer):
 
     def decays(self) -> tuple[float, ...]:
         return (self.momentum,)
+
+    def under(self, schedule):
+        plain = self.momentum == 0.0 and not self.nesterov
+        return SGDOverLoss() if plain and schedule is not None and schedule.over_loss else super().under(schedule)
+
+
+@dataclass(frozen=True)
+class SGDOverLoss(Optimizer):
+    """w = w - lr g / L with L the mean loss of the batch: SGD() under a `LossAdaptive` schedule."""
+
+    name: ClassVar[str] = "sgd_over_loss"
+    mode: ClassVar[int] = COORDINATE
+    degrees: ClassVar[tuple[int, ...]] = (1,)
+    step: ClassVar = staticmethod(step_over_loss)
+
+    def decays(self) -> tuple[float, ...]:
+        return (0.0,)
+
+    @property
+    def label(self) -> str:
+        return "SGD over the loss"

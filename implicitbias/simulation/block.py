@@ -61,12 +61,12 @@ class Block:
         self.kernel = optimizers[0].advance
         self.made, self.born = starts[0].steps, starts[0].born
         # Runs with one step-size law, its sum so far and one bias correction share a row of the tables.
-        laws = [(s.a, s.t0, x.bias(), e.shapes) for s, x, e in zip(schedules, optimizers, starts)]
+        laws = [(s.law, x.bias(), e.shapes) for s, x, e in zip(schedules, optimizers, starts)]
         self.laws = list(dict.fromkeys(laws))
         self.which = np.array([self.laws.index(law) for law in laws])
         self.shapes = [schedules[laws.index(law)] for law in self.laws]
         self.eta = np.array([s.eta for s in schedules])
-        self.sums = np.array([law[3] for law in self.laws])
+        self.sums = np.array([law[2] for law in self.laws])
         self.earlier = np.array([end.earlier for end in starts])
         self.seconds = 0.0  # in the compiled driver
         many = len(optimizers) // LANES * LANES
@@ -143,7 +143,7 @@ class Block:
         """(2, laws, steps) factors of the step sizes and of eps, (2, laws, 1) once they are all one."""
         found = np.ones((2, len(self.laws), 1))
         t = t - self.born
-        for k, (_, _, betas, _) in enumerate(self.laws):
+        for k, (_, betas, _) in enumerate(self.laws):
             # they tend to one, and stay there
             if betas is not None and any(np.any(x != 1.0) for x in bias_corrections(*betas, t[:1])):
                 found = np.repeat(found, len(t), axis=2) if found.shape[2] == 1 else found

@@ -13,7 +13,7 @@ from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.end import End, fresh
 from implicitbias.simulation.run import Run
-from implicitbias.simulation.schedules import Power
+from implicitbias.simulation.schedules import Schedule
 from implicitbias.simulation.setting import Setting, resolve
 
 DEFAULTS = {"batch": 1, "order": "reshuffle", "seed": 0, "loss": "logistic", "remainder": None, "per_octave": 8}
@@ -85,7 +85,7 @@ def _setting(n: int, start: Run | None, known: dict[str, Any]) -> Setting:
     return replace(setting, steps=start._end.steps + setting.steps)
 
 
-def begin(start: Run | None, optimizer: Optimizer, lr: Power, initial: np.ndarray) -> End:
+def begin(start: Run | None, optimizer: Optimizer, lr: Schedule, initial: np.ndarray) -> End:
     """Where a run begins: at initial (d,), or where its start was, with the state if the optimizer is of its kind."""
     if start is None:
         return fresh(initial)

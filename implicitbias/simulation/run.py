@@ -13,7 +13,7 @@ from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.shown import as_html
-from implicitbias.simulation.schedules import Power
+from implicitbias.simulation.schedules import Schedule
 from implicitbias.simulation.setting import Setting
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class Run:
         steps       (S,) snapshot steps: the number of updates made; the last is the end of the run. For a flow the
                     steps of the integrator so far
         weights     (S, d) iterates w
-        sum_lr      (S,) sum of the step sizes used; the time t of a flow
+        sum_lr      (S,) sum of the step sizes used, of a LossAdaptive without the factor 1/L; the time t of a flow
         clock       (S,) what w(t/2) halves: the steps, or the time of a flow
-        last_lr     (S,) step size of the last update; NaN for a flow, as last_move
+        last_lr     (S,) step size of the last update, without 1/L as well; NaN for a flow, as last_move
         last_move   (S,) l2 norm of the last update, ||w(t) - w(t-1)||
         status      "ok", "diverged" (the loss ends above that of w = 0), "non_finite" (w or a margin a_i.w
                     overflowed; the snapshots end before) or "timeout" (they end where the time was up)
@@ -52,7 +52,7 @@ class Run:
 
     problem: Problem
     optimizer: Optimizer
-    lr: Power | None
+    lr: Schedule | None
     setting: Setting
     initial: np.ndarray
     steps: np.ndarray

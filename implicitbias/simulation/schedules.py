@@ -1,15 +1,112 @@
 """Step sizes eta_t, t = 0, 1, ..."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any, ClassVar
 
 import numpy as np
 
 from implicitbias.errors import InputError
+from implicitbias.integers import whole
+
+POSITIVE, NONNEGATIVE = ("> 0", lambda x: x > 0), (">= 0", lambda x: x >= 0)
+# What the numbers of all schedules must be, by their names; those of COUNTS are integers.
+RULES = {
+    "eta": POSITIVE, "a": NONNEGATIVE, "t0": POSITIVE, "final": ("from 0 to 1", lambda x: 0 <= x <= 1),
+    "steps": (">= 1", lambda x: x >= 1), "warmup": NONNEGATIVE, "decay": (">= 1", lambda x: x >= 1),
+}  # fmt: skip
+COUNTS = ("steps", "warmup", "decay")
+
+
+def six_digits(value: float) -> str:
+    return f"{value:g}"
 
 
 @dataclass(frozen=True)
-class Power:
+class Schedule:
+    """Step sizes eta_t = eta shape(t), t = 0, 1, ...; subclasses are frozen dataclasses of numbers, named in RULES.
+
+    Errors: ``InputError`` listing every argument out of range.
+    """
+
+    eta: float
+
+    name: ClassVar[str]  # of its kind, in a study file
+    example: ClassVar[dict[str, Any]]
+    remedy: ClassVar[str]  # what would be right where a step size is not
+    over_loss: ClassVar[bool] = False  # whether the optimizer divides the step by the loss of the batch
+
+    def __post_init__(self) -> None:
+        mistakes = []
+        for item in fields(self):
+            name, value = item.name, getattr(self, item.name)
+            value = whole(value) if name in COUNTS else value
+            kinds = (int, np.integer) if name in COUNTS else (int, float, np.integer, np.floating)
+            rule, valid = RULES[name]
+            if isinstance(value, bool) or not isinstance(value, kinds):
+                what = "an integer" if name in COUNTS else "a number"
+                mistakes.append(f"{name} of the step size must be {what}, not {value!r}")
+            elif not (abs(value) <= sys.float_info.max and valid(value)):  # np.isfinite raises for 10^400
+                mistakes.append(f"{name} of the step size must be finite and {rule}, but is {value!r}")
+            else:
+                object.__setattr__(self, name, int(value) if name in COUNTS else float(value))
+        if mistakes or (mistakes := self._conflicts()):
+            raise InputError(mistakes)
+
+    def _conflicts(self) -> list[str]:
+        """What is wrong with numbers that are right each on its own."""
+        return []
+
+    def __call__(self, t: np.ndarray) -> np.ndarray:
+        return self.eta * self.shape(t)
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        """The step size without its factor eta: runs that differ in eta alone share it."""
+        raise NotImplementedError
+
+    @property
+    def law(self) -> tuple:
+        """What decides the shape."""
+        return (self.name, *(getattr(self, item.name) for item in fields(self) if item.name != "eta"))
+
+    @property
+    def corners(self) -> tuple[int, ...]:
+        """The t between which the step size rises or falls throughout."""
+        return ()
+
+    def mistake(self, horizon: int) -> str | None:
+        """The sentence for a step size that is 0 or infinite at one of so many steps; None if none is."""
+        near = {0, horizon - 1, *(t + k for t in self.corners for k in (-1, 0, 1))}
+        t = np.array(sorted(t for t in near if 0 <= t < horizon), np.int64)
+        with np.errstate(over="ignore", under="ignore", divide="ignore"):
+            sizes = self(t)
+        wrong = ~(np.isfinite(sizes) & (sizes > 0.0))
+        if not wrong.any():
+            return None
+        first = int(wrong.argmax())
+        return (
+            f"the step size {self.label} is {sizes[first]:g} at step {t[first] + 1} of {horizon}, and must be finite "
+            f"and > 0 at each; {self.remedy}"
+        )
+
+    def table(self) -> dict[str, Any]:
+        """The schedule as a study writes it."""
+        return {"schedule": self.name, **asdict(self)}
+
+    def words(self, number=six_digits) -> str:
+        """The schedule with its numbers as text."""
+        default = {item.name: item.default for item in fields(self)}
+        told = {name: value for name, value in asdict(self).items() if name != "eta" and value != default[name]}
+        inside = ", ".join(f"{name}={value if name in COUNTS else number(value)}" for name, value in told.items())
+        return f"{number(self.eta)} {self.name.replace('_', '-')}({inside})"
+
+    @property
+    def label(self) -> str:
+        return self.words()
+
+
+@dataclass(frozen=True)
+class Power(Schedule):
     """Power-law step size eta_t = eta (t + t0)^-a, t = 0, 1, ...
 
     Arguments
@@ -27,34 +124,255 @@ class Power:
     a: float = 0.0
     t0: float = 2.0
 
-    def __post_init__(self) -> None:
-        rules = {"eta": ("> 0", lambda x: x > 0), "a": (">= 0", lambda x: x >= 0), "t0": ("> 0", lambda x: x > 0)}
-        mistakes = []
-        for name, (rule, valid) in rules.items():
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
-                mistakes.append(f"{name} of the step size must be a number, not {value!r}")
-            elif not (abs(value) <= sys.float_info.max and valid(value)):  # np.isfinite raises for 10^400
-                mistakes.append(f"{name} of the step size must be finite and {rule}, but is {value!r}")
-            else:
-                object.__setattr__(self, name, float(value))
-        if mistakes:
-            raise InputError(mistakes)
-
-    def __call__(self, t: np.ndarray) -> np.ndarray:
-        return self.eta * self.shape(t)
+    name: ClassVar[str] = "power"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "a": 0.5}
+    remedy: ClassVar[str] = "a smaller a changes it less"
 
     def shape(self, t: np.ndarray) -> np.ndarray:
-        """The step size without its factor eta: runs that differ in eta alone share it."""
         return np.ones(len(t)) if self.a == 0.0 else (np.asarray(t) + self.t0) ** -self.a
 
+    def table(self) -> dict[str, Any]:
+        return asdict(self)  # the schedule of a table that names none
+
+    def words(self, number=six_digits) -> str:
+        eta = number(self.eta)
+        return eta if self.a == 0.0 else f"{eta} (t+{number(self.t0)})^-{number(self.a)}"
+
+
+class _Annealed(Schedule):
+    """From eta at t = warmup, which a line leads to, down to final eta at t = steps."""
+
+    steps: int
+    final: float
+    warmup: int
+
+    remedy: ClassVar[str] = "give it steps >= the horizon, or final > 0"
+
+    def _conflicts(self) -> list[str]:
+        if self.warmup < self.steps:
+            return []
+        return [f"warmup of the step size must be < steps, but is {self.warmup} of {self.steps}"]
+
     @property
-    def label(self) -> str:
-        return f"{self.eta:g}" if self.a == 0.0 else f"{self.eta:g} (t+{self.t0:g})^-{self.a:g}"
+    def corners(self) -> tuple[int, ...]:
+        return self.warmup, self.steps
+
+    def fall(self, rest: np.ndarray) -> np.ndarray:
+        """1 to 0 for the part of the way that is left, from 1 to 0."""
+        raise NotImplementedError
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        t = np.asarray(t)
+        rest = np.clip((self.steps - t) / (self.steps - self.warmup), 0.0, 1.0)
+        return np.where(t < self.warmup, _rise(t, self.warmup), self.final + (1.0 - self.final) * self.fall(rest))
 
 
-def as_schedule(lr) -> Power:
+def _rise(t: np.ndarray, warmup: int) -> np.ndarray:
+    """A line to 1 at t = warmup, from one that is 0 at t = -1, where no step is taken."""
+    return np.minimum((t + 1) / (warmup + 1), 1.0)
+
+
+@dataclass(frozen=True)
+class Cosine(_Annealed):
+    """Cosine annealing: a linear warm-up to eta, then half a cosine down to final eta, constant after that.
+
+    eta_t = eta (t + 1) / (warmup + 1),  t < warmup
+    eta_t = eta (final + (1 - final) (1 + cos(pi (t - warmup) / (steps - warmup))) / 2),  warmup <= t <= steps
+
+    Arguments
+        eta      > 0, the largest step
+        steps    >= 1, where the cosine ends: the horizon of the run. With final = 0 a run may not be longer
+        final    from 0 to 1, the last step as a part of eta
+        warmup   >= 0 steps, fewer than `steps`
+
+    Errors: ``InputError`` listing every argument out of range.
+
+    >>> Cosine(0.1, steps=4, warmup=1)(np.arange(4))
+    array([0.05 , 0.1  , 0.075, 0.025])
+
+    Source: arXiv 1608.03983, without restarts.
+    """
+
+    eta: float
+    steps: int
+    final: float = 0.0
+    warmup: int = 0
+
+    name: ClassVar[str] = "cosine"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "steps": 1000}
+
+    def fall(self, rest: np.ndarray) -> np.ndarray:
+        return np.sin(0.5 * np.pi * rest) ** 2  # (1 + cos) / 2 with all its digits where it is small
+
+
+@dataclass(frozen=True)
+class Linear(_Annealed):
+    """A linear warm-up to eta, then a line down to final eta, constant after that.
+
+    eta_t = eta (t + 1) / (warmup + 1),  t < warmup
+    eta_t = eta (final + (1 - final) (steps - t) / (steps - warmup)),  warmup <= t <= steps
+
+    Arguments
+        eta      > 0, the largest step
+        steps    >= 1, where the line ends: the horizon of the run. With final = 0 a run may not be longer
+        final    from 0 to 1, the last step as a part of eta
+        warmup   >= 0 steps, fewer than `steps`
+
+    Errors: ``InputError`` listing every argument out of range.
+
+    >>> Linear(0.1, steps=5, warmup=1)(np.arange(5))
+    array([0.05 , 0.1  , 0.075, 0.05 , 0.025])
+    """
+
+    eta: float
+    steps: int
+    final: float = 0.0
+    warmup: int = 0
+
+    name: ClassVar[str] = "linear"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "steps": 1000}
+
+    def fall(self, rest: np.ndarray) -> np.ndarray:
+        return rest
+
+
+@dataclass(frozen=True)
+class WarmupStableDecay(Schedule):
+    """A linear warm-up to eta, eta itself, and a line down to 0 over the last steps.
+
+    eta_t = eta min(1, (t + 1) / (warmup + 1), (steps - t) / decay)
+
+    Arguments
+        eta      > 0, the largest step
+        steps    >= 1, the horizon of the run, which may not be longer
+        warmup   >= 0 steps
+        decay    >= 1 steps, the last ones; with those of the warm-up at most `steps`
+
+    Errors: ``InputError`` listing every argument out of range.
+
+    >>> WarmupStableDecay(0.1, steps=6, warmup=1, decay=2)(np.arange(6))
+    array([0.05, 0.1 , 0.1 , 0.1 , 0.1 , 0.05])
+
+    Source: arXiv 2404.06395.
+    """
+
+    eta: float
+    steps: int
+    warmup: int
+    decay: int
+
+    name: ClassVar[str] = "warmup_stable_decay"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "steps": 1000, "warmup": 100, "decay": 200}
+    remedy: ClassVar[str] = "give it steps >= the horizon"
+
+    def _conflicts(self) -> list[str]:
+        if self.warmup + self.decay <= self.steps:
+            return []
+        words = f"{self.warmup} + {self.decay} of {self.steps}"
+        return [f"warmup + decay of the step size must be <= steps, but is {words}"]
+
+    @property
+    def corners(self) -> tuple[int, ...]:
+        return self.warmup, self.steps - self.decay, self.steps
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        t = np.asarray(t)
+        return np.minimum(_rise(t, self.warmup), np.clip((self.steps - t) / self.decay, 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Increasing(Schedule):
+    """Growing step size eta_t = eta (t + 1)^a, t = 0, 1, ...
+
+    Arguments
+        eta   > 0, the first step
+        a     >= 0
+
+    Errors: ``InputError`` listing every argument out of range.
+
+    >>> Increasing(0.1, 0.5)(np.arange(4))
+    array([0.1       , 0.14142136, 0.17320508, 0.2       ])
+
+    Source: arXiv 2602.18946.
+    """
+
+    eta: float
+    a: float
+
+    name: ClassVar[str] = "increasing"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "a": 0.5}
+    remedy: ClassVar[str] = "a smaller a changes it less"
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        return (np.asarray(t) + 1.0) ** self.a
+
+    def words(self, number=six_digits) -> str:
+        return f"{number(self.eta)} (t+1)^{number(self.a)}"
+
+
+@dataclass(frozen=True)
+class LossAdaptive(Schedule):
+    """Step size eta_t = eta (t + t0)^-a / L(w_t) with L the mean loss of the batch, for plain SGD.
+
+    As the gradient shrinks with the loss, w moves by steps of order eta_t L: gradient descent goes to the l2 max-margin
+    direction at the rates of normalised gradient descent, log L = -Omega(t) at a = 0. On mini-batches each batch is
+    divided by its own loss, which leads elsewhere. `sum_lr` and `last_lr` of a run, and `lr` of its curve, are without
+    the factor 1/L, which leaves float64; so is what the schedule gives when it is called.
+
+    Arguments
+        eta   > 0
+        a     >= 0; 0 is the step of constant order
+        t0    > 0, the offset that keeps the first steps moderate
+
+    Errors: ``InputError`` listing every argument out of range. Optimizers other than SGD() do not take it.
+
+    >>> import implicitbias as ib
+    >>> run = ib.simulate([[2.0, 1.0], [1.0, -1.0]], ib.SGD(), lr=ib.LossAdaptive(0.5), order="full", steps=1000)
+    >>> run.curve["log_loss"].iloc[-1].round(1)
+    np.float64(-899.6)
+
+    Source: arXiv 1803.01905.
+    """
+
+    eta: float
+    a: float = 0.0
+    t0: float = 2.0
+
+    name: ClassVar[str] = "loss_adaptive"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1}
+    remedy: ClassVar[str] = "a smaller a changes it less"
+    over_loss: ClassVar[bool] = True
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        return Power(1.0, self.a, self.t0).shape(t)
+
+    def words(self, number=six_digits) -> str:
+        return f"{Power(self.eta, self.a, self.t0).words(number)}/L"
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    kind.name: kind for kind in (Power, Cosine, Linear, WarmupStableDecay, Increasing, LossAdaptive)
+}
+
+
+def required(kind: type[Schedule]) -> list[str]:
+    """The numbers of a schedule that have no default."""
+    return [item.name for item in fields(kind) if item.default is MISSING]
+
+
+def as_schedule(lr) -> Schedule:
     """A number is a constant step size; a schedule passes through."""
+    if isinstance(lr, str) and lr.lower() in SCHEDULES:
+        kind = SCHEDULES[lr.lower()]
+        study = ", ".join(f"{key} = {value!r}" for key, value in kind.example.items())
+        python = ", ".join(f"{key}={value!r}" for key, value in kind.example.items())
+        raise InputError(
+            f'the schedule {lr!r} needs its numbers: {{ schedule = "{kind.name}", {study} }} in a study, '
+            f"{kind.__name__}({python}) in Python"
+        )
     if isinstance(lr, (str, list, tuple, dict)):
-        raise InputError(f"a step size must be a number, or Power(eta, a), in a study {{ eta, a, t0 }}; not {lr!r}")
-    return lr if isinstance(lr, Power) else Power(lr)
+        raise InputError(
+            f"a step size must be a number, or Power(eta, a), in a study {{ eta, a, t0 }}, or one of the schedules "
+            f"{', '.join(name for name in SCHEDULES if name != Power.name)}; not {lr!r}"
+        )
+    return lr if isinstance(lr, Schedule) else Power(lr)

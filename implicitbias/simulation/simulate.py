@@ -20,10 +20,10 @@ from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
 from implicitbias.simulation.run import Run
-from implicitbias.simulation.schedules import Power, as_schedule
+from implicitbias.simulation.schedules import Power, Schedule, as_schedule
 from implicitbias.simulation.setting import Setting
 
-StepSizes: TypeAlias = "float | Power | Sequence[float | Power] | NDArray[np.floating]"
+StepSizes: TypeAlias = "float | Schedule | Sequence[float | Schedule] | NDArray[np.floating]"
 
 
 # fmt: off
@@ -77,7 +77,8 @@ def simulate(
     Arguments
         problem         a Problem, or its rows (n, d)
         optimizer       one optimizer, or a list of R of them; or one flow, or a list of flows (`implicitbias.flows`)
-        lr              step size: a number (constant; default 0.1), a Power, or a list of R of these
+        lr              step size: a number (constant; default 0.1), a schedule such as Power or Cosine, or a list of R
+                        of these; it must be finite and > 0 at every step of the horizon
         batch           batch size 1..n, default 1, or "n" for all rows; ignored by order "full", which takes all n rows
         order           "full", "cyclic", "shuffle_once", "reshuffle" (default) or "replacement"
         steps, epochs   the horizon: give one of them
@@ -159,12 +160,16 @@ def simulate(
         "seed": seed, "loss": loss, "remainder": remainder, "per_octave": per_octave,
     }  # fmt: skip
     settings = settings_of(problem.n, starts, given, mistakes)
+    wrong = [law.mistake(setting.steps) for law, setting in zip(schedules, settings) if setting is not None]
+    mistakes += filter(None, dict.fromkeys(wrong))
+    movers = _under(optimizers, schedules, mistakes)
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout
 
     begins = list(map(begin, starts, optimizers, schedules, origins))
-    runs = _in_blocks(problem, optimizers, schedules, begins, settings, limit)
+    runs = _in_blocks(problem, movers, schedules, begins, settings, limit)
+    runs = [replace(run, optimizer=optimizer) for run, optimizer in zip(runs, optimizers)]
     return _measured(list(map(joined, starts, runs)), single, asked)
 
 
@@ -268,7 +273,7 @@ def _run(
     return result
 
 
-def _per_run(lr, runs: int, mistakes: list[str]) -> list[Power]:
+def _per_run(lr, runs: int, mistakes: list[str]) -> list[Schedule]:
     values = list(lr) if isinstance(lr, (list, tuple, np.ndarray)) else [lr] * runs
     if len(values) != runs:
         mistakes.append(f"lr must be one step size, or one for each of the {runs} optimizers, not {len(values)}")
@@ -277,8 +282,21 @@ def _per_run(lr, runs: int, mistakes: list[str]) -> list[Power]:
         try:
             schedules.append(as_schedule(value))
         except InputError as error:
+            schedules.append(Power(1.0))  # in its place, so that the checks can go on
             mistakes.extend(m for m in error.mistakes if m not in mistakes)
     return schedules
+
+
+def _under(optimizers: list, schedules: list[Schedule], mistakes: list[str]) -> list[Optimizer]:
+    """The optimizers that make the steps."""
+    movers = []
+    for item, law in zip(optimizers, schedules):
+        if isinstance(item, Optimizer):  # else it is refused already
+            try:
+                movers.append(item.under(law))
+            except InputError as error:
+                mistakes.extend(m for m in error.mistakes if m not in mistakes)
+    return movers
 
 
 def _initial(initial, runs: int, d: int, mistakes: list[str]) -> np.ndarray:

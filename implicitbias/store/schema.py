@@ -23,6 +23,9 @@ STATUSES = ("ok", "diverged", "non_finite", "not_separable", "undecided", "timeo
 _TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), list: pa.list_(pa.float64())}
 
 _RUN_ID = Column("run_id", str, "", "hash of everything that decides the result of a run")
+_SCHEDULE = Column(
+    "lr_schedule", str, "JSON", "schedule of the step size, and its own numbers; missing for eta (t + t0)^-a"
+)
 
 
 def _hyper_columns() -> list[Column]:
@@ -55,6 +58,7 @@ def _what_was_run() -> list[Column]:
         Column("lr_eta", float, "", "eta of the step size eta (t + t0)^-a"),
         Column("lr_a", float, "", "a of the step size; 0 is a constant one"),
         Column("lr_t0", float, "updates", "t0 of the step size"),
+        _SCHEDULE,
         Column("batch", int, "samples", "batch size"),
         Column("order", str, "", "order of the batches"),
         Column("remainder", str, "", "what happens to the last n mod batch rows of an epoch: drop or keep"),
@@ -108,7 +112,8 @@ def curve_columns(measures: Measures) -> list[Column]:
 @cache
 def optional() -> frozenset[str]:
     """Columns that may be left out where no row has them: hyper-parameters, and what few optimizers have."""
-    return frozenset(column.name for column in (*_hyper_columns(), *groups()["residual"].columns(USUAL.norms)))
+    rare = groups()["residual"].columns(USUAL.norms)
+    return frozenset(column.name for column in (*_hyper_columns(), _SCHEDULE, *rare))
 
 
 @cache

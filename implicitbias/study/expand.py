@@ -16,12 +16,13 @@ from implicitbias.measure import Measures
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
-from implicitbias.simulation.schedules import Power, as_schedule
+from implicitbias.simulation.schedules import Power, Schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
 from implicitbias.study.keys import DISCRETE, Grid, Study, axis
 from implicitbias.study.spec import check_values
+from implicitbias.study.step_sizes import misfits, schedule
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
 MOST_RUNS = 10**7  # of one table of axes; planning them takes minutes, and more is a slip of the keyboard
@@ -53,7 +54,7 @@ class RunSpec:
     data: Data
     optimizer_name: str
     optimizer: Optimizer
-    lr: Power | None  # None for a flow
+    lr: Schedule | None  # None for a flow
     setting: Setting
     limit: str  # how its limit is predicted: "theory", "numerical" or "none"
     run_id: str
@@ -66,14 +67,14 @@ class RunSpec:
 
 
 def canonical(
-    data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str, measures: Measures = USUAL
+    data: Data, optimizer: Optimizer, lr: Schedule | None, setting: Setting, limit: str, measures: Measures = USUAL
 ) -> dict:
     """What a run is, without names: the same dictionary always gives the same result."""
     return {
         "data": data.digest,
         "optimizer": type(optimizer).name,
         "hyper": asdict(optimizer),
-        "lr": None if lr is None else asdict(lr),
+        "lr": None if lr is None else lr.table(),
         "limit": limit,
         **measures.asked(),
         **asdict(setting),
@@ -86,10 +87,10 @@ def run_id(specification: dict) -> str:
 
 
 def identity(
-    data: Data, optimizer: Optimizer, lr: Power | None, setting: Setting, limit: str, measures: Measures = USUAL
+    data: Data, optimizer: Optimizer, lr: Schedule | None, setting: Setting, limit: str, measures: Measures = USUAL
 ) -> str:
     """The id of a run."""
-    return _hash(_outer(setting, limit, measures) % (data.digest, _inner(optimizer), _inner(lr), type(optimizer).name))
+    return _hash(_outer(setting, limit, measures) % (data.digest, _hyper(optimizer), _law(lr), type(optimizer).name))
 
 
 # The text that is hashed is put together from pieces that many runs share: it takes a third of the time of planning.
@@ -103,8 +104,12 @@ def _outer(setting: Setting, limit: str, measures: Measures) -> str:
     return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
 
 
-def _inner(part: Optimizer | Power | None) -> str:
-    return _json(None if part is None else asdict(part))
+def _hyper(optimizer: Optimizer) -> str:
+    return _json(asdict(optimizer))
+
+
+def _law(lr: Schedule | None) -> str:
+    return _json(None if lr is None else lr.table())
 
 
 def _json(value) -> str:
@@ -229,7 +234,7 @@ def describe(name: str, kind: str, problem: Problem) -> Data:
     return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading)
 
 
-def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Power | None]]:
+def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Schedule | None]]:
     table, where = dict(table), f"optimizer.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
     if not isinstance(kind, str) or kind not in KINDS:
@@ -284,21 +289,6 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
     return found[0][1]
 
 
-def schedule(value, where: str, mistakes: list[str]) -> Power | None:
-    """A step size of a study file: a number, or a table {eta, a, t0}."""
-    try:
-        if not isinstance(value, dict):
-            return as_schedule(value)
-        unknown = [key for key in value if key not in Power.__dataclass_fields__]
-        if unknown or "eta" not in value:
-            wrong = [one_of(key, "key", Power.__dataclass_fields__) for key in unknown]
-            raise InputError(wrong or "a step size table needs eta")
-        return Power(**value)
-    except InputError as error:
-        mistakes.extend(f"{where}: {mistake}" for mistake in error.mistakes)
-        return None
-
-
 def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes) -> Iterator[RunSpec]:
     table = {name: value for name in Grid.model_fields if name != "zip" and (value := getattr(grid, name)) is not None}
     table.setdefault("data", list(data))
@@ -327,14 +317,15 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
         return
     # The JSON of every optimizer, and of its own step size, once.
     written = {
-        name: [(*item, _inner(item[1]), item[2] and _inner(item[2])) for item in items]
+        name: [(*item, _hyper(item[1]), item[2] and _law(item[2])) for item in items]
         for name, items in optimizers.items()
     }
+    fits: set[tuple] = set()  # what has been looked at
     for cell in combinations(table, grid.zip, where, local):
         if _enough(mistakes):
             break
         cell_lr = cell.get("lr")
-        cell_text = _inner(cell_lr)
+        cell_text = _law(cell_lr)
         shared: dict = {}  # the setting of a cell depends on the number of rows, and on which flow it is
         for item in data.get(cell["data"], ()):
             for name, optimizer, own_lr, hyper, own_text in written.get(cell["optimizer"], ()):
@@ -350,6 +341,11 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
                 if shared[key] is None:
                     continue
                 setting, outer = shared[key]
+                if (fit := (id(optimizer), id(lr), setting.steps)) not in fits:
+                    fits.add(fit)
+                    mistakes.extend(
+                        f"{where} with optimizer {name!r}: {word}" for word in misfits(optimizer, lr, setting.steps)
+                    )
                 text = outer % (item.digest, hyper, own_text or cell_text, type(optimizer).name)
                 yield RunSpec(item, name, optimizer, lr, setting, cell["limit"], _hash(text), measures)
     mistakes.extend(local)

@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 
-from implicitbias.simulation.schedules import Power
-from implicitbias.study.expand import schedule
+from implicitbias.simulation.schedules import Schedule
 from implicitbias.study.keys import axis
+from implicitbias.study.step_sizes import STEP_SIZE, schedule, schedule_of
 
-LR = ("lr_eta", "lr_a", "lr_t0")
 PARAMETER = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
 
 
@@ -17,7 +16,7 @@ def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
     """The rows in which every named column has the value, or one of the values, given.
 
     Types count: true is not 1 and "1" is not 1, but 1 is 1.0. batch = "n" is the batch of all rows, and lr = 0.1 or
-    lr = { eta = 0.1, a = 0.5 } the step size, as in a grid.
+    lr = { eta = 0.1, a = 0.5 } the step size, as in a grid, whatever its schedule.
     """
     keep = np.ones(len(runs), bool)
     for name, wanted in where.items():
@@ -40,12 +39,14 @@ def columns_of(name: str) -> tuple[str, ...]:
     """The columns of the table that a filter of this name looks at."""
     if name.startswith(PARAMETER):
         return ("data_params",)
-    return {"batch": ("batch", "n"), "lr": LR}.get(name, (name,))
+    return {"batch": ("batch", "n"), "lr": STEP_SIZE}.get(name, (name,))
 
 
-def laws_of(runs: pd.DataFrame) -> list[Power | None]:
+def laws_of(runs: pd.DataFrame) -> list[Schedule | None]:
     """The step sizes of runs; None for flows."""
-    return [None if np.isnan(eta) else Power(eta, a, t0) for eta, a, t0 in runs[list(LR)].astype(float).to_numpy()]
+    rows = list(zip(*(values_of(runs, name) for name in STEP_SIZE)))
+    known = {row: schedule_of(dict(zip(STEP_SIZE, row))) for row in dict.fromkeys(rows)}
+    return [known[row] for row in rows]
 
 
 def values_of(runs: pd.DataFrame, name: str) -> list:

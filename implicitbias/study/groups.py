@@ -17,17 +17,17 @@ import pandas as pd
 
 from implicitbias.flows import KINDS
 from implicitbias.flows.setting import FlowSetting
-from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import steps_of
 from implicitbias.study.formula import values
 from implicitbias.study.keys import Claim, Study
+from implicitbias.study.step_sizes import STEP_SIZE
 
 # What identifies a run, as columns of the table of runs.
 SPECIFICATION = (
     "data_digest",
     "optimizer_kind",
     *sorted({item.name for kind in KINDS.values() for item in fields(kind)}),
-    *(f"lr_{item.name}" for item in fields(Power)),
+    *STEP_SIZE,
     *(item.name for item in fields(FlowSetting)),  # all of Setting, and the time of a flow
     "limit_method",
 )

@@ -6,11 +6,13 @@ both ends: an axis. `zip = [["n", "d"]]` in a table advances the lists n and d t
 """
 
 import re
+from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from implicitbias.integers import whole
+from implicitbias.simulation.schedules import SCHEDULES, Power, required
 
 DISCRETE = ("batch", "order", "lr", "steps", "epochs", "seed", "remainder")  # keys of a grid that a flow does not take
 LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
@@ -21,6 +23,16 @@ _OF_DIRECTION = re.compile(r"(inc_)?(cos|angle|ratio)_(?!if_)|direction$")
 def key(default, says: str, example: str, unit: str = "", **rules):
     """A key: its default (... for none), what it means, an example as TOML, and the unit of a number."""
     return Field(default, description=says, examples=[example], json_schema_extra={"unit": unit}, **rules)
+
+
+def _schedules() -> str:
+    """The schedules of a step size with their keys, those that may be left out in brackets."""
+    texts = []
+    for name, kind in SCHEDULES.items():
+        needed = required(kind)
+        words = [item.name if item.name in needed else f"[{item.name}]" for item in fields(kind)]
+        texts += [f'{{ schedule = "{name}", {", ".join(words)} }}'] * (kind is not Power)
+    return ", ".join(texts)
 
 
 class _Strict(BaseModel):
@@ -39,8 +51,8 @@ class Grid(_Strict):
         '["reshuffle", "replacement"]',
     )  # fmt: skip
     lr: list[Any] | None = key(
-        None, "step size: a number, or { eta, a, t0 } for eta (t + t0)^-a; that of an optimizer goes before it",
-        "{ eta = 0.1, a = 0.5 }",
+        None, "step size: a number, or { eta, a, t0 } for eta (t + t0)^-a, or another schedule with its numbers: "
+        f"{_schedules()}; that of an optimizer goes before it", "{ eta = 0.1, a = 0.5 }",
     )  # fmt: skip
     steps: list[int] | None = key(None, "horizon; give steps or epochs", "100_000", "updates")
     epochs: list[int | float] | None = key(None, "horizon as passes over the data", "1000", "epochs")

@@ -7,15 +7,15 @@ import pyarrow as pa
 
 from implicitbias.errors import one_of
 from implicitbias.measure import Measures
-from implicitbias.simulation.schedules import Power
 from implicitbias.store.schema import STATUSES, USUAL, schemas
-from implicitbias.study.expand import RunSpec, schedule
+from implicitbias.study.expand import RunSpec
 from implicitbias.study.filters import PARAMETER, columns_of, laws_of, same, select, values_of
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
 from implicitbias.study.keys import Claim, axis
 from implicitbias.study.rows import naming
+from implicitbias.study.step_sizes import schedule, step_columns, written
 
 # Columns of a run that are known before it is run.
 PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
@@ -141,7 +141,7 @@ def _planned(run: RunSpec) -> dict:
         "optimizer_kind": run.optimizer.name,
         "label": run.optimizer.label,
         **vars(run.optimizer),
-        **({} if run.lr is None else {f"lr_{key}": value for key, value in vars(run.lr).items()}),
+        **step_columns(run.lr),
         **vars(run.setting),
         "limit_method": run.limit,
     }
@@ -171,7 +171,7 @@ def _hint(name: str, value, table: pd.DataFrame) -> str:
         return "the seed of the data is data_seed"
     if name == "lr":
         laws = [law for law in dict.fromkeys(laws_of(table)) if law is not None]
-        return f"its runs have {', '.join(map(_written, laws[:MOST_VALUES])) or 'none at all'}"
+        return f"its runs have {', '.join(map(written, laws[:MOST_VALUES])) or 'none at all'}"
     found = []
     for item in values_of(table, name):
         if item is not None and not any(same(item, other) for other in found):
@@ -182,8 +182,3 @@ def _hint(name: str, value, table: pd.DataFrame) -> str:
     if not found:
         return "its runs have none at all"
     return f"its runs have {', '.join(map(repr, found[:MOST_VALUES]))}{', ...' * (len(found) > MOST_VALUES)}"
-
-
-def _written(law: Power) -> str:
-    """A step size as a study writes it."""
-    return f"{law.eta:g}" if law.a == 0.0 else f"{{ eta = {law.eta:g}, a = {law.a:g} }}"

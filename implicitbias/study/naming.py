@@ -13,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.study.groups import SPECIFICATION
+from implicitbias.study.step_sizes import STEP_SIZE, schedule_of
 
-_STEP_SIZE = ("lr_eta", "lr_a", "lr_t0")
-_TOLD = ("data_digest", "optimizer_kind", "order", "batch", *_STEP_SIZE)  # in every name, or in their own way
+_TOLD = ("data_digest", "optimizer_kind", "order", "batch", *STEP_SIZE)  # in every name, or in their own way
 # What a method names where it varies, beside the step size and the way in which the limit is predicted.
 _OTHERS = [name for name in SPECIFICATION if name not in (*_TOLD, "seed", "limit_method")]
 DERIVED = ("geometry", "method")
 # Columns of the table of runs that they are made from.
-NAMED_FROM = ("data", "data_params", "label", "order", "batch", *_STEP_SIZE, *_OTHERS, "limit_method")
+NAMED_FROM = ("data", "data_params", "label", "order", "batch", *STEP_SIZE, *_OTHERS, "limit_method")
 
 
 def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
@@ -32,7 +32,7 @@ def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
     """
     alike = runs[(runs[["label", "order", "batch"]] == run[["label", "order", "batch"]]).all(axis=1)]
     parts = [_data(run, runs), run["label"], run["order"], f"batch {run['batch']}"]
-    if any(_varies(alike, name) for name in _STEP_SIZE) and pd.notna(run["lr_eta"]):
+    if any(_varies(alike, name) for name in STEP_SIZE) and pd.notna(run["lr_eta"]):
         parts.append(step_size(run))
     others = [name for name in SPECIFICATION if name not in _TOLD and _varies(alike, name) and pd.notna(run[name])]
     parts += [f"{name} {short(run[name])}" for name in others]
@@ -41,8 +41,7 @@ def name_among(run: pd.Series, runs: pd.DataFrame) -> str:
 
 def step_size(run: pd.Series, whole: bool = False) -> str:
     """The step size of a run, as a formula; `whole` as in `short`."""
-    eta, a, t0 = (short(run[name], whole) for name in _STEP_SIZE)
-    return f"lr {eta} (t+{t0})^-{a}" if run["lr_a"] else f"lr {eta}"
+    return f"lr {schedule_of(run).words(lambda value: short(value, whole))}"
 
 
 def label_runs(runs: pd.DataFrame, brief: bool = False) -> pd.DataFrame:
@@ -98,7 +97,7 @@ def _methods(runs: pd.DataFrame, brief: bool) -> list[str]:
         places = values.groupby(names, sort=False, dropna=False).ngroup()
         found[keep] += ", " + places.map(dict(enumerate(texts))).astype(str)
 
-    append(varies(_STEP_SIZE) & runs["lr_eta"].notna(), list(_STEP_SIZE), step_size)
+    append(varies(STEP_SIZE) & runs["lr_eta"].notna(), [name for name in STEP_SIZE if name in runs], step_size)
     for name in _OTHERS:
         if (keep := varies([name])).any():
             append(keep & runs[name].notna(), [name], lambda row, whole, name=name: f"{name} {short(row[name], whole)}")

@@ -10,6 +10,7 @@ import pyarrow as pa
 from implicitbias.store.schema import RUNS
 from implicitbias.study.expand import Data, RunSpec
 from implicitbias.study.provenance import provenance
+from implicitbias.study.step_sizes import step_columns
 
 
 def describe(spec: RunSpec) -> dict:
@@ -25,7 +26,7 @@ def describe(spec: RunSpec) -> dict:
         "optimizer_kind": spec.optimizer.name,
         "label": spec.optimizer.label,
         **asdict(spec.optimizer),
-        **({} if spec.lr is None else {f"lr_{key}": value for key, value in asdict(spec.lr).items()}),
+        **step_columns(spec.lr),
         **asdict(spec.setting),
         "limit_method": spec.limit,
         **provenance(),

@@ -7,14 +7,14 @@ from numbers import Integral, Real
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers import Optimizer
-from implicitbias.simulation.schedules import Power
+from implicitbias.simulation.schedules import Schedule
 
 
 def study_text(study: Mapping) -> str:
     """The TOML text of a study that is given as a dict of the keys of a study file.
 
-    Values are what TOML has, numpy's numbers and arrays, tuples and ranges; a Power for a step size; and an optimizer
-    such as Adam(beta2=0.95) in the place of its table.
+    Values are what TOML has, numpy's numbers and arrays, tuples and ranges; a schedule such as Power for a step size;
+    and an optimizer such as Adam(beta2=0.95) in the place of its table.
 
     Errors: ``InputError`` for every value that no study file can hold.
 
@@ -88,7 +88,9 @@ def _quoted(text: str) -> str:
 def _value(value, where: str, mistakes: list[str]) -> str:
     if hasattr(value, "tolist"):  # numpy's numbers and arrays
         value = value.tolist()
-    if isinstance(value, (Power, Optimizer)):
+    if isinstance(value, Schedule):
+        value = value.table()
+    if isinstance(value, Optimizer):
         value = asdict(value)
     if isinstance(value, bool):
         return str(value).lower()

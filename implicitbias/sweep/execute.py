@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 def kernels_of(runs: list[RunSpec]) -> dict:
     """What the runs need compiled, with an optimizer that uses it."""
-    return {run.optimizer.advance: run.optimizer for run in runs if not isinstance(run.optimizer, Flow)}
+    movers = [run.optimizer.under(run.lr) for run in runs if not isinstance(run.optimizer, Flow)]
+    return {item.advance: item for item in movers}
 
 
 @functools.cache
@@ -173,7 +174,7 @@ def prediction(spec: RunSpec) -> Prediction:
     # Runs that differ in the seed alone share a prediction, but for blocks that the seed has chosen.
     shared = spec.limit == "theory" and setting.order != "shuffle_once"
     visits = setting.batch, setting.order, setting.remainder, 0 if shared else setting.seed
-    return Prediction(spec.data, spec.optimizer, spec.limit, *visits)
+    return Prediction(spec.data, spec.optimizer.under(spec.lr), spec.limit, *visits)
 
 
 def rivals(spec: RunSpec) -> dict[str, Prediction]:

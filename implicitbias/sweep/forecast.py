@@ -168,7 +168,7 @@ class Census:
 
 def _kind_of(run: RunSpec) -> tuple:
     setting, data = run.setting, run.data
-    kernel = None if isinstance(run.optimizer, Flow) else run.optimizer.advance
+    kernel = None if isinstance(run.optimizer, Flow) else run.optimizer.under(run.lr).advance
     return run.optimizer.name, kernel, data.n, data.d, setting.batch, setting.order, run.limit
 
 

@@ -24,7 +24,6 @@ from implicitbias.flows.setting import FlowSetting
 from implicitbias.geometry import make
 from implicitbias.measure import Measures, measure
 from implicitbias.simulation.run import Run
-from implicitbias.simulation.schedules import Power
 from implicitbias.simulation.setting import Setting
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store import Store
@@ -33,6 +32,7 @@ from implicitbias.study.expand import RunSpec, describe, expand, identity
 from implicitbias.study.provenance import PROVENANCE
 from implicitbias.study.rows import labels
 from implicitbias.study.spec import read_study
+from implicitbias.study.step_sizes import schedule_of
 from implicitbias.sweep.execute import execute, predicted, prediction
 from implicitbias.threads import one_thread
 
@@ -189,7 +189,7 @@ def spec_of(row: dict, measures: Measures = USUAL) -> RunSpec:
         kind = KINDS[row["optimizer_kind"]]
         optimizer = kind(**{item.name: row[item.name] for item in fields(kind)})
         flow = issubclass(kind, Flow)
-        lr = None if flow else Power(row["lr_eta"], row["lr_a"], row["lr_t0"])
+        lr = None if flow else schedule_of(row)
         form = FlowSetting if flow else Setting
         setting = form(**{item.name: row[item.name] for item in fields(form)})
         params = json.loads(row["data_params"])

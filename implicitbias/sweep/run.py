@@ -74,7 +74,8 @@ def run_study(
 
     Arguments
         study      the study file; or its keys as a dict, {"title": ..., "data": {...}, "optimizer": {...},
-                   "grid": [{...}]}, in which an optimizer may be one such as Adam(beta2=0.95), and lr a Power
+                   "grid": [{...}]}, in which an optimizer may be one such as Adam(beta2=0.95), and lr a
+                   schedule such as Power
         out        results folder; default results/ and the name of the study file, which a dict does not have
         jobs       worker processes; default all cores
         settings   overrides, such as {"grid.steps": 1000} or ["grid.steps=1000"]

@@ -5,8 +5,8 @@ import pandas as pd
 from implicitbias.terminal.screen import ROWS, console, literal, table_of, words_of
 
 STATUS_COLUMNS = [
-    "run_id", "data", "data_params", "label", "lr_eta", "lr_a", "lr_t0", "batch", "order", "remainder", "steps", "time",
-    "until_log_loss", "loss", "limit_method", "status", "message", "kernel_seconds", "measure_seconds",
+    "run_id", "data", "data_params", "label", "lr_eta", "lr_a", "lr_t0", "lr_schedule", "batch", "order", "remainder",
+    "steps", "time", "until_log_loss", "loss", "limit_method", "status", "message", "kernel_seconds", "measure_seconds",
     "version", "source", "libraries",
 ]  # fmt: skip
 REASONS = 20

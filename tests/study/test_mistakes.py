@@ -33,7 +33,7 @@ SINGLE = [
     ("momentum =", "momentun =",
      "optimizer.sgd.momentun: unknown hyper-parameter 'momentun'; did you mean 'momentum'?"),
     ("lr = { eta = 0.1, a = 0.5 }", "lr = { eta = 0.1, b = 0.5 }",
-     "optimizer.adam.lr: unknown key 'b'; use one of 'a', 'eta', 't0'"),
+     "optimizer.adam.lr: unknown key 'b'; use one of 'a', 'eta', 'schedule', 't0'"),
     ("lr = { eta = 0.1, a = 0.5 }", "lr = { a = 0.5 }", "optimizer.adam.lr: a step size table needs eta"),
     # kinds
     ("[data.gaussian]", "[data.gausian]", "data.gausian.kind: unknown data family 'gausian'; did you mean 'gaussian'?"),
