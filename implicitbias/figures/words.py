@@ -7,6 +7,7 @@ import re
 from implicitbias.margins.norms import named
 
 FONT = "DejaVu Sans"
+_DECIMALS = {"log_loss": 1}
 LONGEST = 42  # letters of a formula in words; a longer one is told by its columns
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _AXES = {
@@ -103,6 +104,26 @@ def number(value: float) -> str:
     mantissa, _, exponent = f"{value:.3e}".partition("e")
     mantissa = mantissa.rstrip("0").rstrip(".")
     return {"1": "", "-1": "-"}.get(mantissa, f"{mantissa}·") + power(int(exponent))
+
+
+def spread(mean: float, sd: float, name: str = "") -> str:
+    """Mean ± standard deviation in as many digits as say something; what is nearly 1 as its distance to 1.
+
+    >>> spread(0.80123, 0.0123), spread(1 - 3.2e-8, 1e-8, "cos_l2"), spread(float("nan"), 0.0)
+    ('0.801 ± 0.012', '1 - 3.2e-08 ± 1e-08', '–')
+    """
+    if not math.isfinite(mean):
+        return "–"
+    near = 1.0 - mean
+    if "cos_" in name or "ratio_" in name:
+        if abs(near) < 1e-15:
+            return "1"
+        if abs(near) < 1e-4:
+            return f"1 {'-' if near > 0 else '+'} {abs(near):.1e}" + (f" ± {sd:.0e}" if sd > 0 else "")
+    if not (math.isfinite(sd) and sd > 0):
+        return f"{mean:.{_DECIMALS[name]}f}" if name in _DECIMALS else f"{mean:.5g}"
+    decimals = max(0, min(8, 1 - math.floor(math.log10(sd))))
+    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
 
 
 def power(exponent: int) -> str:

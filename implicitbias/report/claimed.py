@@ -103,9 +103,14 @@ def _packed(found: list, together: dict[int, list[int]], outcomes: list[Verdict]
 def _file(numbers: list[int], outcomes: list[Verdict]) -> str:
     """A name that says what is in the file: the claim, or what several are about."""
     about = [outcomes[number - 1].claim for number in numbers]
-    words = about[0].says if len(about) == 1 else "-".join(dict.fromkeys(claim.measure for claim in about))
+    words = about[0].says if len(about) == 1 else "-".join(dict.fromkeys(_short(claim.measure) for claim in about))
     which = f"claim{'s' * (len(numbers) > 1)} {_listed(numbers)}"
     return f"{slug(which)}-{slug(words)}"[:60].strip("-_.")
+
+
+def _short(measure: str) -> str:
+    """A measure or a formula as a part of a file name."""
+    return measure.replace("1 - ratio_", "gap_").replace("1 - ", "").replace(" - ", "_minus_")
 
 
 def _fits(sheet: list) -> bool:

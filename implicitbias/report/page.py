@@ -10,7 +10,7 @@ import pandas as pd
 
 from implicitbias.figures.draw import WIDTHS
 from implicitbias.figures.table import needed
-from implicitbias.figures.words import norms
+from implicitbias.figures.words import norms, spread
 from implicitbias.report import tables
 from implicitbias.report.content import Content
 from implicitbias.store.schema import RIVALS, run_columns
@@ -21,7 +21,6 @@ MAX_FAILURES = 30
 MAX_MESSAGE = 300
 OPEN = 2  # figures by what varies that are not folded
 WIDE = 880  # pixels of a figure on a wide page
-_DECIMALS = {"log_loss": 1}
 _OUTCOMES = ("holds", "fails", "undecided")
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?)|(\d{4}\.\d{5})")
 
@@ -183,26 +182,6 @@ def _result(row: dict, measures: list[str]) -> dict:
     cells = [spread(row[f"{name}_mean"], row[f"{name}_std"], name) for name in measures]
     names = {name: row[name] for name in tables.LINE}
     return {**names, "runs": f"{ok}" if ok == total else f"{ok} of {total}", "cells": cells}
-
-
-def spread(mean: float, sd: float, name: str = "") -> str:
-    """Mean ± standard deviation in as many digits as say something; what is nearly 1 as its distance to 1.
-
-    >>> spread(0.80123, 0.0123), spread(1 - 3.2e-8, 1e-8, "cos_l2"), spread(float("nan"), 0.0)
-    ('0.801 ± 0.012', '1 - 3.2e-08 ± 1e-08', '–')
-    """
-    if not math.isfinite(mean):
-        return "–"
-    near = 1.0 - mean
-    if "cos_" in name or "ratio_" in name:
-        if abs(near) < 1e-15:
-            return "1"
-        if abs(near) < 1e-4:
-            return f"1 {'-' if near > 0 else '+'} {abs(near):.1e}" + (f" ± {sd:.0e}" if sd > 0 else "")
-    if not (math.isfinite(sd) and sd > 0):
-        return f"{mean:.{_DECIMALS[name]}f}" if name in _DECIMALS else f"{mean:.5g}"
-    decimals = max(0, min(8, 1 - math.floor(math.log10(sd))))
-    return f"{mean:.{decimals}f} ± {sd:.{decimals}f}"
 
 
 def _prediction(row: dict) -> dict:

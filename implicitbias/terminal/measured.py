@@ -7,9 +7,9 @@ import pandas as pd
 
 from implicitbias.figures.axes import full_batches, roles, varying
 from implicitbias.figures.table import FULL, label_runs, needed, trajectories, values, with_parameters
+from implicitbias.figures.words import spread
 from implicitbias.margins.norms import followed
 from implicitbias.measure import Measures
-from implicitbias.report.page import spread
 from implicitbias.study.keys import Study
 from implicitbias.study.naming import short
 from implicitbias.terminal.runs import print_failures
