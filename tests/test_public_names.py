@@ -85,6 +85,7 @@ assert_type(run, ib.Run)
 assert_type(run.status, str)
 assert_type(run.optimizer, ib.Optimizer)
 assert_type(ib.simulate(problem, [ib.SGD(), ib.NGD()], lr=[0.1, 0.2], steps=10), list[ib.Run])
+assert_type(ib.simulate(problem, ib.SGD(), lr=ib.Cosine(0.1, steps=10, warmup=2), steps=10), ib.Run)
 assert_type(ib.simulate(problem, ib.GradientFlow(), time=1e100), ib.Run)
 limit = ib.predict(problem, ib.Signum(beta=0.9), batch=1)
 assert_type(limit, ib.Limit | None)
@@ -107,6 +108,7 @@ WRONG = {
     'ib.geometry.gaussian(n="ten")': "arg-type",
     "ib.simulate(ib.geometry.iris(), 1.0, steps=1)": "call-overload",
     "ib.Power()": "call-arg",
+    "ib.Cosine(0.1)": "call-arg",
 }
 
 

@@ -52,13 +52,15 @@ def _keys(kind: type[Schedule]) -> list[str]:
     return [item.name for item in fields(kind)]
 
 
-def misfits(optimizer: Optimizer, lr: Schedule | None, steps: int) -> list[str]:
-    """What is wrong with a step size for an optimizer and a horizon."""
+def misfits(optimizer: Optimizer, lr: Schedule | None, steps: int | None) -> list[str]:
+    """What is wrong with a step size for an optimizer and a horizon; a flow has neither."""
+    if lr is None or steps is None:
+        return []
     try:
         optimizer.under(lr)
     except InputError as error:
         return error.mistakes
-    return [word for word in [lr and lr.mistake(steps)] if word]
+    return [word for word in [lr.mistake(steps)] if word]
 
 
 def written(law: Schedule) -> str:
