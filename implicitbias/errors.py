@@ -117,7 +117,8 @@ def one_of(name: str, what: str, allowed: Iterable[str]) -> str:
     allowed = sorted(allowed)
     meant = [word for word in MEANT.get(str(name), ()) if word in allowed]
     same = [word for word in allowed if word.lower() == str(name).lower()]
-    near = meant or same or difflib.get_close_matches(str(name), allowed, n=1)
+    inside = sorted((word for word in allowed if len(word) > 3 and word in str(name)), key=len)[-1:]
+    near = meant or same or inside or difflib.get_close_matches(str(name), allowed, n=1)
     hint = f"did you mean {', '.join(map(repr, near))}?" if near else "use one of " + ", ".join(map(repr, allowed))
     return f"unknown {what} {name!r}; {hint}"
 

@@ -70,8 +70,9 @@ def _as(kind, value):
 
 def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,
            points: tuple[int, ...] = (), recorded: int | None = None, looks: tuple[str, ...] = ("batch",),
-           own_decays: tuple[float, ...], make_step: Callable) -> type[Around]:  # fmt: skip
-    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow."""
+           own_decays: tuple[float, ...], make_step: Callable, **more: Any) -> type[Around]:  # fmt: skip
+    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow.
+    `more` are further attributes."""
     parts = [(name, float, value) for name, value in own.items()]
     parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
     name = f"{outer}{base.__name__}"
@@ -89,6 +90,7 @@ def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], deg
         "own": tuple(own),
         "own_decays": own_decays,
         "make_step": staticmethod(functools.cache(make_step)),
+        **more,
     }
     return make_dataclass(name, parts, bases=(Around,), frozen=True, namespace=space)
 

@@ -54,6 +54,7 @@ _KINDS = {
     base: around(
         "MARS", base, "Source: arXiv 2411.10438.", {"gamma": nonnegative(0.025)}, (0, 1), points=(0,),
         looks=("batch", "batch"), own_decays=(1.0, 0.0), make_step=_step,
+        scale_free=False,  # a gradient is clipped at a length of 1
     )
     for base in (Adam, Lion, Signum)
 }  # fmt: skip

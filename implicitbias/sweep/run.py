@@ -140,6 +140,7 @@ def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, ref
     if mode == "resume" and backend == "local" and not (retry or refresh or part):
         done = settled(path, folder, text, settings)
         if done is not None:
+            progress("running", 0, 0)
             wall = time.perf_counter() - clock
             return Summary(Path(folder), done, 0, jobs, wall, 0.0, 0.0, 0.0, 0.0)
     study, text, runs = plan(path, settings, text)
