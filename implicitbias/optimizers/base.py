@@ -82,7 +82,10 @@ class Optimizer:
             return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        mistakes = []
+        kind = type(self)
+        parts = () if hasattr(kind, "velocity") else ("name", "mode", "degrees", "step")  # a flow has other ones
+        lacking = [part for part in parts if not hasattr(kind, part)]
+        mistakes = [f"{kind.__name__} has no {part!r}, which every optimizer has" for part in lacking]
         for item in fields(self):
             value = getattr(self, item.name)
             where = f"{item.name} of {type(self).__name__}"

@@ -11,8 +11,8 @@ import numpy as np
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
-from implicitbias.simulation.driver import BATCH_LOOK, EPOCH_LOOK, FROZEN, ITERATE, ROWS, Data, Runs, Work
 from implicitbias.simulation.end import End
+from implicitbias.simulation.layout import BATCH_LOOK, EPOCH_LOOK, FROZEN, ITERATE, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
 from implicitbias.simulation.scales import DECAY, PERIOD, TRUE, level

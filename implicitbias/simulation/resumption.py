@@ -90,7 +90,9 @@ def begin(start: Run | None, optimizer: Optimizer, lr: Schedule, initial: np.nda
     if start is None:
         return fresh(initial)
     end = start._end if lr == start.lr else start._end.rescheduled(start.lr.eta)
-    return end if type(optimizer) is type(start.optimizer) else end.taken_over(start.weights[-1])
+    return (
+        end if type(optimizer.under(lr)) is type(start.optimizer.under(start.lr)) else end.taken_over(start.weights[-1])
+    )
 
 
 def joined(start: Run | None, run: Run) -> Run:

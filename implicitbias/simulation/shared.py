@@ -5,13 +5,16 @@ for those that studies run long (`kernel` in their files).
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 
 from numba.core import types
 
+from implicitbias.errors import InputError
 from implicitbias.jit import FirstClass, kernel
 from implicitbias.lanes.value import lanes
-from implicitbias.simulation.driver import Batch, Bias, drive_several
+from implicitbias.simulation.driver import drive_several
+from implicitbias.simulation.layout import Batch, Bias
 from implicitbias.simulation.scales import BATCH, COORDINATE, SAMPLES, TRUE, Units
 
 _2, _3 = (types.Array(types.float64, ndim, "C") for ndim in (2, 3))
@@ -42,10 +45,18 @@ def samples(step, data, runs, table, bias, slots, first):
     drive_several(step, SAMPLES, data, runs, table, bias, slots, first)
 
 
+ARGUMENTS = ("w", "g", "state", "hyper", "lr", "bias", "units", "batch")
 _DRIVERS = {TRUE: true, BATCH: batch, COORDINATE: coordinate, SAMPLES: samples}
 
 
 @functools.cache
 def with_step(step: Callable, mode: int) -> Callable:
-    """The driver of a mode with a step (w, g, state, hyper, lr, bias, units, batch) in it."""
-    return functools.partial(_DRIVERS[mode], FirstClass(getattr(step, "py_func", step), _STEP))
+    """The driver of a mode with a step (w, g, state, hyper, lr, bias, units, batch) in it.
+
+    Errors: ``InputError`` for a step that takes something else.
+    """
+    function = getattr(step, "py_func", step)
+    given = list(inspect.signature(function).parameters)
+    if len(given) != len(ARGUMENTS):
+        raise InputError(f"the step of an optimizer takes ({', '.join(ARGUMENTS)}), not ({', '.join(given)})")
+    return functools.partial(_DRIVERS[mode], FirstClass(function, _STEP))

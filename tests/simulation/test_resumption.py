@@ -340,3 +340,19 @@ def test_all_mistakes_at_once():
                   "give either", "steps must be", "batch must be"):  # fmt: skip
         assert sum(words in mistake for mistake in caught.value.mistakes) == 1
     assert len(caught.value.mistakes) == 6
+
+
+def test_a_schedule_that_asks_for_the_loss_takes_over_and_hands_over():
+    """SGD from zero is in the space of margins; with steps eta / L another kernel moves the weights."""
+    problem = ib.geometry.gaussian(n=5, d=8, seed=2)
+    options = {"batch": 2, "seed": 1}
+    first = ib.simulate(problem, ib.SGD(), lr=0.1, steps=40, **options)
+    over = ib.simulate(problem, ib.SGD(), lr=ib.LossAdaptive(0.05), start=first, steps=40)
+    back = ib.simulate(problem, ib.SGD(), lr=0.1, start=over, steps=40)
+    assert back.steps[-1] == 120 and back.status == "ok"
+    w = first.weights[-1].copy()
+    for rows in list(batches(5, 2, "reshuffle", 80, seed=1))[40:]:
+        z = problem.rows[rows] @ w
+        gradient = -(problem.rows[rows] / (1 + np.exp(z))[:, None]).mean(axis=0)
+        w -= 0.05 * gradient / np.log1p(np.exp(-z)).mean()
+    np.testing.assert_allclose(over.weights[-1], w, rtol=1e-10)

@@ -1,0 +1,41 @@
+"""The arrays of a block of runs, as the compiled driver takes them."""
+
+from collections import namedtuple
+
+ROWS, ITERATE, FROZEN = 0, 1, 2
+
+# What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory, from which margins come;
+# scaled, scaled_flat: the same over 2^shift, from which gradients are added up, with entries of ordinary size, or
+# `uneven` ones; stretch: see ITERATE; frozen (R, n); touched (d,): the columns of the rows that are not zero, `columns`
+# of them; has_zeros: whether any entry is; seed: uint64
+Data = namedtuple(
+    "Data",
+    "rows flat scaled scaled_flat shift uneven stretch frozen source d columns touched has_zeros loss order seed batch "
+    "per_epoch",
+)
+
+# G groups of runs, each one run (narrow) or eight (wide). turns: whether the groups take turns at every step; w, expo,
+# origin (G, chunks, 8): iterates, exponents of the units; kept (slots, 2, G, chunks, 8): iterates before and after the
+# steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper (G, H, 8); step
+# sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
+# two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
+# state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK or EPOCH_LOOK;
+# recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer counts its own,
+# where it took over from another; work: see `Work`
+Runs = namedtuple(
+    "Runs",
+    "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded born "
+    "work",
+)
+BATCH_LOOK, EPOCH_LOOK = 0, 1  # at w: on the batch; on all rows, in the first step of an epoch or of all
+
+# Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
+# permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows
+Work = namedtuple("Work", "z f q weight g squares room permutation index sizes every")
+
+# What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
+# sum of the squared gradients of the rows, over size^2 (mode SAMPLES); z, f, q: margins and their weights f 2^q, `size`
+# of each run (wide: entry k of (size, 8), narrow: of the flat array); phase: which of the gradients of the step this
+# is; t: number of the optimizer's own step, from 0
+Batch = namedtuple("Batch", "wide size z f q loss squared squares room phase t")
+Bias = namedtuple("Bias", "lr eps")
