@@ -90,7 +90,7 @@ def test_an_average_of_sign_descent_lags_by_a_constant_factor(seed, decay):
 
 
 def pace_of_adam(beta1, beta2, fall):
-    """Length s of m / sqrt(v) where gradients fall by e^(-fall s) a step, as they do on a straight way of such steps."""
+    """Length s of m / sqrt(v) where gradients fall by e^(-fall s) a step, as on a straight way of such steps."""
 
     def excess(s):
         m = (1.0 - beta1) / (1.0 - beta1 * math.exp(fall * s))
@@ -101,15 +101,15 @@ def pace_of_adam(beta1, beta2, fall):
     return brentq(excess, 0.0, most * (1.0 - 1e-12))
 
 
-@pytest.mark.parametrize("beta2, lr, pace", [(0.95, 1e-3, 0.887), (0.95, 1e-4, 0.990), (0.999, 1e-4, 0.422)])
+@pytest.mark.parametrize("beta2, lr, pace", [(0.95, 1e-3, 0.8868), (0.95, 1e-4, 0.9901), (0.999, 1e-4, 0.4218)])
 def test_an_average_of_adam_lags_by_its_pace(beta2, lr, pace):
-    """exp(gamma lr decay / (1 - decay)) holds as lr -> 0; at constant lr, m / sqrt(v) is not at its sign but at `pace`,
-    as gradients fall within the memory of v."""
+    """exp(gamma lr decay / (1 - decay)) is the law as lr -> 0; at constant lr, m / sqrt(v) is not at its sign but at
+    `pace` times it, as gradients fall within the memory of v."""
     margin = ib.max_margin(data(0), "linf").margin
-    assert pace_of_adam(0.9, beta2, margin * lr) == pytest.approx(pace, abs=5e-4)
+    law = pace_of_adam(0.9, beta2, margin * lr)
+    assert law == pytest.approx(pace, abs=5e-5)
     lag = lag_of_average(ib.Adam(0.9, beta2), 0.99, lr, 200_000, 0)
-    # the way is straight, and that of gamma_inf, to 4% only for beta2 = 0.999 by then
-    assert lag / (margin * lr * 99.0) == pytest.approx(pace, rel=0.01)
+    assert lag / (margin * lr * 99.0) == pytest.approx(law, rel=1e-4)
 
 
 # -- huge steps -------------------------------------------------------------------------------------------------------
@@ -179,12 +179,27 @@ def test_rescaling_takes_the_margin_there_exponentially(seed):
     assert last < 1e-9 and gaps(plain, 2000) > 4e-4
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_too_short_a_stage_freezes_the_direction(seed):
     """What a stage does not make up for grows with w: the theorem needs stages long enough for the data."""
     run = full(short_rows(seed), ib.ProgressiveRescaling(5, 1.2), 1.0, 4000)
     half, last = gaps(run, 1000, 4000)
     assert last > 1e-4 and last == pytest.approx(half, rel=1e-3)
+    longer = full(short_rows(seed), ib.ProgressiveRescaling(50, 1.2), 1.0, 4000)
+    assert gaps(longer, 4000) < 1e-8
+
+
+def test_rescaling_keeps_what_is_outside_the_span_of_the_support():
+    """The theorem needs support vectors that span the data. Here one row of ten is none, and early gradients along it
+    are stretched like the rest of w, for ever: the gap is theirs."""
+    problem = short_rows(3)
+    support = problem.rows[ib.max_margin(problem).dual > 0.0]
+    assert len(support) == 9
+    run = full(problem, ib.ProgressiveRescaling(50, 1.2), 1.0, 10_000)
+    w = run.weights[-1]
+    outside = w - np.linalg.pinv(support) @ (support @ w)
+    left = 1.0 - np.sqrt(1.0 - (outside @ outside) / (w @ w))
+    assert left > 1e-6 and gaps(run, 10_000) == pytest.approx(left, rel=1e-4)
 
 
 # -- limits -----------------------------------------------------------------------------------------------------------
@@ -253,7 +268,7 @@ def test_sam_with_signs_goes_there_slowly(seed):
     """Of the order of the margins, the shift rho ||a||_1 changes with every sign of the gradient, and increments, of
     the order of 1, do not settle; w does."""
     run = full(data(seed), ib.SAM(1.0, linf=True), 0.1, 100_000)
-    assert at(run, "cos_l2") > 0.99 and at(run, "cos_l2", 1_000_00) > at(run, "cos_l2", 25_000)
+    assert at(run, "cos_l2") > 0.99 and at(run, "cos_l2", 100_000) > at(run, "cos_l2", 25_000)
 
 
 def separation(bases, least, most, seed):
@@ -288,7 +303,8 @@ def test_amsgrad_freezes_its_metric(seed):
 @pytest.mark.parametrize("optimizer", [ib.Lion(), ib.LaProp(0.9, 0.95), ib.NAdam(0.9, 0.95)], ids=lambda x: x.label)
 @pytest.mark.parametrize("seed", range(3))
 def test_full_batch_goes_to_the_margin_of_linf(seed, optimizer):
-    """As long as a step is small for the memory: lr (t+2)^-1/2 gamma << 1 - beta2."""
+    """Where gradients change little within the memory of the second moment, 1 / (1 - beta2) steps; with 0.999 they
+    do not yet by then."""
     run = full(data(seed), optimizer, ib.Power(0.01, 0.5), 100_000)
     assert at(run, "ratio_linf") > 0.98 and at(run, "inc_ratio_linf") > 0.999
 
@@ -300,12 +316,11 @@ def test_single_samples_lead_nadam_and_laprop_to_the_limit_of_adam(seed):
         assert at(run, "inc_cos_limit") > 0.9999 and at(run, "inc_cos_l2") < 0.98 and at(run, "inc_cos_linf") < 0.9
 
 
-@pytest.mark.parametrize("beta2, least", [(0.999, 0.9999), (0.95, 0.9995)])
+@pytest.mark.parametrize("beta2, method", [(0.999, "theory"), (0.95, "numerical")])
 @pytest.mark.parametrize("seed", range(3))
-def test_schedule_free_adamw_goes_to_the_limit_of_adam_without_momentum(seed, beta2, least):
-    free = ib.simulate(data(seed), ib.ScheduleFreeAdamW(0.9, beta2), lr=1e-4, batch=1, steps=400_000)
-    adam = ib.simulate(data(seed), ib.Adam(0.0, beta2), lr=1e-4, batch=1, steps=400_000)
-    assert at(free, "inc_cos_limit") > least
-    # nearer to Adam as simulated than to the limit, whose mean over the orders of an epoch is rounded at beta2 = 0.95
-    moved = [run.weights[-1] - run.weights[-9] for run in (free, adam)]
-    assert cosine(*moved) > 0.99995
+def test_schedule_free_adamw_goes_to_the_limit_of_adam_without_momentum(seed, beta2, method):
+    """The closed tail map is that of beta2 -> 1; at 0.95 it is 4e-4 off, and a measured one is not."""
+    run = ib.simulate(data(seed), ib.ScheduleFreeAdamW(0.9, beta2), lr=1e-4, batch=1, steps=400_000)
+    limit = ib.predict(data(seed), ib.Adam(0.0, beta2), method=method)
+    assert cosine(run.weights[-1] - run.weights[-9], limit.direction) > 0.9999  # w(t) - w(t/2)
+    assert at(run, "inc_cos_limit") > 0.999
