@@ -71,12 +71,16 @@ def dual_accelerated(rows, optimizer, setting) -> Rule | str:
 
 def progressive_rescaling(rows, optimizer, setting) -> Rule | str:
     if full_batch(rows, setting):
-        return Rule("l2 max-margin (theorem, arXiv 2311.14387)", norm="l2")
+        caution = "a stage too short for its growth, or rows that are no support vectors, freeze it on the way"
+        return Rule("l2 max-margin (theorem for long stages, arXiv 2311.14387)", norm="l2", caution=caution)
     return "there is no limit theory for progressive rescaling on mini-batches"
 
 
 def amsgrad(rows, optimizer, setting) -> str:
-    return "there is no limit theory for AMSGrad: its second moment freezes on the early, large gradients (open)"
+    return (
+        "the limit of AMSGrad depends on the gradients at the start of the run: its second moment u freezes on them, "
+        "and it ends as gradient descent in the norm of sqrt(u) (measured)"
+    )
 
 
 def ftrl(rows, optimizer, setting) -> Rule | str:

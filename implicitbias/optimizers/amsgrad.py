@@ -30,8 +30,9 @@ class AMSGrad(Optimizer):
     u = max(u, v)
     w = w - lr m^ / sqrt(u^)
 
-    with m^ and u^ as in `Adam`, 0/0 = 0. As the gradients of separable data vanish, u stays at the largest it has seen,
-    like the sum of AdaGrad: its direction is open, and not that of Adam.
+    with m^ and u^ as in `Adam`, 0/0 = 0. As the gradients of separable data vanish, u freezes at the largest it has
+    seen, like the sum of AdaGrad: increments then go to the max-margin direction of the norm ("mahalanobis", sqrt(u))
+    of that run (measured), and not to that of Adam.
 
     Arguments
         beta1, beta2      decay rates in [0, 1)

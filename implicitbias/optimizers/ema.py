@@ -39,7 +39,7 @@ def EMA(base: Optimizer, decay: float = 0.99) -> Around:
     w by `base`;  mean = decay mean + (1 - decay) w,  with mean(0) = w(0)
 
     Its direction is that of w. Its loss lags behind: for gradient descent L(mean) / L(w) -> 1, for constant steps of
-    sign descent or Adam on all rows L(mean) / L(w) -> exp(gamma_inf lr decay / (1 - decay)).
+    sign descent on all rows, and of Adam as lr -> 0, L(mean) / L(w) -> exp(gamma_inf lr decay / (1 - decay)).
 
     Arguments
         base    the optimizer: SGD, NGD, Signum, Lion, Adam or AdamW

@@ -34,7 +34,9 @@ class ProgressiveRescaling(Optimizer):
     w = w - lr g / ||g||_2,  and after every `stage` steps  w = growth w
 
     Stretching takes w to where the direction of the gradient is nearer to the l2 max-margin direction. The margin gap
-    falls exponentially in t, where that of normalised gradient descent falls like 1/t.
+    falls by `growth` a stage, exponentially in t, where that of normalised gradient descent falls like 1/t; as long as
+    the steps of a stage can still turn the longer w. If they cannot (a stage too short for its growth), or where w has
+    a part outside the span of the support vectors, which is stretched for ever, the direction freezes short of it.
 
     Arguments
         stage    steps between two rescalings, a positive integer
