@@ -138,10 +138,10 @@ class AdamW(Adam):
 
 
 class AdaGrad:
-    """V = V + g^2; u = g / (sqrt(V) + eps)."""
+    """V = V + g^2; u = g / (sqrt(V) + eps), or g / sqrt(V + eps) if `eps_inside`."""
 
-    def __init__(self, eps=0.0):
-        self.eps = eps
+    def __init__(self, eps=0.0, eps_inside=False):
+        self.eps, self.eps_inside = eps, eps_inside
 
     def start(self, d, number):
         self.e = number(self.eps)
@@ -149,6 +149,8 @@ class AdaGrad:
 
     def step(self, g, t, sqrt):
         self.total = [v + x * x for v, x in zip(self.total, g)]
+        if self.eps_inside:
+            return [ratio(x, sqrt(v + self.e)) for x, v in zip(g, self.total)]
         return [ratio(x, sqrt(v) + self.e) for x, v in zip(g, self.total)]
 
 

@@ -23,6 +23,7 @@ RULES = {
     "adam kappa": lambda: naive.Adam(0.9, 0.99, eps=1e-3, kappa=0.5),
     "adamw": lambda: naive.AdamW(0.9, 0.99, weight_decay=0.1),
     "adagrad": naive.AdaGrad,
+    "adagrad eps inside": lambda: naive.AdaGrad(1e-3, eps_inside=True),
     "adam proxy": naive.AdamProxy,
 }
 by_rule = pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
@@ -94,6 +95,7 @@ def test_fifty_digits_are_enough(rule):
         (naive.AdamW(0.5, 0.75, weight_decay=0.1), (1, 0), (0.9 + 1 / math.sqrt(3), 1)),
         (naive.AdaGrad(), (1, 0), (1, 1)),
         (naive.AdaGrad(1.0), (0.5, 0), (0.5, 2 / 3)),
+        (naive.AdaGrad(3.0, eps_inside=True), (0.5, 0), (0.5, 2 / math.sqrt(7))),
         (naive.AdamProxy(), (1, 0), (1, 1)),
     ],
 )

@@ -36,7 +36,7 @@ def test_completion_offers_the_public_names_alone():
     assert dir(ib) == sorted(ib.__all__) == sorted(ib._PUBLIC)
     assert dir(ib.geometry) == sorted(ib.geometry.__all__)
     families = set(ib.geometry.FAMILIES) - {"file"}
-    assert set(ib.geometry.__all__) == {"FAMILIES", "make", "from_file", *families}
+    assert set(ib.geometry.__all__) == {"FAMILIES", "make", "rotation", "from_file", *families}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         getattr(ib, "nonsense")  # noqa: B009  to be read as a user would write it
 
@@ -59,7 +59,9 @@ def test_help_shows_plain_types(name):
 
 
 def test_gaussian_has_the_signature_of_its_source():
-    assert str(inspect.signature(ib.geometry.gaussian)).startswith("(n: int = 10, d: int = 50, seed: int = 0)")
+    assert str(inspect.signature(ib.geometry.gaussian)).startswith(
+        "(n: int = 10, d: int = 50, seed: int = 0, *, rotate: int | None = None)"
+    )
 
 
 RIGHT = """
@@ -73,6 +75,7 @@ import implicitbias as ib
 problem = ib.geometry.gaussian(n=10, d=50, seed=0)
 assert_type(problem, ib.Problem)
 assert_type(problem.n, int)
+assert_type(ib.geometry.gaussian(10, seed=0, rotate=3), ib.Problem)
 assert_type(ib.Problem([[1.0, 2.0]], [1]), ib.Problem)
 assert_type(ib.geometry.from_file(Path("a.csv"), drop=["id"]), ib.Problem)
 sep = ib.max_margin(problem, norm=2)
@@ -105,7 +108,7 @@ ib.load_curves("a", runs=["method", "batch"])
 WRONG = {
     "ib.Adam(beta3=1)": "call-arg",
     "ib.nonsense": "attr-defined",
-    'ib.geometry.gaussian(n="ten")': "arg-type",
+    'ib.geometry.gaussian(n="ten")': "call-overload",
     "ib.simulate(ib.geometry.iris(), 1.0, steps=1)": "call-overload",
     "ib.Power()": "call-arg",
     "ib.Cosine(0.1)": "call-arg",

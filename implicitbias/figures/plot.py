@@ -148,7 +148,7 @@ def _of_runs(runs: list) -> tuple[pd.DataFrame, pd.DataFrame]:
             {"run_id": str(number), "data": run.problem.name, "data_params": "{}", "data_seed": None,
              "n": run.problem.n, "d": run.problem.d, "data_digest": id(run.problem), "optimizer": run.optimizer.name,
              "optimizer_kind": run.optimizer.name, "label": run.optimizer.label, "limit_method": "theory",
-             **asdict(run.optimizer), **step_columns(run.lr), **asdict(run.setting), "status": run.status,
+             **run.optimizer.canonical(), **step_columns(run.lr), **asdict(run.setting), "status": run.status,
              **curve.iloc[-1].to_dict()}
         )  # fmt: skip
         curves.append(curve)

@@ -6,6 +6,8 @@ One seed gives one data set on every machine, and raising n keeps the first rows
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.bundled import breast_cancer, digits, iris, wine
 from implicitbias.geometry.clusters import clusters, imbalanced
@@ -13,7 +15,9 @@ from implicitbias.geometry.correlated import correlated
 from implicitbias.geometry.files import from_file
 from implicitbias.geometry.gaussian import gaussian
 from implicitbias.geometry.heavy_tailed import heavy_tailed
+from implicitbias.geometry.parameters import COUNT, SEED, converted
 from implicitbias.geometry.power_law import power_law
+from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
 from implicitbias.geometry.shifted_diagonal import shifted_diagonal
 from implicitbias.geometry.sparse import sparse
@@ -40,8 +44,8 @@ FAMILIES: dict[str, Callable[..., Problem]] = {
 
 __all__ = [
     "FAMILIES", "breast_cancer", "clusters", "correlated", "digits", "from_file", "gaussian", "heavy_tailed",
-    "imbalanced", "iris", "make", "power_law", "scaled_rademacher", "scaled_rademacher_reference", "shifted_diagonal",
-    "sparse", "wine",
+    "imbalanced", "iris", "make", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
+    "shifted_diagonal", "sparse", "wine",
 ]  # fmt: skip
 
 
@@ -67,3 +71,26 @@ def make(kind: str, /, **params: Any) -> Problem:
     if not isinstance(kind, str) or kind not in FAMILIES:
         raise InputError(one_of(kind, "data family", FAMILIES))
     return FAMILIES[kind](**params)
+
+
+def rotation(d: int, seed: int) -> np.ndarray:
+    """The orthogonal matrix that `rotate = seed` multiplies the rows of a data family by.
+
+    The rows become a_i Q, so that the margins of Q^T w on them are those of w before.
+
+    Arguments
+        d     number of features, an integer >= 1
+        seed  integer >= 0
+
+    Returns Q (d, d), uniform on the orthogonal group.
+
+    Errors: ``InputError`` listing every unfit argument.
+
+    >>> plain, rotated = gaussian(n=2, d=3), gaussian(n=2, d=3, rotate=5)
+    >>> bool(np.allclose(rotated.rows, plain.rows @ rotation(3, seed=5)))
+    True
+
+    Source: uniform rotation by Householder reflections, Stewart 1980, doi 10.1137/0717034.
+    """
+    params = converted("rotation", {"d": COUNT, "seed": SEED}, {"d": d, "seed": seed})
+    return rotate_by(np.eye(params["d"]), params["seed"])

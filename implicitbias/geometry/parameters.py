@@ -9,11 +9,12 @@ import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Annotated, Any, ParamSpec, get_type_hints
+from typing import Annotated, Any, ParamSpec, Protocol, get_type_hints, overload
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.geometry.rotation import rotate_by
 from implicitbias.problem import MOST_ENTRIES, Problem
 
 P = ParamSpec("P")
@@ -115,10 +116,13 @@ _NUMBER = real("a finite number", lambda value: True)
 _FLAG = Rule("True or False", _flag)
 _INDEX = Rule("an index", whole(-(2**63)).convert)
 _COLUMN = either(Rule("a column name", _text), _INDEX)
+COUNT = whole(1)
+SEED = whole(0, 2**63 - 1)  # the tables keep it as int64
 
-Count = Annotated[int, whole(1)]
+Count = Annotated[int, COUNT]
 MaybeCount = Annotated[int | None, either(whole(1), none=True)]
-Seed = Annotated[int, whole(0, 2**63 - 1)]  # the tables keep it as int64
+Seed = Annotated[int, SEED]
+MaybeSeed = Annotated[int | None, Rule(f"{SEED.words} or None", either(SEED, none=True).convert, brief=True)]
 Number = Annotated[float, _NUMBER]
 Positive = Annotated[float, real("a finite number > 0", lambda value: value > 0)]
 NotNegative = Annotated[float, real("a finite number >= 0", lambda value: value >= 0)]
@@ -126,6 +130,7 @@ Correlation = Annotated[float, real("a number between -1 and 1, both excluded", 
 Minority = Annotated[float, real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)]
 Numbers = Annotated[Sequence[float], Rule("a list of one or more finite numbers", _numbers, many=True)]
 Flag = Annotated[bool, _FLAG]
+FlagOrSeed = Annotated[bool | int, either(_FLAG, SEED)]
 FilePath = Annotated[str | os.PathLike[str], Rule("the path of a file", _path)]
 Columns = Annotated[
     str | int | Sequence[str | int] | None,
@@ -148,52 +153,87 @@ Label = Annotated[
 ]
 
 
-def family(function: Callable[P, Problem]) -> Callable[P, Problem]:
+def converted(where: str, rules: dict[str, Rule], given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a function as their rules make them. Errors: ``InputError`` with every unknown, missing or unfit
+    one."""
+    params, mistakes = {}, [one_of(name, "parameter", rules) for name in given if name not in rules]
+    for name, rule in rules.items():
+        if name not in given:
+            mistakes.append(f"parameter {name!r} is missing; it must be {rule.words}")
+            continue
+        try:
+            params[name] = rule.convert(given[name])
+        except (TypeError, ValueError, OverflowError):
+            mistakes.append(f"{name} must be {rule.words}, but is {reprlib.repr(given[name])}")
+    if mistakes:
+        raise InputError(f"{where}: {mistake}" for mistake in mistakes)
+    return params
+
+
+class Family(Protocol[P]):
+    """A data family: its own parameters, and rotate."""
+
+    __name__: str
+    many: frozenset[str]
+
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Problem: ...
+    @overload
+    def __call__(self, *args: Any, rotate: int | None, **kwargs: Any) -> Problem: ...
+
+
+_ROTATE = inspect.Parameter("rotate", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
+_ABOUT_ROTATE = """
+    With rotate = SEED, an integer >= 0, the rows are multiplied by the random orthogonal matrix ``rotation(d, SEED)``.
+
+    Returns"""
+
+
+def family(function: Callable[P, Problem]) -> Family[P]:
     """Checks the arguments of a data family by its annotations, and notes them in the problem's params. Its signature
-    has the plain types.
+    has the plain types. A family without a `rotate` of its own has that of all others.
 
     Errors: ``InputError`` with every unknown, missing or unfit argument.
     """
     signature = inspect.signature(function)
-    hints = get_type_hints(function, include_extras=True)
+    hints, plain = get_type_hints(function, include_extras=True), get_type_hints(function)
     rules = {name: hints[name].__metadata__[0] for name in signature.parameters}
-
-    plain = get_type_hints(function)
+    parameters = [item.replace(annotation=plain[name]) for name, item in signature.parameters.items()]
+    shared = _ROTATE.name not in rules
+    if shared:
+        rules[_ROTATE.name] = MaybeSeed.__metadata__[0]
+        parameters.append(_ROTATE)
+        plain = {**{item.name: item.annotation for item in parameters}, "return": Problem}
+    signature = signature.replace(parameters=parameters, return_annotation=Problem)
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
         known = {name: value for name, value in kwargs.items() if name in rules}
         given = signature.bind_partial(*args, **known)
         given.apply_defaults()
-        params, mistakes = {}, []
-        for name in [name for name in kwargs if rules and name not in rules]:
-            mistakes.append(one_of(name, "parameter", rules))
-        if kwargs and not rules:
-            mistakes.append(f"takes no parameters, but got {', '.join(map(repr, kwargs))}")
-        for name, rule in rules.items():
-            if name not in given.arguments:
-                mistakes.append(f"parameter {name!r} is missing; it must be {rule.words}")
-                continue
-            value = given.arguments[name]
-            try:
-                params[name] = rule.convert(value)
-            except (TypeError, ValueError, OverflowError):
-                mistakes.append(f"{name} must be {rule.words}, but is {reprlib.repr(value)}")
-        if not mistakes and (params.get("n") or 1) * params.get("d", 1) > MOST_ENTRIES:
-            mistakes.append(f"n * d must be at most {MOST_ENTRIES} (2 GiB), but is {params['n'] * params['d']}")
-        if mistakes:
-            raise InputError(f"{function.__name__}: {mistake}" for mistake in mistakes)
+        params = converted(function.__name__, rules, {**given.arguments, **kwargs})
+        if (params.get("n") or 1) * params.get("d", 1) > MOST_ENTRIES:
+            size = params["n"] * params["d"]
+            raise InputError(f"{function.__name__}: n * d must be at most {MOST_ENTRIES} (2 GiB), but is {size}")
         # Overflow shows as infinite rows, which Problem refuses in a sentence; a warning on top would say less.
         with np.errstate(over="ignore", invalid="ignore"):
-            problem = function(**params)
+            own = {name: value for name, value in params.items() if not (shared and name == _ROTATE.name)}
+            problem = function(**own)
+            if shared and params[_ROTATE.name] is not None:
+                problem = _rotated(problem, params[_ROTATE.name])
         problem.params = {name: value for name, value in params.items() if value is not None or not rules[name].brief}
         return problem
 
     checked.many = frozenset(name for name, rule in rules.items() if rule.many)  # type: ignore[attr-defined]
     checked.__annotations__ = plain
-    parameters = [item.replace(annotation=plain[name]) for name, item in signature.parameters.items()]
-    returns = plain.get("return", Problem)
-    checked.__signature__ = signature.replace(  # type: ignore[attr-defined]
-        parameters=parameters, return_annotation=returns
-    )
-    return checked
+    checked.__signature__ = signature  # type: ignore[attr-defined]
+    if shared and checked.__doc__:  # Python may run without docstrings
+        checked.__doc__ = checked.__doc__.replace("\n    Returns", _ABOUT_ROTATE, 1)
+    return checked  # type: ignore[return-value]
+
+
+def _rotated(problem: Problem, seed: int) -> Problem:
+    """The problem in other coordinates; its features are mixtures, and lose their names."""
+    found = Problem(rotate_by(problem.rows, seed), name=problem.name)
+    found.classes, found.reading = problem.classes, problem.reading
+    return found

@@ -4,12 +4,15 @@ from decimal import Context, Decimal
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Count, Flag, NotNegative, Seed, family
+from implicitbias.geometry.parameters import Count, FlagOrSeed, NotNegative, Seed, family
+from implicitbias.geometry.rotation import rotate_by, rotate_rows
 from implicitbias.problem import Problem
 
 
 @family
-def power_law(n: Count = 10, d: Count = 50, alpha: NotNegative = 1.0, rotate: Flag = False, seed: Seed = 0) -> Problem:
+def power_law(
+    n: Count = 10, d: Count = 50, alpha: NotNegative = 1.0, rotate: FlagOrSeed = False, seed: Seed = 0
+) -> Problem:
     """Gaussian rows with covariance eigenvalues k^-alpha, along the axes or along a random basis.
 
     a_ik = k^(-alpha / 2) z_ik for k = 1..d, z standard normal (that of ``gaussian``). With rotate it becomes a_i Q,
@@ -19,7 +22,7 @@ def power_law(n: Count = 10, d: Count = 50, alpha: NotNegative = 1.0, rotate: Fl
         n       number of rows; raising it keeps the first rows
         d       dimension
         alpha   exponent of the spectrum, >= 0
-        rotate  apply the random rotation
+        rotate  apply the random rotation: True is one of the seed of the rows, a seed one of its own
         seed    integer >= 0
 
     Returns a ``Problem`` with rows (n, d).
@@ -36,21 +39,8 @@ def power_law(n: Count = 10, d: Count = 50, alpha: NotNegative = 1.0, rotate: Fl
     # Decimal powers, because the last bit of numpy's and libm's pow depends on the processor.
     context, exponent = Context(prec=30, traps=[]), Decimal(-alpha / 2)
     rows *= np.array([float(context.power(Decimal(k), exponent)) for k in range(1, d + 1)])
-    if rotate:
-        _rotate(rows, np.random.default_rng([seed, 1]))
+    if rotate is True:
+        rotate_rows(rows, seed, 1)
+    elif rotate is not False:
+        rows = rotate_by(rows, rotate)
     return Problem(rows, name="power_law")
-
-
-def _rotate(rows: np.ndarray, rng: np.random.Generator) -> None:
-    """rows <- rows Q in place, Q the orthogonal factor of a Gaussian matrix with positive triangular diagonal.
-
-    Q = H_1 ... H_d D: H_k reflects a Gaussian vector of the last d - k + 1 coordinates onto the first of them and D
-    holds the signs. No BLAS or LAPACK: their bits differ between machines and with n.
-    """
-    for k in range(rows.shape[1]):
-        v = rng.normal(size=rows.shape[1] - k)
-        sign = np.copysign(1.0, v[0])
-        v[0] += sign * np.sqrt(np.add.reduce(v * v))
-        part = rows[:, k:]
-        part -= np.add.reduce(part * v, axis=1)[:, None] * (v * (2 / np.add.reduce(v * v)))
-        part[:, 0] *= -sign

@@ -1,8 +1,9 @@
 """What every optimizer of the package is: hyper-parameters, a step kernel, and what the driver must know of it."""
 
 import sys
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,6 +23,13 @@ def nonnegative(default: float) -> Any:
     """A hyper-parameter >= 0."""
     finite = sys.float_info.max  # an integer may be below infinity and still no float
     return field(default=default, metadata={"valid": lambda x: 0 <= x <= finite, "range": ">= 0 and finite"})
+
+
+def later(default: Any) -> Any:
+    """A hyper-parameter that came after results had been stored: a default, or one of the above. What is at its default
+    is as it was before, also in the ids and tables of runs."""
+    declared = default if isinstance(default, Field) else field(default=default)
+    return field(default=declared.default, metadata={**declared.metadata, "later": True})
 
 
 def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,6 +148,24 @@ class Optimizer:
     def hyper(self) -> tuple[float, ...]:
         """The hyper-parameters as the kernel reads them, in the order of the fields."""
         return tuple(float(getattr(self, item.name)) for item in fields(self))
+
+    def canonical(self) -> dict[str, float | bool]:
+        """The hyper-parameters by name, as ids and tables have them: without those of `later` that are at their
+        defaults."""
+        return {
+            item.name: value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default or "later" not in item.metadata
+        }
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """The optimizer of which `canonical` has these values, among others; what it leaves out may also be None.
+
+        Errors: ``KeyError`` for a missing one, ``InputError`` as the class.
+        """
+        left_out = {item.name for item in fields(cls) if "later" in item.metadata and values.get(item.name) is None}
+        return cls(**{item.name: values[item.name] for item in fields(cls) if item.name not in left_out})
 
     def decays(self) -> tuple[float, ...]:
         """The factor by which each state array shrinks in a step without gradient."""

@@ -73,7 +73,7 @@ def canonical(
     return {
         "data": data.digest,
         "optimizer": type(optimizer).name,
-        "hyper": asdict(optimizer),
+        "hyper": optimizer.canonical(),
         "lr": None if lr is None else lr.table(),
         "limit": limit,
         **measures.asked(),
@@ -105,7 +105,7 @@ def _outer(setting: Setting, limit: str, measures: Measures) -> str:
 
 
 def _hyper(optimizer: Optimizer) -> str:
-    return _json(asdict(optimizer))
+    return _json(optimizer.canonical())
 
 
 def _law(lr: Schedule | None) -> str:

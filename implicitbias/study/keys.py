@@ -187,7 +187,8 @@ class Study(_Strict):
     norms: list[str] | None = key(None, "norms of the measures; default l1, l2, linf", '["l2", "linf"]')
     data: dict[str, dict[str, Any]] = key(
         ..., "[data.NAME]: kind (a data family, default NAME) and its parameters, each an axis; `implicitbias list "
-        "FAMILY` shows them. kind = \"file\" reads a table at `path`, relative to the study file",
+        "FAMILY` shows them. rotate = SEED, of every family, multiplies the rows by a random orthogonal matrix. "
+        "kind = \"file\" reads a table at `path`, relative to the study file",
         '{ gaussian = { n = 10, d = 50, seed = { from = 0, to = 4 } } }', min_length=1,
     )  # fmt: skip
     optimizer: dict[str, dict[str, Any]] = key(

@@ -25,7 +25,7 @@ def describe(spec: RunSpec) -> dict:
         "optimizer": spec.optimizer_name,
         "optimizer_kind": spec.optimizer.name,
         "label": spec.optimizer.label,
-        **asdict(spec.optimizer),
+        **spec.optimizer.canonical(),
         **step_columns(spec.lr),
         **asdict(spec.setting),
         "limit_method": spec.limit,

@@ -187,7 +187,7 @@ def spec_of(row: dict, measures: Measures = USUAL) -> RunSpec:
     where = f"run {row['run_id']}"
     try:
         kind = KINDS[row["optimizer_kind"]]
-        optimizer = kind(**{item.name: row[item.name] for item in fields(kind)})
+        optimizer = kind.of(row)
         flow = issubclass(kind, Flow)
         lr = None if flow else schedule_of(row)
         form = FlowSetting if flow else Setting

@@ -44,6 +44,8 @@ def test_seed_zero_is_pinned(label):
     assert problem.digest == of(label, n=7, d=5, seed=0).digest != of(label, n=7, d=5, seed=1).digest
     assert problem.name == kind
     defaults = {k: p.default for k, p in inspect.signature(FAMILIES[kind]).parameters.items()}
+    if kind != "power_law":  # its own is true or false where no seed is given
+        assert defaults.pop("rotate") is None
     assert problem.params == {**defaults, **options, "n": 7, "d": 5, "seed": 0}
 
 

@@ -30,7 +30,7 @@ def test_kinds():
     assert "unknown data family" in mistakes(make, ["gaussian"])[0]
     assert mistakes(make, "file") == ["from_file: parameter 'path' is missing; it must be the path of a file"]
     assert mistakes(make, "scaled_rademacher_reference", n=3) == [
-        "scaled_rademacher_reference: takes no parameters, but got 'n'"
+        "scaled_rademacher_reference: unknown parameter 'n'; use one of 'rotate'"
     ]
 
 
@@ -44,6 +44,9 @@ def test_kinds():
         ("gaussian", {"n": 2**20, "d": 2**20}, "n * d must be at most"),
         ("correlated", {"rho": 1}, "rho must be a number between -1 and 1, both excluded, but is 1"),
         ("power_law", {"alpha": float("nan")}, "alpha must be a finite number >= 0, but is nan"),
+        ("gaussian", {"rotate": -1}, "rotate must be an integer from 0 to 9223372036854775807 or None, but is -1"),
+        ("iris", {"rotate": True}, "rotate must be an integer from 0 to 9223372036854775807 or None, but is True"),
+        ("power_law", {"rotate": 0.5}, "rotate must be True or False or an integer from 0 to 92233720368547"),
         ("power_law", {"alpha": False}, "alpha must be a finite number >= 0"),
         ("clusters", {"separation": 0}, "separation must be a finite number > 0, but is 0"),
         ("clusters", {"noise": 10**400}, "noise must be a finite number >= 0"),

@@ -118,25 +118,29 @@ def test_adagrad_against_simulation(rows, least, lr):
     assert (lim.direction == adagrad_direction(ib.Problem(rows), run).direction).all()
 
 
-@pytest.mark.parametrize(("eps", "order"), [(1.0, "full"), (0.1, "full"), (1.0, "reshuffle")])
-def test_adagrad_with_eps_against_simulation(eps, order):
-    """The geometry is that of sqrt(V) + eps, and far from that of sqrt(V) and from l2."""
+@pytest.mark.parametrize(
+    ("eps", "inside", "order"),
+    [(1.0, False, "full"), (0.1, False, "full"), (1.0, False, "reshuffle"), (0.3, True, "full"), (0.3, True, "cyclic")],
+)
+def test_adagrad_with_eps_against_simulation(eps, inside, order):
+    """The geometry is that of sqrt(V) + eps or sqrt(V + eps), and far from that of sqrt(V) and from l2."""
     problem = ib.geometry.gaussian(n=5, d=8, seed=3)
-    run = ib.simulate(problem, ib.AdaGrad(eps=eps), lr=1.0, order=order, steps=300_000)
+    run = ib.simulate(problem, ib.AdaGrad(eps, inside), lr=1.0, order=order, steps=300_000)
     lim = adagrad_direction(problem, run)
     assert lim.gap < 1e-8
-    assert "derived" in lim.rule
+    assert ("theorem" if inside and order == "full" else "derived") in lim.rule
     assert cosine(increment(run), lim.direction) > 1 - 1e-7
     root = np.sqrt(run.state[0])
     assert cosine(increment(run), ib.max_margin(problem, ("mahalanobis", root)).direction) < 0.99
     assert cosine(increment(run), ib.max_margin(problem).direction) < 0.9999
 
 
-def test_adagrad_far_out():
+@pytest.mark.parametrize("inside", [False, True])
+def test_adagrad_far_out(inside):
     """V of the first gradients: tiny beside eps it does not matter, below float64 it is not known."""
     problem = ib.geometry.gaussian(n=5, d=8, seed=3)
     start = 400.0 / ib.max_margin(problem).margin * ib.max_margin(problem).direction
-    covered = ib.simulate(problem, ib.AdaGrad(eps=1.0), order="full", steps=10, initial=start)
+    covered = ib.simulate(problem, ib.AdaGrad(1.0, inside), order="full", steps=10, initial=start)
     assert covered.state.max() < 1e-300
     np.testing.assert_allclose(
         adagrad_direction(problem, covered).direction, ib.max_margin(problem).direction, atol=1e-12

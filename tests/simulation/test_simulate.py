@@ -38,7 +38,11 @@ RULES = st.one_of(
         st.booleans(),
         st.sampled_from([0.0, 0.3]),
     ),
-    st.builds(lambda eps: (ib.AdaGrad(eps), naive.AdaGrad(eps)), st.sampled_from([0.0, 0.1])),
+    st.builds(
+        lambda eps, inside: (ib.AdaGrad(eps, inside), naive.AdaGrad(eps, inside)),
+        st.sampled_from([0.0, 0.1]),
+        st.booleans(),
+    ),
     st.just((ib.AdamProxy(), naive.AdamProxy())),
     st.builds(
         lambda mu, nesterov: (ib.SGD(mu, nesterov), naive.SGD(mu, nesterov)),
@@ -223,7 +227,7 @@ def test_one_row_one_feature(optimizer):
 @pytest.mark.parametrize("optimizer",
     [
         ib.Adam(), ib.Adam(eps=1e-8), ib.Adam(kappa=1.0), ib.AdamW(weight_decay=0.0), ib.AdamProxy(), ib.AdaGrad(),
-        ib.AdaGrad(eps=1e-8), ib.Signum(), ib.NGD(),
+        ib.AdaGrad(eps=1e-8), ib.AdaGrad(eps=1e-8, eps_inside=True), ib.Signum(), ib.NGD(),
     ],
 )  # fmt: skip
 def test_a_coordinate_without_data_stays_put(optimizer):

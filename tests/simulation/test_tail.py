@@ -45,6 +45,7 @@ PAIRS = {
     "adamw": (ib.AdamW(0.9, 0.95, weight_decay=1e-4), naive.AdamW(0.9, 0.95, weight_decay=1e-4), 1.0),
     "adagrad": (ib.AdaGrad(), naive.AdaGrad(), 1.0),
     "adagrad, eps": (ib.AdaGrad(1e-8), naive.AdaGrad(1e-8), 1.0),
+    "adagrad, eps inside": (ib.AdaGrad(1e-8, True), naive.AdaGrad(1e-8, True), 1.0),
     "adam proxy": (ib.AdamProxy(), naive.AdamProxy(), 1.0),
 }
 
@@ -76,7 +77,7 @@ def test_trajectory_is_that_of_50_digits(name, shape):
     "name",
     [
         "adam", "adam, bias-corrected", "adam, eps", "adam, kappa", "adam, kappa and eps", "adamw", "adagrad",
-        "adagrad, eps", "adam proxy", "signum", "ngd",
+        "adagrad, eps", "adagrad, eps inside", "adam proxy", "signum", "ngd",
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("shape", ["dense", "disjoint"])

@@ -141,6 +141,12 @@ def test_run_ids_are_pinned():
     assert only(BASE).run_id == "78d3aa41dcf9bbae"
 
 
+def test_what_came_later_changes_no_id_at_its_default():
+    text = BASE.replace("sgd]", "adagrad]\neps = 1e-8")
+    assert only(text).run_id == only(text, "optimizer.adagrad.eps_inside=false").run_id == "db11f7eee32342d9"
+    assert only(text, "optimizer.adagrad.eps_inside=true").run_id != "db11f7eee32342d9"
+
+
 SAME = {
     "names": BASE.replace("data.gaussian]", "data.a]\nkind = 'gaussian'").replace("r.sgd]", "r.b]\nkind = 'sgd'"),
     "title and claims": BASE.replace('"t"', '"other"') + "\n[[claim]]\nsays='a'\nsource='b'\nmeasure='lr'\nat_most=1",

@@ -66,6 +66,7 @@ discrete = st.one_of(
     st.builds(lambda m, n: {"kind": "sgd", "momentum": m, "nesterov": n}, rates, st.booleans()),
     st.builds(lambda b, w: {"kind": "adamw", "beta2": b, "weight_decay": w}, rates, st.floats(0.001, 1)),
     st.just({"kind": "signum"}),
+    st.builds(lambda e, inside: {"kind": "adagrad", "eps": e, "eps_inside": inside}, st.floats(0, 1), st.booleans()),
 )  # fmt: skip
 flows = st.one_of(
     st.just({"kind": "gradient_flow"}), st.builds(lambda p: {"kind": "steepest_flow", "p": p}, st.floats(1.1, 4))
@@ -245,6 +246,23 @@ def test_data_of_a_file_that_are_gone_or_changed_are_a_mistake(call, tmp_path):
     (tmp_path / "mine.csv").unlink()
     code, out, err = call(row["run_id"])
     assert (code, out) == (2, "") and "mine.csv: no such file" in err
+
+
+def test_a_row_from_before_a_hyper_parameter_came_is_reproduced(tmp_path, monkeypatch):
+    """Such rows have null there, as new ones do at its default, or no such column."""
+    monkeypatch.chdir(tmp_path)
+    text = STUDY.replace("[optimizer.adam]", "[optimizer.adagrad]\neps = 0.1\neps_inside = [false, true]")
+    text = text.replace('"adam"', '"adagrad"').replace('[data.mine]\nkind = "file"\npath = "mine.csv"\n', "")
+    Path("s.toml").write_text(text)
+    run_study("s.toml", "results/s", jobs=1)
+    stored = [row for row in rows() if row["optimizer_kind"] == "adagrad"]
+    assert sorted((row["eps_inside"] for row in stored), key=bool) == [None, None, True, True]
+    for row in stored:
+        assert reproduce(row["run_id"]).equal
+        if row["eps_inside"] is None:
+            assert spec_of({name: value for name, value in row.items() if name != "eps_inside"}) == spec_of(row)
+        with pytest.raises(InputError, match="cannot be made from its row: eps of AdaGrad must be a number"):
+            spec_of(row | {"eps": None})
 
 
 def test_a_row_that_is_another_runs_is_refused(call):
