@@ -1,15 +1,23 @@
 """Filters: the rows of the table of runs that a claim is about, its `where`."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
+from implicitbias.flows import KINDS
 from implicitbias.simulation.schedules import Schedule
 from implicitbias.study.keys import axis
 from implicitbias.study.step_sizes import STEP_SIZE, schedule, schedule_of
 
 PARAMETER = "data."  # where = {"data.alpha" = 1.0} looks into the parameters of the data
+# Hyper-parameters that the table leaves out at their defaults: name, kind of optimizer, default.
+_LATER: dict[str, dict[str, object]] = {}
+for _kind in KINDS.values():
+    for _item in fields(_kind):
+        if "later" in _item.metadata:
+            _LATER.setdefault(_item.name, {})[_kind.name] = _item.default
 
 
 def select(runs: pd.DataFrame, where: dict) -> pd.DataFrame:
@@ -39,6 +47,8 @@ def columns_of(name: str) -> tuple[str, ...]:
     """The columns of the table that a filter of this name looks at."""
     if name.startswith(PARAMETER):
         return ("data_params",)
+    if name in _LATER:
+        return (name, "optimizer_kind")
     return {"batch": ("batch", "n"), "lr": STEP_SIZE}.get(name, (name,))
 
 
@@ -53,7 +63,11 @@ def values_of(runs: pd.DataFrame, name: str) -> list:
     """A column, or a parameter of the data, as Python's own values."""
     if name.startswith(PARAMETER):
         return [json.loads(text).get(name.removeprefix(PARAMETER)) for text in runs["data_params"]]
-    return [None if value is pd.NA else value for value in runs[name].tolist()]  # what load_runs has for a gap
+    found = [None if value is pd.NA else value for value in runs[name].tolist()]  # what load_runs has for a gap
+    if name not in _LATER:
+        return found
+    defaults = map(_LATER[name].get, runs["optimizer_kind"])
+    return [default if pd.isna(value) else value for value, default in zip(found, defaults)]
 
 
 def same(a, b) -> bool:

@@ -14,10 +14,10 @@ SEED = st.integers(0, 3)
 REAL = st.sampled_from([0.1, 0.5, 1, 2.0])
 FLAG = st.booleans()
 FAMILIES = {
-    "gaussian": {"n": COUNT, "d": COUNT, "seed": SEED},
+    "gaussian": {"n": COUNT, "d": COUNT, "seed": SEED, "rotate": SEED},
     "scaled_rademacher": {"n": COUNT, "d": COUNT, "seed": SEED},
     "scaled_rademacher_reference": {},
-    "shifted_diagonal": {"shift": REAL},
+    "shifted_diagonal": {"shift": REAL, "rotate": SEED},
     "clusters": {"n": COUNT, "d": COUNT, "separation": REAL, "noise": REAL, "intercept": FLAG, "seed": SEED},
     "imbalanced": {"n": COUNT, "d": COUNT, "fraction": st.sampled_from([0.1, 0.5]), "seed": SEED},
     "power_law": {"n": COUNT, "d": COUNT, "alpha": REAL, "rotate": FLAG, "seed": SEED},
@@ -34,7 +34,7 @@ OPTIMIZERS = {
     "adam": {"beta1": DECAY, "beta2": DECAY, "eps": st.sampled_from([0, 1e-8]), "bias_correction": FLAG, "lr": STEP},
     "adamw": {"weight_decay": st.sampled_from([0, 0.1]), "lr": STEP},
     "adam_proxy": {"lr": STEP},
-    "adagrad": {"lr": STEP},
+    "adagrad": {"eps": st.sampled_from([0, 1e-8]), "eps_inside": FLAG, "lr": STEP},
     "sgd": {"momentum": DECAY, "nesterov": FLAG, "lr": STEP},
     "signum": {"lr": STEP},
     "ngd": {"lr": STEP},

@@ -78,7 +78,9 @@ def _setting(cell: dict, n: int) -> tuple:
 def of_row(row: dict) -> tuple:
     """The same, from a row of the table of runs."""
     kind = KINDS[row["optimizer_kind"]]
-    hyper = tuple(sorted((name, row[name]) for name in _hyper(kind)))
+    given = {name: field.default for name, field in _hyper(kind).items() if "later" in field.metadata}
+    given |= {name: row[name] for name in _hyper(kind) if name not in given or row.get(name) is not None}
+    hyper = tuple(sorted(given.items()))
     step = None if row["lr_eta"] is None else (row["lr_eta"], row["lr_a"], row["lr_t0"])
     names = ("order", "batch", "remainder", "steps", "time", "until_log_loss", "seed", "loss", "per_octave")
     return (row["data_digest"], kind.name, hyper, step, *(row[name] for name in names), row["limit_method"])

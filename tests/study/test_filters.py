@@ -134,6 +134,15 @@ def test_types_count():
         assert select(runs, where)["run_id"].tolist() == found, where
 
 
+def test_what_came_later_is_at_its_default_where_the_table_has_none():
+    kinds = ({"optimizer_kind": "adagrad"}, {"optimizer_kind": "adagrad", "eps_inside": True},
+             {"optimizer_kind": "adam", "eps_inside": False}, {"optimizer_kind": "sgd"})  # fmt: skip
+    runs = table(*kinds)
+    assert select(runs, {"eps_inside": False})["run_id"].tolist() == ["r0", "r2"]
+    assert select(runs, {"eps_inside": True})["run_id"].tolist() == ["r1"]
+    assert select(runs, {"eps_inside": [False, True], "optimizer_kind": "adagrad"})["run_id"].tolist() == ["r0", "r1"]
+
+
 scalars = st.one_of(st.booleans(), st.integers(-2, 2), st.sampled_from([-1.0, 0.0, 0.5, 1.0]), st.sampled_from("01a"))
 values = st.one_of(scalars, st.lists(scalars, max_size=2))
 

@@ -29,7 +29,7 @@ SINGLE = [
     ('question = "q"', 'title_ = ""', "title_: unknown key 'title_'; did you mean 'title'?"),
     ("batch = [1, 2]", "batchs = 2", "grid.0.batchs: unknown key 'batchs'; did you mean 'batch'?"),
     ('says = "a"', 'says = "a"\nat_leest = 0.9', "claim.0.at_leest: unknown key 'at_leest'; did you mean 'at_least'?"),
-    ("n = 4\n", "m = 4\n", "data.gaussian: gaussian: unknown parameter 'm'; use one of 'd', 'n', 'seed'"),
+    ("n = 4\n", "m = 4\n", "data.gaussian: gaussian: unknown parameter 'm'; use one of 'd', 'n', 'rotate', 'seed'"),
     ("momentum =", "momentun =",
      "optimizer.sgd.momentun: unknown hyper-parameter 'momentun'; did you mean 'momentum'?"),
     ("lr = { eta = 0.1, a = 0.5 }", "lr = { eta = 0.1, b = 0.5 }",
