@@ -23,9 +23,13 @@ def _step(base):
     return step
 
 
+_TEXT = """w by the base;  mean = decay mean + (1 - decay) w,  which is the iterate recorded.
+
+Source: arXiv 2405.18199."""
+
 _KINDS = {
     base: around(
-        "EMA", base, "Source: arXiv 2405.18199.", {"decay": decay(0.99)}, (0,), points=(0,), recorded=0,
+        "EMA", base, _TEXT, {"decay": decay(0.99)}, (0,), points=(0,), recorded=0,
         own_decays=(1.0,), make_step=_step,
     )
     for base in (SGD, NGD, Signum, Lion, Adam, AdamW)

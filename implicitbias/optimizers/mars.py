@@ -50,9 +50,13 @@ def _step(base):
     return step
 
 
+_TEXT = """The base on  c = g + gamma beta1 / (1 - beta1) (g - g at the iterate before, on the same batch).
+
+Source: arXiv 2411.10438."""
+
 _KINDS = {
     base: around(
-        "MARS", base, "Source: arXiv 2411.10438.", {"gamma": nonnegative(0.025)}, (0, 1), points=(0,),
+        "MARS", base, _TEXT, {"gamma": nonnegative(0.025)}, (0, 1), points=(0,),
         looks=("batch", "batch"), own_decays=(1.0, 0.0), make_step=_step,
         scale_free=False,  # a gradient is clipped at a length of 1
     )

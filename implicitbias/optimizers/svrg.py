@@ -29,9 +29,13 @@ def _step(base):
     return step
 
 
+_TEXT = """The base on  c = g_B(w) - g_B(w_ref) + g(w_ref),  with w_ref = w once an epoch.
+
+Source: Johnson and Zhang 2013."""
+
 _KINDS = {
     base: around(
-        "SVRG", base, "Source: Johnson and Zhang, NeurIPS 2013.", {}, (0, 1, 1), points=(0,),
+        "SVRG", base, _TEXT, {}, (0, 1, 1), points=(0,),
         looks=("epoch", "batch", "batch"), own_decays=(1.0, 1.0, 0.0), make_step=_step,
     )
     for base in (SGD, Signum, Adam)
