@@ -14,7 +14,7 @@ import implicitbias as ib
 
 ROOT = Path(ib.__file__).parents[1]
 CALLABLES = {
-    **{name: getattr(ib, name) for name in ib.__all__ if name != "geometry"},
+    **{name: getattr(ib, name) for name in ib.__all__ if name not in ("geometry", "testing")},
     **{f"geometry.{name}": getattr(ib.geometry, name) for name in ib.geometry.__all__ if name != "FAMILIES"},
 }
 
