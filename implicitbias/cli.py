@@ -1,6 +1,7 @@
 """`implicitbias run | collect | status | check | reproduce | list | show | margins | predict`, and `commands`."""
 
 import errno
+import gc
 import os
 import sys
 import time
@@ -59,6 +60,7 @@ def main() -> None:
     from implicitbias.streams import guard
 
     outlets = guard()
+    gc.set_threshold(50_000)  # imports and tables are many objects that stay: looking through them takes a tenth
     try:
         code = _code()
     except Exception:

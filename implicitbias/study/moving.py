@@ -90,31 +90,35 @@ def of_group(claim: Claim, group: pd.DataFrame, octaves: dict) -> Octave | None:
 
 def last_octaves(claim: Claim, runs: pd.DataFrame, curves: pd.DataFrame) -> dict:
     """The last octave of each run that has a measure at t/2, by the index of the runs."""
-    parts = dict(list(curves[curves["run_id"].isin(runs["run_id"])].groupby("run_id", sort=False)))
+    curves = curves[curves["run_id"].isin(runs["run_id"])]
+    # once for all runs: there may be thousands
+    y = values(claim.measure, curves).to_numpy(float)
+    clocks = {name: curves[name].to_numpy(float) for name in ("step", "sum_lr")}
+    places = curves.groupby("run_id", sort=False).indices
+    ends = values(claim.measure, runs).to_numpy(float)
     found = {}
-    for place, run in runs.iterrows():
-        if (curve := parts.get(run["run_id"])) is not None and (octave := _last_octave(claim, run, curve)):
+    for place, run_id, time, step, sum_lr, after in zip(
+        runs.index, runs["run_id"], runs["time"], runs["step"], runs["sum_lr"], ends
+    ):
+        if (rows := places.get(run_id)) is None:
+            continue
+        flow = pd.notna(time)  # its clock is t: its steps are those of an integrator
+        clock, end = (clocks["sum_lr"], sum_lr) if flow else (clocks["step"], step)
+        rows = rows[np.argsort(clock[rows], kind="stable")]
+        if octave := _last_octave(clock[rows], y[rows], float(end), after, flow):
             found[place] = octave
     return found
 
 
-def _last_octave(claim: Claim, run: pd.Series, curve: pd.DataFrame) -> Octave | None:
-    """The last octave of a run, from its row and its snapshots."""
-    flow = pd.notna(run["time"])  # its clock is t: its steps are those of an integrator
-    curve = curve.sort_values("sum_lr" if flow else "step", kind="stable")
-    clock = curve["sum_lr" if flow else "step"].to_numpy(float)
-    end = float(run["sum_lr"] if flow else run["step"])
+def _last_octave(clock: np.ndarray, y: np.ndarray, end: float, after: float, flow: bool) -> Octave | None:
+    """The last octave of a run, from its snapshots, in the order of time, and its end."""
     half = end / 2.0 if flow else (end + 1.0) / 2.0  # a step is rounded to an integer
     middle = int(np.searchsorted(clock, half * (1.0 + 1e-9), side="right")) - 1
-    if middle < 0:
-        return None
-    y = values(claim.measure, curve).to_numpy(float)
-    if not math.isfinite(y[middle]):
+    if middle < 0 or not math.isfinite(y[middle]):
         return None
     moves = len(y) - 1 - middle
     jumps = np.diff(y[-(MOVES + 1) :], n=2)
     jumps = jumps[np.isfinite(jumps)]
     known = moves >= 3 and len(jumps) > 0
     noise = math.sqrt(moves * (jumps @ jumps) / (2.0 * len(jumps))) if known else 0.0
-    after = float(values(claim.measure, run.to_frame().T).iloc[0])
-    return Octave(float(y[middle]), after, noise, math.log2(end) if end > 0.0 else 0.0)
+    return Octave(float(y[middle]), float(after), noise, math.log2(end) if end > 0.0 else 0.0)
