@@ -126,11 +126,17 @@ def run(
         _forecast(study, set_ or [], jobs)
         return
     from implicitbias.interrupts import interruptible
+    from implicitbias.sweep.unchanged import last_words, remember
 
     folder = out or _default_out(study)
+    usual = backend == "local" and not (shard or retry or extend or overwrite or refresh or no_report)
+    if usual and (words := last_words(study, folder, set_ or [])) is not None:
+        print(words)
+        return
     with interruptible():
         try:
             from implicitbias import terminal
+            from implicitbias.study.provenance import stale_words
             from implicitbias.sweep.run import run_study
 
             mode = _mode(extend, overwrite)
@@ -146,13 +152,17 @@ def run(
             if shard:
                 terminal.print_shard(summary, shard)
             else:
-                runs = _print_study(folder)
+                with terminal.said() as found:
+                    runs = _print_study(folder)
                 terminal.print_summary(summary, runs)
                 terminal.print_stale(runs)
                 if page:
                     print(page)
                 if not (runs["status"] == "ok").any():
                     raise typer.Exit(1)
+                if usual and not stale_words(runs):
+                    page = f"report: {folder / 'report.html'} (nothing has changed)"
+                    remember(folder, f"{found()}{terminal.counted(runs)}; 0 computed now, {len(runs)} kept\n{page}")
         except KeyboardInterrupt as error:
             kept = f"what was computed is in {folder}" if folder.is_dir() else "nothing was computed yet"
             again = " without --overwrite" * overwrite

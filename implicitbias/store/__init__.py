@@ -8,7 +8,7 @@
                                    tables, and not computed again if the study names them once more
     DIR/**/*.corrupt               damaged files that were set aside
     DIR/.lock*                     while a process writes
-    DIR/report.html, figures/, tables/
+    DIR/report.html, figures/, tables/, summary.txt
 
 A file is written under a temporary name and renamed: it is there whole, or not at all. What a disk or another program
 did to it afterwards is found by checksums.
@@ -55,7 +55,7 @@ SMALL = (1 << 18, 1 << 21)
 PATIENCE, PAUSE = 20, 0.05  # times that a reader starts again because of what others write, and seconds between them
 # What is in a results folder.
 _OWN = re.compile(
-    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|export|report\.html|\..*"
+    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|export|report\.html|summary\.txt|\..*"
 )
 
 

@@ -2,7 +2,7 @@
 
 from implicitbias.terminal.measured import print_results
 from implicitbias.terminal.plan import print_columns, print_forecast, print_list, print_study
-from implicitbias.terminal.results import print_reproduction, print_summary, print_verdicts
+from implicitbias.terminal.results import counted, print_reproduction, print_summary, print_verdicts
 from implicitbias.terminal.runs import (
     STATUS_COLUMNS,
     print_collected,
@@ -13,11 +13,12 @@ from implicitbias.terminal.runs import (
     print_stale,
     print_status,
 )
-from implicitbias.terminal.screen import console, literal, progress
+from implicitbias.terminal.screen import console, literal, progress, said
 
 __all__ = [
     "STATUS_COLUMNS",
     "console",
+    "counted",
     "literal",
     "print_collected",
     "print_columns",
@@ -35,4 +36,5 @@ __all__ = [
     "print_summary",
     "print_verdicts",
     "progress",
+    "said",
 ]

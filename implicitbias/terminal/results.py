@@ -28,12 +28,15 @@ def print_verdicts(verdicts: list) -> None:
     console.print()
 
 
+def counted(runs: pd.DataFrame) -> str:
+    """How many runs ended how."""
+    counts = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
+    return f"{len(runs)} runs: {counts}"
+
+
 def print_summary(summary, runs: pd.DataFrame) -> None:
     """How many runs ended how, and where the time went."""
-    counts = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())
-    console.print(
-        f"{summary.total} runs: {counts}; {summary.computed} computed now, {summary.total - summary.computed} kept"
-    )
+    console.print(f"{counted(runs)}; {summary.computed} computed now, {summary.total - summary.computed} kept")
     if summary.computed and summary.kernel > 0.0:
         rate = f"; {summary.rate / 1e6:.1f} million updates per kernel second" if summary.rate else ""
         console.print(

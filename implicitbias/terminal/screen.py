@@ -1,5 +1,6 @@
 """The console, users' text on it, and a progress bar with rate and time left."""
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from rich.table import Table
 from implicitbias.errors import one_line
 
 ROWS = 40  # of a table: about a screen
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 EVERY = 60.0  # seconds between the lines of a log
 VALUES = 8  # of a list of numbers, or columns of batch sizes
 
@@ -23,6 +25,14 @@ console = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty(
 def literal(text) -> str:
     """A user's text as rich shows it letter by letter: its [markup] is text, its control characters are visible."""
     return escape(one_line(str(text)))
+
+
+@contextmanager
+def said():
+    """What is printed meanwhile, without its colours: a function that returns it afterwards."""
+    with console.capture() as captured:
+        yield lambda: _COLOURS.sub("", captured.get())
+    sys.stdout.write(captured.get())
 
 
 @contextmanager

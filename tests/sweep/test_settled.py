@@ -1,11 +1,15 @@
 """Nothing to do is found out without a plan; what is not quite so is planned."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import implicitbias as ib
 from implicitbias.sweep.run import run_study
+from implicitbias.sweep.unchanged import last_words
 
 STUDY = """
 title = "t"
@@ -77,3 +81,38 @@ def test_settings_and_files_are_part_of_it(done, plans):
     Path("x.csv").write_text("a,b,label\n1,2,1\n2,1,0\n1,4,1\n3,1,0\n")
     with pytest.raises(ib.InputError):
         run_study("f.toml", "mine", jobs=1)
+
+
+def test_what_was_said_is_said_again(done, call):
+    first = call("run", "s.toml", "--out", "out")
+    again = call("run", "s.toml", "--out", "out")
+    assert again[0] == 0 and again[1].splitlines()[:-1] == first[1].splitlines()[:-1]
+    assert again[1].endswith(f"report: {Path('out', 'report.html')} (nothing has changed)\n")
+    assert last_words(Path("s.toml"), Path("out"), []) is not None
+    assert last_words(Path("s.toml"), Path("out"), ["grid.steps=9"]) is None
+
+
+@pytest.mark.parametrize("change", [
+    lambda: Path("s.toml").write_text(STUDY.replace('"t"', '"u"')),
+    lambda: Path("out/runs.parquet").write_bytes(b"PAR1"),
+    lambda: Path("out/report.html").unlink(),
+    lambda: Path("out/summary.txt").write_text("0" * 32 + " 1.0\nAll is well"),
+], ids=["text", "tables", "report", "made from others"])  # fmt: skip
+def test_nothing_old_is_said(done, call, change):
+    call("run", "s.toml", "--out", "out")
+    assert last_words(Path("s.toml"), Path("out"), []) is not None
+    change()
+    assert last_words(Path("s.toml"), Path("out"), []) is None
+
+
+def test_saying_it_again_needs_no_kernels(done, call):
+    call("run", "s.toml", "--out", "out")
+    script = (
+        "import sys; sys.argv = ['implicitbias', 'run', 's.toml', '--out', 'out']\n"
+        "from implicitbias.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert not {'numba', 'pandas', 'scipy'} & set(sys.modules)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment).returncode == 0
