@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numba
 import numba.experimental.function_type  # tells the compiler how to take a function as a value
-from numba import njit
+from numba import cfunc, njit
 from numba.core import types
 from numba.extending import intrinsic
 
@@ -26,6 +26,7 @@ if numba.config.DISABLE_JIT:  # the arithmetic of `lanes` exists in machine code
 _OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False, "no_cfunc_wrapper": True}
 # Entry points from Python, which helpers do not need, are half of the time to compile.
 _INNER = {**_OPTIONS, "no_cpython_wrapper": True}
+_CALLED = {name: value for name, value in _INNER.items() if name != "no_cfunc_wrapper"}
 
 
 def inlined(function):
@@ -75,9 +76,7 @@ class FirstClass(types.WrapperAddressProtocol):
 
     @functools.cached_property
     def _address(self) -> int:
-        options = {name: value for name, value in _INNER.items() if name != "no_cfunc_wrapper"}
-        compiled = njit(self._signature, **options)(self._function).overloads[self._signature.args]
-        return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+        return cfunc(self._signature, **_CALLED)(self._function).address
 
 
 @functools.cache

@@ -2,11 +2,20 @@
 
 from dataclasses import replace
 
-from implicitbias.limits.rules import Rule, full_batch, rule, slow_rule
-from implicitbias.optimizers import Adam, Signum
+import numpy as np
+
+from implicitbias.limits import rules
+from implicitbias.limits.rules import Rule, full_batch, slow_rule
+from implicitbias.optimizers import Adam, Optimizer, Signum
+from implicitbias.simulation.setting import Setting
 
 _DECAYED = "with weight decay the weights converge to a point and have no limit direction"
 _MEASURED = "; the numerical tail map has one"
+
+
+def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
+    """The rule for an optimizer on rows (n, d), or one sentence that says what theory is missing."""
+    return FAMILY.get(optimizer.family, rules.rule)(rows, optimizer, setting)
 
 
 def rmsprop(rows, optimizer, setting) -> Rule | str:

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError, told
 from implicitbias.lengths import length
+from implicitbias.limits.family import rule
 from implicitbias.limits.fixed_point import rest_points
 from implicitbias.limits.kappa import kappa_direction
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.numerical import measured_rest_point
-from implicitbias.limits.rules import Rule, rule, runs_away
+from implicitbias.limits.rules import Rule, runs_away
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer

@@ -37,9 +37,7 @@ class Rule:
 
 def rule(rows: np.ndarray, optimizer: Optimizer, setting: Setting) -> Rule | str:
     """The rule for an optimizer on rows (n, d), or one sentence that says what theory is missing."""
-    from implicitbias.limits.family import FAMILY
-
-    known = _RULES.get(type(optimizer)) or (_FLOW_RULES | FAMILY).get(optimizer.family)
+    known = _RULES.get(type(optimizer)) or _FLOW_RULES.get(optimizer.name)
     if known is None:
         return f"there is no limit theory for {type(optimizer).__name__} here"
     return runs_away(optimizer) or known(rows, optimizer, setting)

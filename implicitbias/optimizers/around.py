@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers.base import Optimizer, wrong_optimizer
-from implicitbias.simulation.shared import with_step
 
 
 class Around(Optimizer):
@@ -24,9 +23,7 @@ class Around(Optimizer):
 
     @property
     def base(self) -> Optimizer:
-        names = [item.name for item in fields(self.base_kind)]
-        kinds = {item.name: item.type for item in fields(self.base_kind)}
-        return self.base_kind(**{name: _as(kinds[name], getattr(self, name)) for name in names})
+        return self.base_kind(**{item.name: getattr(self, item.name) for item in fields(self.base_kind)})
 
     @property
     def family(self) -> str:
@@ -44,10 +41,6 @@ class Around(Optimizer):
     def step(self) -> Any:
         return type(self).make_step(self.base.step)
 
-    @property
-    def advance(self) -> Any:
-        return with_step(self.step, self.mode)
-
     def hyper(self) -> tuple[float, ...]:
         return (*(float(getattr(self, name)) for name in self.own), *self.base.hyper())
 
@@ -62,10 +55,6 @@ class Around(Optimizer):
         defaults = {item.name: item.default for item in fields(self)}
         told = [f", {name}={getattr(self, name):g}" for name in self.own if getattr(self, name) != defaults[name]]
         return f"{self.outer}({self.base.label}{''.join(told)})"
-
-
-def _as(kind, value):
-    return bool(value) if kind in (bool, "bool") else value
 
 
 def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,

@@ -8,20 +8,18 @@ import json
 import os
 import tomllib
 from collections.abc import Callable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.store import Store
 from implicitbias.study.expand import RunSpec, run_id
-from implicitbias.study.provenance import PROVENANCE, is_stale, provenance
+from implicitbias.study.provenance import PROVENANCE, is_stale
 from implicitbias.study.rows import labels
-from implicitbias.study.spec import override, read_text
+from implicitbias.study.spec import override
 
 MODES = ("resume", "extend", "overwrite")
 FAILED = ("error", "timeout")  # what may end otherwise another time
 DECIDE = ("data", "optimizer", "grid", "measures", "norms")  # what decides the runs in a study file
-READ = 1 << 26  # bytes of a table that are read to know that nothing is to be done
 MOST, WIDEST = 6, 60  # differences of two studies that are told, and characters of a value
 
 
@@ -79,11 +77,8 @@ def open_results(
             "runs": len(runs),
             "digest": run_id({"runs": order}),
             **({"measures": measures} if measures else {}),
+            **({"base": os.path.abspath(base)} if any(run.data.kind == "file" for run in runs) else {}),
         }
-        if any(run.data.kind == "file" for run in runs):
-            identity["base"] = os.path.abspath(base)
-        elif shard is None:
-            identity["plan"] = _key(text, settings)
         other = bool(found) and found["digest"] != identity["digest"]
         if not found and mode == "resume" and (strange := store.done(damaged=[]) - set(order)):
             raise InputError(
@@ -117,35 +112,6 @@ def open_results(
         store.release()
         raise
     return store, [run for run in runs if run.run_id not in done]
-
-
-def settled(path: str | Path, out: str | Path, text: str | None, settings: list[str]) -> int | None:
-    """How many runs a study has whose folder holds just these, all of them; None if that takes a plan to know.
-
-    A plan makes every data set, to know the runs by their rows. It comes out the same where the text, the settings,
-    our own source and the libraries are the same, and no file is read: then the folder says what the runs are, and the
-    digest that they are there.
-    """
-    store = Store(out)
-    found = store.identity()
-    if "plan" not in found or found["plan"] != _key(read_text(path) if text is None else text, settings):
-        return None
-    tables = [store.folder / f"{name}.parquet" for name in ("runs", "curves")]
-    if any(store.parts.glob("*")) or not all(path.is_file() and path.stat().st_size < READ for path in tables):
-        return None  # to be merged, or too much to be read as a whole
-    damaged: list = []
-    ids = [store.table(name, damaged=damaged)["run_id"].to_pylist() for name in ("runs", "curves")]
-    whole = run_id({"runs": ids[0]}) == found["digest"] and set(ids[1]) <= set(ids[0])
-    return found["runs"] if whole and not damaged and len(ids[0]) == found["runs"] else None
-
-
-def _key(text: str, settings: list[str]) -> str:
-    """What decides the plan of a study that reads no file."""
-    try:
-        bundled = version("scikit-learn")
-    except PackageNotFoundError:
-        bundled = ""
-    return run_id({"text": text, "settings": list(settings), **provenance(), "bundled": bundled})
 
 
 def _again(store: Store, refresh: bool, retry: bool, damaged: list) -> set[str]:

@@ -18,7 +18,7 @@ from implicitbias.study.text import setting_texts, study_text
 from implicitbias.sweep.execute import execute, kernels_of, lost, warm_up
 from implicitbias.sweep.places import check_apart, default_folder
 from implicitbias.sweep.pool import outcomes
-from implicitbias.sweep.resume import open_results, settled
+from implicitbias.sweep.resume import open_results
 from implicitbias.sweep.tasks import read_shard, seconds_of, shard_of, tasks
 from implicitbias.sweep.workers import open_pool
 
@@ -137,12 +137,6 @@ def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, ref
     path, text = _written(study, Path(out or "").name)
     settings = setting_texts(settings)
     folder = out or default_folder(path)
-    if mode == "resume" and backend == "local" and not (retry or refresh or part):
-        done = settled(path, folder, text, settings)
-        if done is not None:
-            progress("running", 0, 0)
-            wall = time.perf_counter() - clock
-            return Summary(Path(folder), done, 0, jobs, wall, 0.0, 0.0, 0.0, 0.0)
     study, text, runs = plan(path, settings, text)
     check_apart(folder, [dict(run.data.params)["path"] for run in runs if run.data.kind == "file"])
     with closing(open_pool(jobs, backend, scheduler)) as pool:

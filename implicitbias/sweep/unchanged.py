@@ -25,12 +25,12 @@ def remember(folder: Path, words: str) -> None:
 
 def last_words(study: Path, folder: Path, settings: Sequence[str]) -> str | None:
     """What was said last time, if study, settings, tables, report, code and libraries are what they were, and no data
-    are read from files; None if that is to be looked at."""
+    are read from files, which may have changed; None if that is to be looked at."""
     try:
         mark, _, words = (folder / FILE).read_text(encoding="utf-8").partition("\n")
         identity = json.loads((folder / "study.json").read_text(encoding="utf-8"))
         text = study.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-        same = text == (folder / "study.toml").read_text(encoding="utf-8") and "plan" in identity
+        same = text == (folder / "study.toml").read_text(encoding="utf-8") and "base" not in identity
         same = same and identity["settings"] == list(settings) and not any((folder / "parts").glob("*"))
         return words if same and is_current(folder) and mark == _made_from(folder) else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -36,9 +36,9 @@ def print_results(study: Study, runs: pd.DataFrame, measures: Measures) -> None:
     names = [axis.name for axis in varying(frame) if x is None or axis.name != x.name]
     found = asked(study, measures, drawn)
     if x is None:
-        cut = _print(
-            f"{', '.join(found)}, mean over seeds", frame, names, [_Column(name, name) for name in found], ROWS
-        )
+        every = pd.Series(True, frame.index)
+        columns = [_Column(name, name, every) for name in found]
+        cut = _print(f"{', '.join(found)}, mean over seeds", frame, names, columns, ROWS)
     else:
         levels = list(x.levels)
         if len(levels) > VALUES:  # evenly spaced, with both ends
@@ -79,11 +79,11 @@ def _has(runs: pd.DataFrame, measure: str) -> bool:
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of a table: its head, the measure, and which runs it is about; None is all."""
+    """A column of a table: its head, the measure, and which runs it is about."""
 
     head: str
     measure: str
-    runs: pd.Series | None = None
+    runs: pd.Series
 
 
 def _print(title: str, frame: pd.DataFrame, names: list[str], columns: list[_Column], most: int) -> int:
@@ -91,8 +91,7 @@ def _print(title: str, frame: pd.DataFrame, names: list[str], columns: list[_Col
     row = frame.groupby(names, sort=False, dropna=False).ngroup() if names else pd.Series(0, frame.index)
     settings = frame.loc[~row.duplicated(), names].assign(_row=row).sort_values("_row")
     measured = {name: values(name, frame).where(frame["status"] == "ok") for name in {of.measure for of in columns}}
-    cells = [_cells(measured[of.measure][of.runs], row[of.runs], of.measure) if of.runs is not None
-             else _cells(measured[of.measure], row, of.measure) for of in columns]  # fmt: skip
+    cells = [_cells(measured[of.measure][of.runs], row[of.runs], of.measure) for of in columns]
     lines = [
         [*map(_word, setting[:-1]), *(column.get(setting[-1], "") for column in cells)]
         for setting in settings.itertuples(index=False, name=None)
@@ -120,6 +119,6 @@ def _cells(measured: pd.Series, row: pd.Series, measure: str) -> dict[int, str]:
 
 def _word(level) -> str:
     """A level of an axis in letters that every terminal has."""
-    if isinstance(level, float) and not isinstance(level, bool):
+    if isinstance(level, float):
         return "" if math.isnan(level) else f"{level:.6g}" if math.isfinite(level) else FULL
     return "" if level is None else short(level) if isinstance(level, tuple) else str(level)
