@@ -108,7 +108,7 @@ def tick_words(panel: Panel, width: float) -> dict[float, str]:
         if len(places) <= 12:
             longest = max(len(word) for place in places for word in panel.xticks[place].split())
             fits = longest <= room
-            return {place: textwrap.fill(text, room) if fits else textwrap.shorten(text, 26, placeholder="…")
+            return {place: textwrap.fill(text, room) if fits else _cut(text)
                     for place, text in sorted(panel.xticks.items())}  # fmt: skip
     kept = [places[-1]]
     for place in places[:-1]:
@@ -117,6 +117,11 @@ def tick_words(panel: Panel, width: float) -> dict[float, str]:
         if (len(kept) == 1 or scale * (place - kept[-2]) >= widths) and scale * (places[-1] - place) >= end:
             kept.insert(len(kept) - 1, place)
     return {place: panel.xticks[place] for place in kept}
+
+
+def _cut(text: str, most: int = 26) -> str:
+    """A word is cut where it is too long; `textwrap.shorten` would leave nothing of it."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _tilted(ticks: dict[float, str], width: float) -> bool:
