@@ -98,7 +98,8 @@ def draw(figure: Figure, width: str = "page"):
     shared = all(compared(p, "y") == compared(row[0], "y") and not p.heat for row in grid for p in row)
     room = int(_HEIGHTS.get(columns, _HEIGHT) / 0.06)
     lines = max(len(textwrap.wrap(panel.ylabel, room)) for panel in figure.panels)
-    left = _LEFT + 0.13 * lines if not any(panel.heat for panel in figure.panels) else 0.95
+    names = [len(row) for panel in figure.panels if panel.heat for row in panel.heat.rows]
+    left = max(0.95, 0.36 + CHARACTER * max(names)) if names else _LEFT + 0.13 * lines
     gap = _GAP if shared else _LABELLED + 0.13 * (lines - 1)
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)

@@ -14,7 +14,7 @@ from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varyin
 from implicitbias.figures.draw import KINDS, WIDTHS, draw, image, kind_of
 from implicitbias.figures.ends import ends
 from implicitbias.figures.facets import Facets, columns_of, hue_of, quartiles, spread_orders, view
-from implicitbias.figures.parts import Bound, Figure, Guide, Key, Panel, Series
+from implicitbias.figures.parts import Bound, Figure, Guide, Heat, Key, Panel, Series
 from implicitbias.figures.table import trajectories, values, with_parameters
 from implicitbias.figures.words import decades, plain
 
@@ -283,6 +283,15 @@ def test_an_axis_of_lists_has_short_words():
     axis = axis_of(runs, "data.diagonal")
     # the entries that differ; the levels are in their order, as places one beside the other
     assert [axis.text(level) for level in axis.levels] == ["1", "1.5"] and list(axis.places().values()) == [0.0, 1.0]
+
+
+def test_the_names_of_a_table_of_colours_have_room():
+    heat = Heat(np.ones((2, 2)), ["a", "a_name_of_thirty_letters_and_so"], ["1", "2"], "x")
+    drawn = draw(Figure("f", "F", "", [Panel(heat=heat, ylabel="optimizer")]))
+    drawn.draw_without_rendering()
+    labels = [label.get_window_extent() for label in drawn.axes[0].get_yticklabels()]
+    labels.append(drawn.axes[0].yaxis.label.get_window_extent())
+    assert min(box.x0 for box in labels) >= 0
 
 
 # -- names at the ends of lines ---------------------------------------------------------------------------------------
