@@ -60,6 +60,7 @@ _PUBLIC = {
     "load_runs": "implicitbias.results",
     "load_curves": "implicitbias.results",
     "check": "implicitbias.results",
+    "check_all": "implicitbias.catalogue.check",
     "write_report": "implicitbias.report",
     "columns": "implicitbias.store.schema",
     "plot": "implicitbias.figures.plot",
@@ -71,6 +72,7 @@ TYPE_CHECKING = False  # type checkers and editors take it for true; typing's ow
 if TYPE_CHECKING:
     from implicitbias import geometry as geometry
     from implicitbias import testing as testing
+    from implicitbias.catalogue.check import check_all as check_all
     from implicitbias.errors import InputError as InputError
     from implicitbias.errors import NotSeparable as NotSeparable
     from implicitbias.errors import Undecided as Undecided

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from implicitbias import __version__, exits
-from implicitbias.commands import data, documents, figures, study
+from implicitbias.commands import catalogue, data, documents, figures, study
 
 app = typer.Typer(
     help="Which separator does the optimizer pick? Simulate, certify, and judge claims on separable data.",
@@ -266,13 +266,23 @@ def status(
 
 @app.command()
 def check(
-    place: Annotated[Path, typer.Argument(metavar="STUDY_OR_DIR")],
+    place: Annotated[Path | None, typer.Argument(metavar="STUDY_OR_DIR")] = None,
     out: Out = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a claim is undecided, too.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Run every study of a folder, default studies, first.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="With --all: shorter, on fewer seeds.")] = False,
+    jobs: Jobs = None,
 ) -> None:
-    """The verdict on every claim of a study: holds, fails or undecided. Exit code 1 if one fails."""
+    """The verdict on every claim of a study, or of all: holds, fails or undecided. Exit code 1 if one fails."""
     from implicitbias import terminal
     from implicitbias.errors import InputError
+
+    if all_:
+        catalogue.check(place, out, strict=strict, quick=quick, jobs=jobs, notice=_warn)
+        return
+    if place is None or quick or jobs is not None:
+        words = ["check needs a study or a results folder, or --all for every study"] * (place is None)
+        raise InputError([*words, *(["--quick and --jobs go with --all"] * (quick or jobs is not None))])
     from implicitbias.store import Store
     from implicitbias.study.spec import read_study
     from implicitbias.study.stored import judge, stored_study

@@ -10,7 +10,8 @@ _OLD = re.compile(r"figure-\d+[a-z]?\.(svg|png)")  # what reports wrote that do 
 
 
 def write_report(folder: str | os.PathLike[str], *, anew: bool = True) -> Path:
-    """Write DIR/report.html, its figures also as DIR/figures/*.svg, and its tables as DIR/tables/*.csv.
+    """Write DIR/report.html, its figures also as DIR/figures/*.svg, its tables as DIR/tables/*.csv, and a page for each
+    of its claims as DIR/claims/*.html.
 
     The page needs no network, no JavaScript and no other file. The same tables give the same bytes. It may be written
     while the study runs: it then says how many runs are there.
@@ -27,6 +28,7 @@ def write_report(folder: str | os.PathLike[str], *, anew: bool = True) -> Path:
     if not anew and is_current(folder):
         return Path(folder) / "report.html"
     mark, before = stamp(folder), linked(folder)
+    from implicitbias.report.claim_pages import claim_pages
     from implicitbias.report.content import content
     from implicitbias.report.page import render
     from implicitbias.study.stored import stored_study
@@ -38,6 +40,8 @@ def write_report(folder: str | os.PathLike[str], *, anew: bool = True) -> Path:
         files = {figure.file: figure.image for figure in found.figures}
         _write(store.folder / "figures", files, before)
         _write(store.folder / "tables", found.files(), before)
+        pages = {name: text.encode() for name, text in claim_pages(found).items()}
+        _write(store.folder / "claims", pages, before)
         return _replace(store.folder / "report.html", page.encode())
     except OSError as error:
         if error.errno in FULL:

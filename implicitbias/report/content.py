@@ -90,7 +90,9 @@ class Content:
     def verdicts(self) -> pd.DataFrame:
         rows = [
             {"claim": number, "outcome": v.outcome, "says": v.claim.says, "source": v.claim.source,
-             "expected": v.expected, "measured": v.value, "runs": v.runs, "decided_by": v.detail}
+             "standing": v.claim.standing, "expected": v.expected, "measured": v.value, "runs": v.runs,
+             "decided_by": v.detail, "found": v.found, "control": v.control.found if v.control else "",
+             "control_outcome": v.control.outcome if v.control else "", "remark": v.claim.remark}
             for number, v in enumerate(self.outcomes, start=1)
         ]  # fmt: skip
         return pd.DataFrame(rows)

@@ -4,11 +4,10 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Callable
-from importlib.resources import files
 from pathlib import Path
 
 from implicitbias.errors import InputError
-from implicitbias.figures.words import norms
+from implicitbias.report.templates import template
 from implicitbias.store.files import replacing
 
 _FIRST = re.compile(rb'<figure id="figure-\d+">\s*<img src="(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+)"')
@@ -37,20 +36,12 @@ def write_index(folder, *, anew: bool = False, say: Callable[[str], None] = lamb
     page = folder / "index.html"
     try:
         with replacing(page) as temporary:
-            temporary.write_bytes(_template().render(studies=studies, mistakes=mistakes).encode())
+            temporary.write_bytes(template("index.html.j2").render(studies=studies, mistakes=mistakes).encode())
     except OSError as error:
         raise InputError(f"{page} cannot be written: {error.strerror}") from None
     if mistakes:
         raise InputError(mistakes)
     return page, len(studies)
-
-
-def _template():
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["norms"] = norms
-    return environment.from_string(files(__package__).joinpath("index.html.j2").read_text(encoding="utf-8"))
 
 
 def _entry(place: Path) -> dict:
@@ -69,7 +60,7 @@ def _entry(place: Path) -> dict:
         "title": study.title,
         "question": study.question.strip(),
         "verdicts": [(word, tally[word]) for word in ("holds", "fails", "undecided") if tally[word]],
-        "failed": [row["says"] for row in claims if row["outcome"] == "fails"],
+        "claims": claims,
         "runs": runs[1].decode() if runs else "",
         "picture": picture[1].decode() if picture else "",
     }

@@ -2,17 +2,17 @@
 
 import base64
 import math
-import re
-from functools import cache
-from importlib.resources import files
 
 import pandas as pd
 
 from implicitbias.figures.draw import WIDTHS
 from implicitbias.figures.table import needed
-from implicitbias.figures.words import norms, spread
+from implicitbias.figures.words import spread
 from implicitbias.report import tables
+from implicitbias.report.claim_pages import told
 from implicitbias.report.content import Content
+from implicitbias.report.links import linked
+from implicitbias.report.templates import template
 from implicitbias.store.schema import RIVALS, run_columns
 
 MAX_ROWS = 120
@@ -22,7 +22,6 @@ MAX_MESSAGE = 300
 OPEN = 2  # figures by what varies that are not folded
 WIDE = 880  # pixels of a figure on a wide page
 _OUTCOMES = ("holds", "fails", "undecided")
-_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?)|(\d{4}\.\d{5})")
 
 
 def render(content: Content, stamp: str) -> str:
@@ -32,7 +31,7 @@ def render(content: Content, stamp: str) -> str:
     measures = [name for name in tables.final(content.measures) if name != "inc_cos_limit" or len(limits)]
     deciding = [_figure(item) for item in content.figures[: content.deciding]]
     others = [_figure(item) for item in content.figures[content.deciding :]]
-    return _template().render(
+    return template("page.html.j2").render(
         study=content.study,
         stamp=stamp,
         sources=[linked(source) for source in content.study.sources],
@@ -64,29 +63,6 @@ def render(content: Content, stamp: str) -> str:
         settings=content.identity.get("settings", []),
         toml=content.text,
     )
-
-
-@cache
-def _template():
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["norms"] = norms
-    return environment.from_string(files(__package__).joinpath("page.html.j2").read_text(encoding="utf-8"))
-
-
-def linked(text: str) -> list[tuple[str, str]]:
-    """A source in pieces, (words, address): identifiers of arXiv are links.
-
-    >>> linked("Soudry et al., arXiv:1710.10345, Thm 4")[1]
-    ('arXiv:1710.10345', 'https://arxiv.org/abs/1710.10345')
-    """
-    pieces, end = [], 0
-    for found in _ARXIV.finditer(text):
-        pieces.append((text[end : found.start()], ""))
-        pieces.append((found[0], f"https://arxiv.org/abs/{found[1] or found[2]}"))
-        end = found.end()
-    return [piece for piece in [*pieces, (text[end:], "")] if piece[0]]
 
 
 def _figure(item) -> dict:
@@ -143,7 +119,7 @@ def _verdict(number: int, verdict, content: Content) -> dict:
         "outcome": verdict.outcome,
         "says": claim.says,
         "source": linked(claim.source),
-        "where": ", ".join(f"{name} = {_where(value)}" for name, value in claim.where.items()),
+        "where": ", ".join(f"{name} = {told(value)}" for name, value in claim.where.items()),
         "expected": verdict.expected,
         "value": "–" if math.isnan(verdict.value) else f"{verdict.value:.6g}",
         "runs": f"{verdict.runs:,}",
@@ -161,12 +137,6 @@ def _verdict(number: int, verdict, content: Content) -> dict:
 
 def _text(value) -> str:
     return "–" if pd.isna(value) else f"{value:g}"
-
-
-def _where(value) -> str:
-    if isinstance(value, dict) and set(value) == {"from", "to"}:
-        return f"{value['from']} to {value['to']}"
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _by_geometry(rows: list[dict]) -> list[tuple[str, list[dict]]]:

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 _STAMP = re.compile(rb'<meta name="made-from" content="([0-9a-f]+)">')
-_LINKS = re.compile(rb'href="((?:figures|tables)/[^"/#]+)"')
+_LINKS = re.compile(rb'href="((?:figures|tables|claims)/[^"/#]+)"')
 HEAD = 4096  # bytes of a page that have its stamp
 CHUNK = 1 << 20
 
@@ -37,7 +37,7 @@ def _code() -> str:
 
 
 def linked(folder) -> set[str]:
-    """The files beside a page that it links to: figures/NAME and tables/NAME."""
+    """The files beside a page that it links to: figures/NAME, tables/NAME and claims/NAME."""
     try:
         page = (Path(folder) / "report.html").read_bytes()
     except OSError:

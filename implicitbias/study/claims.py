@@ -37,6 +37,7 @@ by these rules:
 
 import math
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ import pandas as pd
 from implicitbias.errors import InputError
 from implicitbias.study import rates
 from implicitbias.study.expand import measures_of
-from implicitbias.study.expected import expectation, slack
+from implicitbias.study.expected import decided, expectation, slack
 from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
 from implicitbias.study.formula import values as measured
@@ -54,21 +55,38 @@ from implicitbias.study.mistakes import claim_mistakes, controlled, with_control
 from implicitbias.study.moving import last_octaves, of_group, of_mean
 from implicitbias.study.naming import name_among
 
+# How the part of a detail begins that names what has decided.
+_DECIDED = ("worst", "mean over", "slope", "±", "the control")
+
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a claim: "holds", "fails" or "undecided"; the number of runs behind it; the deciding value."""
+    """The outcome of a claim: "holds", "fails" or "undecided"; the number of runs behind it; the deciding value; the
+    verdict on its control, if it has one."""
 
     claim: Claim
     outcome: str
     runs: int
     value: float
     detail: str
+    control: "Verdict | None" = None
     fits: dict[str, Fit] = field(default_factory=dict, repr=False)  # of a rate, by run_id
 
     @property
     def expected(self) -> str:
         return expectation(self.claim)
+
+    @property
+    def found(self) -> str:
+        """The deciding number in a few words, with why the runs do not tell where they do not."""
+        way = "; ".join(takewhile(lambda part: not part.startswith(_DECIDED), self.detail.split("; ")))
+        if math.isnan(self.value):
+            return way
+        slopes = [fit.slope for fit in self.fits.values()]
+        range_ = f"slopes {min(slopes):.4f} to {max(slopes):.4f}" if slopes else ""
+        words = range_ or f"{decided(self.claim)} {self.value:.6g}"
+        words = f"{words} of {self.runs:,} run{'s' * (self.runs != 1)}"
+        return f"{words}; {way}" if way and self.outcome == "undecided" else words
 
 
 def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Verdict]:
@@ -100,7 +118,7 @@ def _with_control(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.Dat
     told = {"holds": "holds too, which it should not", "fails": "fails, as it should"}
     words = told.get(control.outcome, "is undecided")
     name = f"the control ({claim.control.says})" if claim.control.says else "the control"
-    return replace(found, detail=f"{found.detail}; {name} {words}: {control.value:.6g}")
+    return replace(found, detail=f"{found.detail}; {name} {words}: {control.value:.6g}", control=control)
 
 
 def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:
@@ -124,7 +142,7 @@ def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFram
     if claim.horizon is not None and (others := _other_horizons(claim.horizon, ended)):
         lacking = [f"the claim is about a horizon of {claim.horizon:g}, and its runs have {others}", *lacking]
         outcome = "undecided"
-    return Verdict(claim, outcome, count, value, "; ".join([*lacking, detail]), fits)
+    return Verdict(claim, outcome, count, value, "; ".join([*lacking, detail]), fits=fits)
 
 
 def _other_horizons(horizon: float, runs: pd.DataFrame) -> str:

@@ -14,6 +14,16 @@ def slack(claim: Claim, value: float) -> float:
     return claim.within - abs(value - claim.equal)
 
 
+def decided(claim: Claim) -> str:
+    """What the deciding number of a claim is: "worst cos_l2", "mean of ratio_linf"."""
+    if claim.across:
+        kind = f"cosine of {VECTORS[claim.measure]}" if claim.measure in VECTORS else f"range of {claim.measure}"
+        what = f"{kind} across {claim.across}"
+    else:
+        what = claim.measure
+    return f"mean of {what}" if claim.over == "mean" else f"worst {what}"
+
+
 def expectation(claim: Claim) -> str:
     """What the claim expects, in a line: "cos_l2 >= 0.999"."""
     name = claim.measure

@@ -90,6 +90,9 @@ class Claim(_Strict):
 
     says: str = key(..., "the sentence", '"Full-batch Adam goes to the l_inf direction"')
     source: str = key("", "where it comes from", '"arXiv:2402.10898"')
+    standing: Literal["", "theorem", "derived", "measured", "open"] = key(
+        "", "what speaks for it elsewhere: a theorem, a derivation, a measurement, or nothing yet (open)", '"theorem"'
+    )
     measure: str = key(
         ..., 'a column, its negative "-a", the difference "a - b" of two, or "1 - a"; see `implicitbias columns`',
         '"inc_cos_linf"',
@@ -124,6 +127,7 @@ class Claim(_Strict):
     law: Literal["power", "exponential"] | None = key(
         None, "of a rate: log measure against log x (power, the default) or against x", '"exponential"'
     )
+    remark: str = key("", "what is to be said of its outcome", '"the bound is loose"')
     octaves: float | int | None = key(None, "of a rate: length of the fitted window, default 6", "8", "doublings")
     above: float | int | None = key(None, "of a rate: values up to here are rounding, default 1e-12", "1e-9")
 
@@ -179,6 +183,9 @@ class Study(_Strict):
         "60",
         "seconds",
         gt=0,
+    )
+    quick: list[str] = key(
+        [], "settings of a quick look, as --set has them: those of `check --all --quick`", '["grid.steps=2000"]'
     )
     measures: list[str] | None = key(
         None, "groups of measures that the tables have columns of: directions, limit, margins, residual; default all",

@@ -25,7 +25,7 @@ class Cluster(Inline):
             from distributed.comm.registry import get_backend
         except ImportError:
             raise InputError("--backend dask needs dask and distributed; pip install 'implicitbias[cluster]'") from None
-        self._address = address
+        self.address = address
         try:
             # A Client that trips over its address waits for half a minute when it is thrown away.
             scheme, place = parse_address(address)
@@ -51,7 +51,7 @@ class Cluster(Inline):
 
     def _gone(self) -> InputError:
         return InputError(
-            f"the Dask scheduler at {self._address} is gone, or has cancelled the tasks of the study; what was "
+            f"the Dask scheduler at {self.address} is gone, or has cancelled the tasks of the study; what was "
             "computed is kept, and the same command goes on from there"
         )
 
@@ -78,7 +78,7 @@ class Cluster(Inline):
         if isinstance(error, CancelledError):
             raise self._gone()
         raise InputError(
-            f"the Dask workers at {self._address} cannot run the tasks of the study: {type(error).__name__}: {error}"
+            f"the Dask workers at {self.address} cannot run the tasks of the study: {type(error).__name__}: {error}"
         )
 
     def close(self) -> None:

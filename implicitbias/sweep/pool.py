@@ -46,6 +46,7 @@ class Inline:
     """No workers: this process does the work, one task at a time."""
 
     size = 1
+    closed = False  # whether it can take no more
 
     def room(self) -> int:
         return 1

@@ -126,54 +126,68 @@ def _written(study, name: str) -> tuple[Path, str | None]:
     return Path(f"{name}.toml"), study_text(study)
 
 
+def run_study_in(pool, study: Path, folder: Path, *, settings: Sequence[str], notice, progress) -> Summary:
+    """Run a study in a pool that stays open, unless the study ends early. Errors: as `run_study`."""
+    progress = progress or (lambda phase, done, total: None)
+    clock, planned = time.perf_counter(), plan(study, settings)
+    return _computed(pool, study, folder, planned, settings, None, False, "resume", False, notice, progress, clock)
+
+
 def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, refresh, notice, progress) -> Summary:
     clock = time.perf_counter()
     if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
         raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
-    jobs = jobs or os.cpu_count() or 1
-    part = None if shard is None else read_shard(shard)
+    if shard is not None:
+        read_shard(shard)
     if isinstance(study, Mapping) and out is None:
         raise InputError("a study that is given as a dict has no name to call a folder by; choose one with out")
     path, text = _written(study, Path(out or "").name)
     settings = setting_texts(settings)
     folder = out or default_folder(path)
-    study, text, runs = plan(path, settings, text)
+    planned = plan(path, settings, text)
+    with closing(open_pool(jobs or os.cpu_count() or 1, backend, scheduler)) as pool:
+        return _computed(pool, path, folder, planned, settings, shard, retry, mode, refresh, notice, progress, clock)
+
+
+def _computed(pool, path, folder, planned, settings, shard, retry, mode, refresh, notice, progress, clock) -> Summary:
+    study, text, runs = planned
     check_apart(folder, [dict(run.data.params)["path"] for run in runs if run.data.kind == "file"])
-    with closing(open_pool(jobs, backend, scheduler)) as pool:
-        store, missing = open_results(
-            path, folder, runs, text, settings, mode=mode, refresh=refresh, retry=retry, shard=shard, notice=notice
-        )
+    store, missing = open_results(
+        path, folder, runs, text, settings, mode=mode, refresh=refresh, retry=retry, shard=shard, notice=notice
+    )
+    try:
+        if shard is not None:
+            mine = {run.run_id for run in shard_of(runs, *read_shard(shard))}
+            missing = [run for run in missing if run.run_id in mine]
+        work = tasks(missing, pool.shares())
+        quick = len(work) == 1 and not retry and sum(map(seconds_of, work[0])) < QUICK
+        pool.start(0 if quick else min(pool.size, len(work)))
+        if work and not pool.size:
+            notice(f"the Dask scheduler at {pool.address} has no workers yet; the study waits for them")
+        compiled = _compile(missing, progress)
+        kernel = measured = timed = 0.0
+        updates = 0
+        finished = 0
+        progress("running", 0, len(missing))
+        for task, answer in outcomes(pool, execute, work, study.timeout):
+            name, rows, curves = lost(task, answer) if isinstance(answer, Exception) else answer
+            store.add(name, rows, curves)
+            finished += len(rows)
+            kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
+            measured += sum(row.get("measure_seconds", 0.0) for row in rows)
+            ended = [row for row in rows if row.get("step") is not None]
+            updates += sum(row["step"] for row in ended)
+            timed += sum(row["kernel_seconds"] for row in ended)
+            progress("running", finished, len(missing))
+    except BaseException:
+        pool.close()  # before its workers compute what nobody waits for
+        raise
+    finally:
         try:
-            if part:
-                mine = {run.run_id for run in shard_of(runs, *part)}
-                missing = [run for run in missing if run.run_id in mine]
-            work = tasks(missing, pool.shares())
-            quick = len(work) == 1 and not retry and sum(map(seconds_of, work[0])) < QUICK
-            pool.start(0 if quick else min(pool.size, len(work)))
-            if work and not pool.size:
-                notice(f"the Dask scheduler at {scheduler} has no workers yet; the study waits for them")
-            compiled = _compile(missing, progress)
-            kernel = measured = timed = 0.0
-            updates = 0
-            finished = 0
-            progress("running", 0, len(missing))
-            for task, answer in outcomes(pool, execute, work, study.timeout):
-                name, rows, curves = lost(task, answer) if isinstance(answer, Exception) else answer
-                store.add(name, rows, curves)
-                finished += len(rows)
-                kernel += sum(row.get("kernel_seconds", 0.0) for row in rows)
-                measured += sum(row.get("measure_seconds", 0.0) for row in rows)
-                ended = [row for row in rows if row.get("step") is not None]
-                updates += sum(row["step"] for row in ended)
-                timed += sum(row["kernel_seconds"] for row in ended)
-                progress("running", finished, len(missing))
+            if shard is None:
+                store.compact([run.run_id for run in runs], labels(runs))
         finally:
-            try:
-                pool.close()  # before its workers compute what nobody waits for
-                if not part:
-                    store.compact([run.run_id for run in runs], labels(runs))
-            finally:
-                store.release()
+            store.release()
     wall = time.perf_counter() - clock
     rate = updates / timed if timed else 0.0
     return Summary(store.folder, len(runs), finished, pool.size, wall, compiled, kernel, measured, rate)

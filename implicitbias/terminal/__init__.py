@@ -2,7 +2,13 @@
 
 from implicitbias.terminal.measured import print_results
 from implicitbias.terminal.plan import print_columns, print_forecast, print_list, print_study
-from implicitbias.terminal.results import counted, print_reproduction, print_summary, print_verdicts
+from implicitbias.terminal.results import (
+    counted,
+    print_catalogue,
+    print_reproduction,
+    print_summary,
+    print_verdicts,
+)
 from implicitbias.terminal.runs import (
     STATUS_COLUMNS,
     print_collected,
@@ -20,6 +26,7 @@ __all__ = [
     "console",
     "counted",
     "literal",
+    "print_catalogue",
     "print_collected",
     "print_columns",
     "print_failures",

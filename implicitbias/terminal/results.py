@@ -28,6 +28,18 @@ def print_verdicts(verdicts: list) -> None:
     console.print()
 
 
+def print_catalogue(rows: list[dict]) -> None:
+    """A line a claim: study, outcome, sentence, what was measured."""
+    last = None
+    for row in rows:
+        if row["study"] != last:
+            console.print(literal(row["study"]), style="bold")
+        last, outcome = row["study"], row["verdict"]
+        console.print(
+            f"  [{COLOURS[outcome]}]{outcome:<9}[/] {literal(row['says'])} [dim]{literal(row['measured'])}[/]"
+        )
+
+
 def counted(runs: pd.DataFrame) -> str:
     """How many runs ended how."""
     counts = ", ".join(f"{count} {status}" for status, count in runs["status"].value_counts().items())

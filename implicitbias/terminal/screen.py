@@ -59,7 +59,7 @@ def progress():
             if bar.tasks[0].description != phase:
                 bar.reset(task, description=phase, total=total or None)
             speed = bar.tasks[0].speed
-            rate = f"{speed:.1f} runs/s" if phase == "running" and speed else ""
+            rate = f"{speed:.1f} runs/s" if phase.endswith("running") and speed else ""
             bar.update(task, completed=done, total=total or None, rate=rate)
 
         yield update

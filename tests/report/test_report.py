@@ -149,9 +149,19 @@ def test_no_text_of_the_user_becomes_html(tmp_path):
     path = write_report(folder(tmp_path, *tables(**options), text=text))
     page = read(path)
     assert "script" not in page.tags and all(item.startswith("data:image/") for item in page.pictures)
-    known = ("#", "figures/", "tables/", "runs.parquet", "curves.parquet", "https://arxiv.org/abs/0000.00000")
+    known = (
+        "#",
+        "figures/",
+        "tables/",
+        "claims/",
+        "runs.parquet",
+        "curves.parquet",
+        "https://arxiv.org/abs/0000.00000",
+    )
     assert all(item.startswith(known) for item in page.links)
     assert page.text.count(evil) > 5  # it is there, as text
+    claim = read(path.parent / "claims" / "1.html")
+    assert "script" not in claim.tags and claim.text.count(evil) > 3
 
 
 def test_same_tables_give_the_same_bytes(tmp_path):

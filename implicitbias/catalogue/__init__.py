@@ -1,0 +1,1 @@
+"""All studies that come with the package as one body of claims, each with its verdict."""

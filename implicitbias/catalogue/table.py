@@ -1,0 +1,88 @@
+"""The claims of all studies as a table: for other programs, and as the pages that show it."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+FILE, PAGE = "claims.csv", "claims.md"
+COLUMNS = ("study", "claim", "says", "source", "standing", "verdict", "measured", "control", "remark")
+OUTCOMES = ("holds", "fails", "undecided")
+
+_HEAD = """# What the studies say
+
+Verdicts of the shipped studies, as `implicitbias check --all` writes them. A claim is *undecided* where the runs do
+not tell: there are none, one that should support it failed, or what is claimed of a limit is still on its way, in or
+out ([the rules](studies.md#claims-and-verdicts)). A *control* asks the same of runs for which an assumption is broken,
+and should fail. [claims.csv](claims.csv) is the table for other programs; each claim has a page of its own in
+`results/STUDY/claims/`.
+
+| study | claim | source, standing | verdict | measured |
+| --- | --- | --- | --- | --- |
+"""
+_FOOT = """
+![Measured against predicted cosines of 680 runs of Adam](prediction.png)
+
+*`batch_interpolation`: 680 runs of Adam at b = 1..10 in four orders, each against its own prediction.*
+"""
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """The rows of a study from the verdicts that its report has written. Errors: OSError without a report."""
+    path = folder / "tables" / "verdicts.csv"
+    if not path.is_file():  # a study without claims
+        return []
+    found = []
+    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+        control = f"{row['control_outcome']}: {row['control']}" if row["control_outcome"] else ""
+        found.append(
+            {"study": folder.name, "claim": row["claim"], "says": row["says"], "source": row["source"],
+             "standing": row["standing"], "verdict": row["outcome"], "measured": row["found"], "control": control,
+             "remark": row["remark"]}
+        )  # fmt: skip
+    return found
+
+
+def as_csv(rows: Sequence[Mapping[str, str]]) -> str:
+    """The table as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def as_page(rows: Sequence[Mapping[str, str]]) -> str:
+    """The table as a page in Markdown."""
+    lines, last = [], None
+    for row in rows:
+        first = f"`{row['study']}`" if row["study"] != last else ""
+        source = ", ".join(filter(None, [row["source"], row["standing"]]))
+        control = f"control {row['control']}" if row["control"] else ""
+        measured = "; ".join(filter(None, [row["measured"], control, row["remark"]]))
+        cells = (first, row["says"], source, row["verdict"], measured)
+        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        last = row["study"]
+    return _HEAD + "\n".join([*lines, ""]) + _FOOT
+
+
+def summary(rows: Sequence[Mapping[str, str]], titles: Mapping[str, str]) -> str:
+    """A row a study: what it asks, and how many of its claims came out how. Arguments: rows; titles by study.
+
+    >>> print(summary([{"study": "a", "verdict": "holds"}, {"study": "a", "verdict": "fails"}], {"a": "Why?"}))
+    | study | asks | holds | fails | undecided |
+    | --- | --- | --- | --- | --- |
+    | [a](studies/a.toml) | Why? | 1 | 1 |  |
+    | 1 study |  | 1 | 1 | 0 |
+    """
+    counts: dict[str, Counter] = {}
+    for row in rows:
+        counts.setdefault(row["study"], Counter())[row["verdict"]] += 1
+    lines = [f"| study | asks | {' | '.join(OUTCOMES)} |", "| --- | --- | --- | --- | --- |"]
+    for name, found in counts.items():
+        cells = [str(found[word] or "") for word in OUTCOMES]
+        lines.append(f"| [{name}](studies/{name}.toml) | {titles[name]} | {' | '.join(cells)} |")
+    total = sum(counts.values(), Counter())
+    words = f"{len(counts)} {'study' if len(counts) == 1 else 'studies'}"
+    return "\n".join([*lines, f"| {words} |  | {' | '.join(str(total[word]) for word in OUTCOMES)} |"])
