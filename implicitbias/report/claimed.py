@@ -59,7 +59,7 @@ def claimed(study: Study, runs: pd.DataFrame, curves: pd.DataFrame, outcomes: li
         if verdict.fits:
             key = axis_names(verdict.claim), tuple(verdict.fits.items())
             rates.setdefault(key, []).append((number_, verdict))
-        elif verdict.claim.against is None:
+        elif not verdict.claim.along_runs:
             panel = _of_values(study, runs, shown, number_, verdict, looks)
             if panel is not None:
                 found.append((("values", verdict.claim.measure), number_, *panel))
@@ -179,6 +179,8 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
 def _words_of_groups(claim: Claim) -> str:
     if claim.measure in VECTORS:
         return f"least cosine across {claim.across}"
+    if claim.against is not None:
+        return f"slope of log({claim.measure}) against log({claim.against})"
     return f"range across {claim.across} of {label(claim.measure)}"
 
 

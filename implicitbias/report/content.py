@@ -200,7 +200,7 @@ def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:
     claim = verdict.claim
     chosen = select(runs, claim.where)
     found = chosen[_OF_CLAIM].copy()
-    if claim.against is not None:
+    if claim.along_runs:
         found["slope"] = [
             verdict.fits[name].slope if name in verdict.fits else float("nan") for name in found["run_id"]
         ]

@@ -32,7 +32,9 @@ by these rules:
     control     With `control = { where = { ... } }` the same is asked of other runs, of which an assumption does not
                 hold; they are expected to miss the expectation, and the verdict says whether they do.
     rate        With `against` it is about the slope of the measure against that column on logarithmic axes, fitted to
-                each run (study.fits), and judged with its error and its drift (study.rates).
+                each run (study.fits), and judged with its error and its drift (study.rates). With `across` beside it,
+                it is about the slope within each group, from the ends of its runs: measure = "1 - inc_ratio_linf",
+                across = "beta", against = "1 - beta" is the power of 1 - beta.
 """
 
 import math
@@ -131,7 +133,7 @@ def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFram
     if not counts.any():
         return Verdict(claim, "undecided", count, math.nan, f"none of the {count} runs ended ok: {left_out}")
     ended = chosen[counts]
-    if claim.against is not None:
+    if claim.along_runs:
         outcome, value, detail, lacking, fits = _of_rate(claim, ended, curves)
     else:
         outcome, value, detail, lacking, fits = *_of_values(claim, study, chosen, counts, curves), {}

@@ -16,21 +16,24 @@ def slack(claim: Claim, value: float) -> float:
 
 def decided(claim: Claim) -> str:
     """What the deciding number of a claim is: "worst cos_l2", "mean of ratio_linf"."""
-    if claim.across:
-        kind = f"cosine of {VECTORS[claim.measure]}" if claim.measure in VECTORS else f"range of {claim.measure}"
-        what = f"{kind} across {claim.across}"
-    else:
-        what = claim.measure
+    what = _of_groups(claim) if claim.across else claim.measure
     return f"mean of {what}" if claim.over == "mean" else f"worst {what}"
+
+
+def _of_groups(claim: Claim) -> str:
+    """The value of a group."""
+    if claim.against is not None:
+        return f"slope of log({claim.measure}) against log({claim.against}) across {claim.across}"
+    name = claim.measure
+    return f"{f'least cosine of {VECTORS[name]}' if name in VECTORS else f'range of {name}'} across {claim.across}"
 
 
 def expectation(claim: Claim) -> str:
     """What the claim expects, in a line: "cos_l2 >= 0.999"."""
     name = claim.measure
     if claim.across:
-        what = f"least cosine of {VECTORS[name]}" if name in VECTORS else f"range of {name}"
-        name = f"{what} across {claim.across}"
-    if claim.against is not None:
+        name = _of_groups(claim)
+    elif claim.against is not None:
         y, x = axis_names(claim)
         name = f"slope of {y} against {x}, last {window(claim):g} octaves,"
     if claim.over == "mean":

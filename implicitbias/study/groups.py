@@ -44,14 +44,16 @@ def whole(runs: pd.DataFrame) -> pd.DataFrame:
 def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, dict]:
     """A value for each group of runs that differ in the column `claim.across` alone, and the rows of each group.
 
-    The value is NaN unless every run of the group counts and has the measure. Both are indexed by the run of the group
-    that has most to do with its value.
+    The value of a claim with `against` is the slope of its law. It is NaN unless every run of the group counts and has
+    the measure. Both are indexed by the run of the group that has most to do with its value.
     """
     found, members = {}, {}
     for group in _groups(claim.across, runs, study):
         value, place = math.nan, 0
         if counts[group.index].all() and claim.measure in VECTORS:
             value, place = least_cosine(group[VECTORS[claim.measure]])
+        elif counts[group.index].all() and claim.against is not None:
+            value = _slope(values(claim.against, group), values(claim.measure, group))
         elif counts[group.index].all():
             numbers = values(claim.measure, group).to_numpy(float)
             known = np.isfinite(numbers).all()
@@ -59,6 +61,15 @@ def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) ->
             place = int(numbers.argmax()) if known else 0
         found[group.index[place]], members[group.index[place]] = value, group
     return pd.Series(found, dtype=float), members
+
+
+def _slope(x: pd.Series, y: pd.Series) -> float:
+    """Of log y on log x, by least squares; NaN unless all are positive and x has at least three values."""
+    if not ((x > 0.0).all() and (y > 0.0).all()) or x.nunique() < 3:
+        return math.nan
+    x, y = np.log(x.to_numpy(float)), np.log(y.to_numpy(float))
+    x = x - x.mean()
+    return float(x @ (y - y.mean()) / (x @ x))
 
 
 def _groups(axis: str, runs: pd.DataFrame, study: Study) -> list[pd.DataFrame]:

@@ -108,7 +108,7 @@ class Claim(_Strict):
     over: Literal["each", "mean"] = key("each", "whether every run must meet it, or their mean", '"mean"')
     across: str | None = key(
         None, "compare runs that differ in this column alone: the spread of the measure in each group, or the least "
-        "cosine with measure = \"direction\" or \"inc_direction\"", '"batch"',
+        "cosine with measure = \"direction\" or \"inc_direction\"; with `against` the slope in each group", '"batch"',
     )  # fmt: skip
     limit: bool | None = key(
         None, "whether it is about t -> infinity: undecided while runs that miss it approach it, or runs that meet it "
@@ -130,6 +130,11 @@ class Claim(_Strict):
     remark: str = key("", "what is to be said of its outcome", '"the bound is loose"')
     octaves: float | int | None = key(None, "of a rate: length of the fitted window, default 6", "8", "doublings")
     above: float | int | None = key(None, "of a rate: values up to here are rounding, default 1e-12", "1e-9")
+
+    @property
+    def along_runs(self) -> bool:
+        """Whether it is about the slope of each run, along its curve."""
+        return self.against is not None and self.across is None
 
     @property
     def about_limit(self) -> bool:

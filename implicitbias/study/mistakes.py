@@ -49,9 +49,9 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
                 mistakes.append(f"{where}.measure: {one_of(name, 'measure', known.numeric)}")
             elif claim.limit and name not in known.curves and name != "direction":
                 mistakes.append(f"{where}.limit: {name!r} has no value at t/2 to say which way a run moves")
-            elif claim.against is not None and name not in known.curves and name not in VECTORS:
+            elif claim.along_runs and name not in known.curves and name not in VECTORS:
                 mistakes.append(f"{where}.measure: {name!r} has no curve, which a claim with against needs")
-        mistakes += _rate_mistakes(where, claim, known.curves)
+        mistakes += _rate_mistakes(where, claim, known.curves, known.numeric)
         for name in claim.where:
             if name not in known.scalars and not name.startswith(PARAMETER):
                 mistakes.append(f"{where}.where: {one_of(name, 'column', known.scalars)}")
@@ -84,11 +84,13 @@ def controlled(claim: Claim) -> Claim:
     return claim.model_copy(update={"where": claim.where | claim.control.where, "control": None})
 
 
-def _rate_mistakes(where: str, claim: Claim, curves: list[str]) -> list[str]:
+def _rate_mistakes(where: str, claim: Claim, curves: list[str], numeric: list[str]) -> list[str]:
     """What is wrong with the keys of a rate."""
     if claim.against is None:
         given = [name for name in ("law", "octaves", "above") if getattr(claim, name) is not None]
         return [f"{where}.{name}: goes with against, the column that a slope is taken against" for name in given]
+    if claim.across is not None:
+        return _power_mistakes(where, claim, numeric)
     mistakes = []
     column = claim.against.removeprefix(LOG)
     if column not in curves:
@@ -101,8 +103,19 @@ def _rate_mistakes(where: str, claim: Claim, curves: list[str]) -> list[str]:
         mistakes.append(f"{where}.above must be >= 0, but is {claim.above!r}")
     if claim.limit:
         mistakes.append(f"{where}.limit: a slope is about the limit already; leave limit out of a claim with against")
-    if claim.across is not None:
-        mistakes.append(f"{where}.across: a slope is fitted to each run; leave across out of a claim with against")
+    return mistakes
+
+
+def _power_mistakes(where: str, claim: Claim, numeric: list[str]) -> list[str]:
+    """What is wrong with the keys of a power law within groups."""
+    given = [name for name in ("law", "octaves", "above") if getattr(claim, name) is not None]
+    mistakes = [f"{where}.{name}: goes with the slope of a run; leave it out of a claim with across" for name in given]
+    names = columns(claim.against)
+    if names is None:
+        mistakes.append(f"{where}.against must be a column or the difference of two, not {claim.against!r}")
+    mistakes += [f"{where}.against: {one_of(x, 'column', numeric)}" for x in names or () if x not in numeric]
+    if claim.measure in VECTORS:
+        mistakes.append(f"{where}.measure: {claim.measure!r} is no number, which a slope is of")
     return mistakes
 
 

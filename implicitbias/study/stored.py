@@ -65,7 +65,7 @@ def curve_columns(study: Study) -> list[str]:
     """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
     found, known = ["run_id"], schemas(measures_of(study.measures, study.norms, []))["curves"].names
     for claim in study.claim:
-        if claim.about_limit or claim.against is not None:
-            against = [claim.against.removeprefix(LOG)] if claim.against is not None else []
+        if claim.about_limit or claim.along_runs:
+            against = [claim.against.removeprefix(LOG)] if claim.along_runs else []
             found += ["step", "sum_lr", *(columns(claim.measure) or ()), *against]
     return [name for name in dict.fromkeys(found) if name in known]

@@ -38,6 +38,22 @@ def test_across_compares_runs_that_differ_in_one_column():
     assert claim_on(runs, across="order", at_most=10, where={"batch": 1}).value == pytest.approx(0.4)
 
 
+def test_across_and_against_is_the_power_of_a_law_in_each_group():
+    runs = table(*({"cos_l2": scale * beta**-1.5, "batch": b, "seed": s} for s, scale in ((0, 0.5), (1, 0.25))
+                   for b, beta in ((1, 1.0), (2, 2.0), (8, 8.0))))  # fmt: skip
+    verdict = claim_on(runs, across="batch", against="batch", equal=-1.5, within=1e-9)
+    assert (verdict.outcome, verdict.value) == ("holds", pytest.approx(-1.5))
+    assert "worst of 2 groups" in verdict.detail
+    assert verdict.expected == "slope of log(cos_l2) against log(batch) across batch = -1.5 +- 1e-09"
+    assert verdict.found.startswith("worst slope of log(cos_l2) against log(batch) across batch -1.5 of 6 runs")
+    assert claim_on(runs, across="batch", against="batch", at_least=-1.4).outcome == "fails"
+    mean = claim_on(runs, across="batch", against="9 - batch", equal=0.0, within=9.0, over="mean")
+    assert mean.outcome == "holds" and "mean over 2 groups" in mean.detail
+    # two points are no law, and what is not positive has no logarithm
+    assert claim_on(runs, across="batch", against="batch", at_least=-2, where={"batch": [1, 2]}).outcome == "undecided"
+    assert claim_on(runs, across="batch", against="8 - batch", at_least=-2).outcome == "undecided"
+
+
 def test_across_orders_the_rule_for_the_remainder_may_differ():
     runs = table(
         {"cos_l2": 0.5, "order": "cyclic", "remainder": "keep"},
