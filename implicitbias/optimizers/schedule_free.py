@@ -1,11 +1,11 @@
 """Schedule-Free SGD and AdamW (Defazio et al., arXiv 2405.15682)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from implicitbias.jit import hot, inlined
 from implicitbias.lanes import fma, load, minimum, mix, select, store
-from implicitbias.optimizers.base import Optimizer, decay, nonnegative
+from implicitbias.optimizers.base import Optimizer, decay, later, nonnegative
 from implicitbias.optimizers.parts import over_root
 from implicitbias.simulation.scales import COORDINATE, TRUE
 
@@ -42,8 +42,24 @@ def adamw_step(w, g, state, hyper, lr, bias, units, batch):
         average(w, state, c, beta, power, lr, batch.t, base)
 
 
+def which() -> float:
+    """The hyper-parameter that says which of the three iterates is recorded."""
+    return later(field(default=0.0, metadata={"valid": (0, 1, 2).__contains__, "range": "0 (x), 1 (z) or 2 (y)"}))
+
+
+class _Averaged(Optimizer):
+    """What the two have in common."""
+
+    points: ClassVar[tuple[int, ...]] = (0, 1)
+    driven: ClassVar[int | None] = 0
+
+    @property
+    def recorded(self) -> int | None:
+        return (1, 0, None)[int(self.iterate)]
+
+
 @dataclass(frozen=True)
-class ScheduleFreeSGD(Optimizer):
+class ScheduleFreeSGD(_Averaged):
     """Schedule-Free SGD: an average of the iterates in the place of a schedule; the iterate that is recorded is x.
 
     y = (1 - beta) z + beta x
@@ -53,6 +69,7 @@ class ScheduleFreeSGD(Optimizer):
     Arguments
         beta        how far gradients are taken towards the average, in [0, 1); 0 is averaged gradient descent
         averaging   K >= 0, the exponent of the average: x weighs z_t like t^(K-1); 0 is the rule of the squared steps
+        iterate     which one is recorded: 0 is x, 1 is z, 2 is y
 
     Errors: ``InputError`` listing every hyper-parameter out of range.
 
@@ -64,13 +81,11 @@ class ScheduleFreeSGD(Optimizer):
 
     beta: float = decay(0.9)
     averaging: float = nonnegative(0.0)
+    iterate: float = which()
 
     name: ClassVar[str] = "schedule_free_sgd"
     mode: ClassVar[int] = TRUE
     degrees: ClassVar[tuple[int, ...]] = (0, 0, 0)
-    points: ClassVar[tuple[int, ...]] = (0, 1)
-    recorded: ClassVar[int | None] = 1
-    driven: ClassVar[int | None] = 0
     step: ClassVar = staticmethod(step)
 
     def decays(self) -> tuple[float, ...]:
@@ -78,7 +93,7 @@ class ScheduleFreeSGD(Optimizer):
 
 
 @dataclass(frozen=True)
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(_Averaged):
     """Schedule-Free AdamW; the iterate that is recorded is x.
 
     y = (1 - beta) z + beta x
@@ -94,6 +109,7 @@ class ScheduleFreeAdamW(Optimizer):
         weight_decay      >= 0, in units of one over w
         averaging         as in `ScheduleFreeSGD`
         bias_correction   off in the theory
+        iterate           which one is recorded: 0 is x, 1 is z, 2 is y
 
     Errors: ``InputError`` listing every hyper-parameter out of range.
 
@@ -108,13 +124,11 @@ class ScheduleFreeAdamW(Optimizer):
     weight_decay: float = nonnegative(0.0)
     averaging: float = nonnegative(0.0)
     bias_correction: bool = False
+    iterate: float = which()
 
     name: ClassVar[str] = "schedule_free_adamw"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (0, 0, 0, 2)
-    points: ClassVar[tuple[int, ...]] = (0, 1)
-    recorded: ClassVar[int | None] = 1
-    driven: ClassVar[int | None] = 0
     step: ClassVar = staticmethod(adamw_step)
 
     def bias(self):

@@ -216,7 +216,7 @@ class _Lot:
             last = kind.degrees[-1] if kind.degrees else 0
             fade = np.log2(decays[:, -1]) / last if last else np.zeros(len(chosen))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
-        told = kind.driven if block.data.source == FROZEN else kind.recorded
+        told = kind.driven if block.data.source == FROZEN else block.optimizers[0].recorded
         looks = np.array([EPOCH_LOOK if name == "epoch" else BATCH_LOOK for name in kind.evaluations])
         most = batch if not looks.any() else block.data.rows.shape[0]
         samples = most if wide else -(-most // LANES)

@@ -201,10 +201,11 @@ def _in_blocks(
     problem: Problem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float
 ) -> list[Run]:
     """The runs from where they begin: those that can advance together do."""
-    # The compiled driver takes one kind of optimizer at a time, with a memory or without, and one clock.
+    # The compiled driver takes one kind of optimizer at a time, with a memory or without, that tells one of its
+    # iterates, and one clock.
     blocks = {}
     for position, (item, at, setting) in enumerate(zip(optimizers, begins, settings)):
-        kind = (type(item), item.advance, any(item.decays()))
+        kind = (type(item), item.advance, any(item.decays()), item.recorded)
         clock = (setting, at.steps, at.born, at.state is None, at.in_margins)
         blocks.setdefault((kind, clock), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)

@@ -187,6 +187,20 @@ def test_schedule_free_without_interpolation_averages_gradient_descent():
     np.testing.assert_allclose(other.weights, run.weights, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.parametrize("kind", [ib.ScheduleFreeSGD, ib.ScheduleFreeAdamW])
+def test_schedule_free_tells_the_iterate_that_is_asked_for(kind):
+    """x, z and y = (1 - beta) z + beta x of one path; in one call, where the runs share a batch."""
+    three = [kind(beta=0.75, averaging=2.0, iterate=k) for k in (0, 1, 2)]
+    x, z, y = (run.weights for run in ib.simulate(P, three, lr=0.1, batch=2, steps=64, seed=3, per_octave=1000))
+    np.testing.assert_allclose(y, 0.25 * z + 0.75 * x, rtol=1e-12, atol=1e-13)
+    assert np.abs(x[5:] - z[5:]).min(axis=1).max() > 1e-6
+    share = np.minimum(2.0 / np.arange(1, 65), 1.0)[:, None]
+    np.testing.assert_allclose(x[1:], (1.0 - share[1:]) * x[:-1] + share[1:] * z[1:], rtol=1e-12, atol=1e-13)
+    assert "iterate" not in three[0].canonical()  # as before there was a choice
+    with pytest.raises(ib.InputError, match=r"iterate of .* must be 0 \(x\), 1 \(z\) or 2 \(y\), but is 3"):
+        kind(iterate=3)
+
+
 @pytest.mark.parametrize("optimizer", [ib.Lion(0.9, 0.99, 0.1), ib.AdamW(0.9, 0.95, weight_decay=0.1),
                                        ib.ScheduleFreeAdamW(0.9, 0.95, 0.1)], ids=lambda item: item.label)  # fmt: skip
 def test_weight_decay_ends_in_its_box(optimizer):
