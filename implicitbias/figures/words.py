@@ -10,6 +10,7 @@ FONT = "DejaVu Sans"
 _DECIMALS = {"log_loss": 1}
 LONGEST = 42  # letters of a formula in words; a longer one is told by its columns
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _AXES = {
     "step": "updates t",
     "sum_lr": "sum of the steps, or time t",
@@ -64,7 +65,7 @@ def label(name: str) -> str:
         return name.replace("_", " ")
     if rest.startswith("if_"):
         rest = f"the limit for {rest.removeprefix('if_')}"
-    of = symbols().get(rest, "the prediction" if rest == "limit" else rest.replace("_", " "))
+    of = symbol(rest) or ("the prediction" if rest == "limit" else rest.replace("_", " "))
     words = _MEASURES[kind]
     if kind in ("cos", "angle"):
         return f"{words} to {of}{' (increment)' * increment}"
@@ -75,6 +76,18 @@ def label(name: str) -> str:
 def symbols() -> dict[str, str]:
     """Norms as they are printed, by their names."""
     return {name: norm.symbol for name, norm in named().items()}
+
+
+def symbol(norm: str) -> str:
+    """How a norm is printed, by its name; "" for what is none.
+
+    >>> symbol("linf"), symbol("l1.5"), symbol("limit")
+    ('ℓ∞', 'ℓ₁.₅', '')
+    """
+    found = symbols().get(norm, "")
+    if not found and re.fullmatch(r"l\d+(\.\d+)?", norm):
+        found = "ℓ" + norm[1:].translate(_SUBSCRIPT)
+    return found
 
 
 def method(text: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from implicitbias.losses import log_weights
-from implicitbias.margins.norms import named
+from implicitbias.margins.norms import norm_of
 from implicitbias.measure.group import Column, Group, Snapshots
 from implicitbias.problem import Problem
 
@@ -23,7 +23,7 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _measure(seen: Snapshots) -> dict:
-    size = {norm: named()[norm].values for norm in seen.norms}
+    size = {norm: norm_of(norm, seen.weights.shape[1]).values for norm in seen.norms}
     columns = {f"norm_{norm}": size[norm](seen.weights) for norm in seen.norms}
     for norm in seen.norms:
         columns[f"margin_{norm}"] = seen.least / columns[f"norm_{norm}"]

@@ -26,7 +26,7 @@ from implicitbias.figures.facets import (
 )
 from implicitbias.figures.parts import Figure, Key, Panel
 from implicitbias.figures.table import FULL, trajectories
-from implicitbias.figures.words import label, slug, symbols
+from implicitbias.figures.words import label, slug, symbol
 
 MAX_FIGURES = 12
 MAX_SHEETS = 4  # figures of one kind
@@ -207,7 +207,7 @@ def predictions(runs: pd.DataFrame, single: pd.DataFrame, norms: Sequence[str], 
             continue
         of = Facets(rows, [f"inc_cos_{norm}"], f"limit_cos_{norm}", hue, blank, [""], scatter=True, yscale="linear")
         panel = panels(of)[0][0]
-        words = f"predicted cosine to {symbols()[norm]}"
+        words = f"predicted cosine to {symbol(norm)}"
         both.append(replace(panel, identity=True, mark=None, xlabel=words, ylabel=f"measured, {words.split()[-1]}"))
     if both:
         keys = [Key(hue.text[x], hue.colour[x], "", hue.marker[x], True) for x in hue.levels if hue.text[x]]

@@ -1,5 +1,6 @@
 """The norms a margin can be measured in, one file each (`base.Norm` says what such a file has)."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from numbers import Real
@@ -24,17 +25,22 @@ def norm_of(given: NormLike, d: int) -> Norm:
     """The norm on R^d that is asked for.
 
     Arguments
-        given  a name, or a pair (name, parameter) as a tuple or list; 1, 2 and inf are names too
+        given  a name, or a pair (name, parameter) as a tuple or list; 1, 2 and inf are names too, and so are "l3",
+               "l1.5" and the like for ("lp", 3), ("lp", 1.5)
         d      number of coordinates
 
     Errors: ``InputError`` with every mistake of the parameter.
 
     >>> norm_of(["lp", 3], d=2).key, norm_of(("lp", 2), d=2).key, norm_of(("mahalanobis", [1, 4]), d=2).key
     (('lp', 3.0), 'l2', ('mahalanobis', (1.0, 4.0)))
+    >>> norm_of("l1.5", d=2).key
+    ('lp', 1.5)
     """
     if isinstance(given, Real) and given in (1, 2, np.inf) and not isinstance(given, bool):
         return norms()["lp"].of(given, d)
     if isinstance(given, str):
+        if given not in norms() and _exponent(given):
+            return norms()["lp"].of(_exponent(given), d)
         kind = _kind(given)
         if kind.takes():
             needed = " or ".join(f'("{name}", {kind.takes()})' for name, kind in norms().items() if kind.takes())
@@ -44,6 +50,12 @@ def norm_of(given: NormLike, d: int) -> Norm:
         raise InputError(f'a norm is a name or a pair such as ("lp", 3), but got {given!r}')
     name, parameter = given
     return _kind(name).of(parameter, d)
+
+
+def _exponent(name: str) -> float:
+    """The p > 1 of a name such as "l3" or "l1.5"; 0 if it is none, or not written in the shortest way."""
+    found = float(name[1:]) if re.fullmatch(r"l\d+(\.\d+)?", name) else 0.0
+    return found if found > 1.0 and name == f"l{found:g}" else 0.0
 
 
 def _kind(name: str) -> type[Norm]:
@@ -63,8 +75,9 @@ def usual() -> tuple[str, ...]:
 
 
 def measurable(name: str) -> str:
-    """The name of a norm that tables may have columns of. Errors: ``InputError``."""
-    if name not in named():
+    """The name of a norm that tables may have columns of: one without a parameter, or one such as "l1.5". Errors:
+    ``InputError``."""
+    if name not in named() and not _exponent(name):
         raise InputError(one_of(name, "norm", named()))
     return name
 
