@@ -15,6 +15,7 @@ from implicitbias.geometry.correlated import correlated
 from implicitbias.geometry.files import from_file
 from implicitbias.geometry.gaussian import gaussian
 from implicitbias.geometry.heavy_tailed import heavy_tailed
+from implicitbias.geometry.opposed_pair import opposed_pair
 from implicitbias.geometry.parameters import COUNT, SEED, converted
 from implicitbias.geometry.power_law import power_law
 from implicitbias.geometry.rotation import rotate_by
@@ -29,6 +30,7 @@ FAMILIES: dict[str, Callable[..., Problem]] = {
     "scaled_rademacher": scaled_rademacher,
     "scaled_rademacher_reference": scaled_rademacher_reference,
     "shifted_diagonal": shifted_diagonal,
+    "opposed_pair": opposed_pair,
     "clusters": clusters,
     "imbalanced": imbalanced,
     "power_law": power_law,
@@ -44,7 +46,7 @@ FAMILIES: dict[str, Callable[..., Problem]] = {
 
 __all__ = [
     "FAMILIES", "breast_cancer", "clusters", "correlated", "digits", "from_file", "gaussian", "heavy_tailed",
-    "imbalanced", "iris", "make", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
+    "imbalanced", "iris", "make", "opposed_pair", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
     "shifted_diagonal", "sparse", "wine",
 ]  # fmt: skip
 

@@ -92,7 +92,7 @@ _PROVENANCE = [
 
 
 def _rivals(measures: Measures) -> list[Column]:
-    words = "cosine between the last increment and what the limit would be for the order"
+    words = "cosine between the last increment and what the limit would be, for eps = 0, for the order"
     return [
         Column(f"inc_cos_if_{order}", float, "", f"{words} {order}") for order in RIVALS if "limit" in measures.groups
     ]

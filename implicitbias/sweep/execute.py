@@ -1,5 +1,6 @@
 """What a worker does: simulate and measure the blocks of a task, and describe the runs as rows."""
 
+import dataclasses
 import functools
 import math
 import time
@@ -178,11 +179,13 @@ def prediction(spec: RunSpec) -> Prediction:
 
 
 def rivals(spec: RunSpec) -> dict[str, Prediction]:
-    """Those of other orders, told apart on small data, where each takes milliseconds."""
+    """Those of other orders, told apart on small data, where each takes milliseconds; without eps, whose own limit is
+    that of gradient descent, they are where a run goes as long as its gradients are large."""
     small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
     asked = spec.limit != "none" and "limit" in spec.measures.groups
     orders = RIVALS if asked and spec.optimizer.name == "adam" and small else ()
-    what = spec.data, spec.optimizer, "theory", spec.setting.batch
+    bare = dataclasses.replace(spec.optimizer, eps=0.0) if orders else spec.optimizer
+    what = spec.data, bare, "theory", spec.setting.batch
     return {order: Prediction(*what, order, default_remainder(order), 0) for order in orders}
 
 

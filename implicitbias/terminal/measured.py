@@ -47,6 +47,8 @@ def print_results(study: Study, runs: pd.DataFrame, measures: Measures) -> None:
         cut = 0
         for name in found:
             columns = [_Column(head, name, frame[x.name] == level) for head, level in zip(heads, levels)]
+            if drawn[x.name].isna().any():  # such as data without that parameter
+                columns.insert(0, _Column(f"no {x.name}", name, frame[x.name].isna()))
             cut = max(cut, _print(f"{name}, mean over seeds", frame, names, columns, max(ROWS // len(found), LEAST)))
         if len(x) > len(levels):
             console.print(f"({len(x) - len(levels)} of {len(x)} values of {x.name} not shown)")
