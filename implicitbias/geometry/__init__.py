@@ -46,8 +46,8 @@ FAMILIES: dict[str, Callable[..., Problem]] = {
 
 __all__ = [
     "FAMILIES", "breast_cancer", "clusters", "correlated", "digits", "from_file", "gaussian", "heavy_tailed",
-    "imbalanced", "iris", "make", "opposed_pair", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
-    "shifted_diagonal", "sparse", "wine",
+    "imbalanced", "iris", "make", "opposed_pair", "power_law", "rotation", "scaled_rademacher",
+    "scaled_rademacher_reference", "shifted_diagonal", "sparse", "wine",
 ]  # fmt: skip
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Number, family
+from implicitbias.geometry.parameters import Positive, family
 from implicitbias.problem import Problem
 
 
 @family
-def opposed_pair(x: Number = 2.0, gamma: Number = 0.2) -> Problem:
+def opposed_pair(x: Positive = 2.0, gamma: Positive = 0.2) -> Problem:
     """Two rows whose first coordinates are opposed, and whose second is the margin.
 
     a_1 = (1, gamma), a_2 = (-x, gamma). The l_2 max-margin direction is (0, 1), with margin gamma: large steps are

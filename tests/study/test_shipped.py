@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import implicitbias as ib
-from implicitbias.store.schema import CURVES, RUNS
+from implicitbias.store.schema import schemas
 from implicitbias.study.claims import select, verdicts
 from implicitbias.study.keys import axis
 from implicitbias.study.plan import plan
@@ -25,11 +25,10 @@ shipped = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 
 def table_of(runs):
     """The table of these runs as it would be if every one of them ended with the same measures."""
-    same = {
-        name: 0.5 for name in RUNS.names if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual"))
-    }
+    names = schemas(runs[0].measures)["runs"].names
+    same = {name: 0.5 for name in names if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual"))}
     same |= {"status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
-    return pd.DataFrame([same | describe(run) for run in runs], columns=RUNS.names)
+    return pd.DataFrame([same | describe(run) for run in runs], columns=names)
 
 
 def test_the_studies_are_there():
@@ -41,7 +40,25 @@ def test_a_study_says_what_it_asks_and_who_claims_what(path):
     study, _, runs = plan(path)
     assert study.title and study.question.strip() and study.sources and study.claim and runs
     assert len({claim.says for claim in study.claim}) == len(study.claim)
-    assert all(claim.says and claim.source for claim in study.claim)
+    assert all(claim.says and claim.source and claim.standing for claim in study.claim)
+
+
+@shipped
+def test_a_claim_on_what_is_random_rests_on_five_draws(path):
+    study, _, runs = plan(path)
+    table = table_of(runs)
+    for claim in study.claim:
+        rows = select(table, claim.where)
+        random = rows[rows["data_seed"].notna() | rows["order"].isin(["reshuffle", "replacement", "shuffle_once"])]
+        draws = random[["data_digest", "seed", "order", "batch"]].drop_duplicates()
+        assert random.empty or len(draws) >= 5, claim.says
+
+
+@shipped
+def test_a_quick_look_is_shorter(path):
+    study, _, runs = plan(path)
+    _, _, short = plan(path, study.quick)
+    assert study.quick and 0 < estimate(short) < 0.5 * estimate(runs)
 
 
 @shipped
@@ -55,7 +72,10 @@ def test_every_claim_looks_at_runs_of_its_study(path):
     # curves that stand still at 0.5, but for what a rate is taken against
     steps = 2.0 ** np.linspace(0.0, 400.0, 3201)
     moving = ("step", "sum_lr", "norm_l2", "norm_linf")
-    curves = pd.DataFrame({name: steps if name in moving else 0.5 for name in CURVES.names}, index=range(len(steps)))
+    curves = pd.DataFrame(
+        {name: steps if name in moving else 0.5 for name in schemas(runs[0].measures)["curves"].names},
+        index=range(len(steps)),
+    )
     curves["log_loss"] = -0.5
     table["step"] = steps[-1]
     curves = pd.concat([curves.assign(run_id=name) for name in table["run_id"]])
