@@ -1,11 +1,27 @@
 """What a flow is: an ordinary differential equation of the weights, the small-step limit of an optimizer."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from implicitbias.optimizers.base import Optimizer
+from implicitbias.problem import Problem
+
+
+class Beginning(NamedTuple):
+    """Where and when a flow begins, and in which coordinates it is one.
+
+    time      t
+    weights   (d,) w at that t
+    scale     (d,) it is the flow of w / scale on the rows a_i * scale
+    state     (K, d) what else has come of the run so far
+    """
+
+    time: float
+    weights: np.ndarray
+    scale: np.ndarray
+    state: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -20,6 +36,15 @@ class Flow(Optimizer):
     degree: ClassVar[int]  # k in dw/dt(2 s) = 2^k dw/dt(s): 1 is integrated in log(1 + t), 0 in t itself
     rotates: ClassVar[bool] = False  # a rotation of the features rotates dw/dt: it stays in the row space, as it is
     longest: ClassVar[float]  # the largest t that float64 can follow
+
+    @property
+    def earliest(self) -> float:
+        """The t at which it begins."""
+        return 0.0
+
+    def begin(self, problem: Problem, start: np.ndarray, loss: str) -> Beginning:
+        """Where a run from start (d,) begins as a flow, after what comes before."""
+        return Beginning(self.earliest, start, np.ones(problem.d), np.empty((0, 0)))
 
     def velocity(self, rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """(d,) dw/dt for rows (n, d) and log s (n,)."""

@@ -4,6 +4,8 @@ Flows of degree 1 in the gradients are integrated in log-time, tau = log(1 + t):
 like tau, so (1 + t) s_i stays of order one on the support vectors; as e^(tau + log s_i) it neither over- nor
 underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 are integrated in t.
 
+A flow begins as one at some t, at some w, in coordinates w / scale (`Flow.begin`): what follows is about these.
+
 The unknown is x = r V'(w - w(0)) with r the length of the longest row: of order one on data of any size. V (d, k) is an
 orthonormal basis of the row space for a flow that stays in it (a system of at most n where n < d), else the identity.
 Rows r times as long at t / r^2 (of degree 0: t / r) are the same curve of x. Where r is far from 1, t is therefore
@@ -74,11 +76,13 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     """
     max_margin(problem)
     clock = seconds.perf_counter()
+    begun = flow.begin(problem, start, setting.loss)
     with np.errstate(over="ignore", invalid="ignore"):
-        size, margins = length(problem.rows).max(), problem.rows @ start
+        scaled, margins = problem.rows * begun.scale, problem.rows @ begun.weights
+        size = length(scaled).max()
     if not (np.isfinite(size) and np.isfinite(margins).all()):
         raise InputError(f"the rows of {problem.name}, or their margins at `initial`, are too long for float64")
-    rows = problem.rows / size
+    rows = scaled / size
     basis = _row_space(rows) if flow.rotates else None
     order = int(np.frexp(size)[1])
     order = order if abs(order) > FAR else 0
@@ -88,8 +92,8 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
         flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
         setting.loss,
     )  # fmt: skip
-    times = snapshot_times(setting.time, setting.per_octave)
-    stops = _in_units(times, flow, octaves - less)
+    times = snapshot_times(setting.time, setting.per_octave, begun.time)
+    first, stops = (_in_units(t, flow, octaves - less) for t in (np.array([begun.time]), times))
     if order and not flow.degree and not stops[-1] <= flow.longest:
         raise InputError(
             f"time of {flow.label} must be at most {flow.longest / size:.3g} on rows of length {size:.3g}, but is "
@@ -99,7 +103,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     x = np.zeros(problem.d if basis is None else basis.shape[1])
     from scipy.integrate import LSODA
 
-    solver = LSODA(velocity, 0.0, x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
+    solver = LSODA(velocity, first[0], x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
     done, made, until = 0, 0, setting.until_log_loss
     while done < len(stops) and (not done or seconds.perf_counter() - clock <= timeout):
         message = solver.step()
@@ -112,7 +116,8 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
         while done < len(stops) and stops[done] <= solver.t:
             inside = inside or solver.dense_output()
             x = np.ldexp(inside(stops[done]) / size, less)
-            weights[done], steps[done] = start + (x if basis is None else basis @ x), made
+            weights[done] = begun.weights + begun.scale * (x if basis is None else basis @ x)
+            steps[done] = made
             done += 1
             if until is not None and log_loss(problem.rows @ weights[done - 1], setting.loss) <= until:
                 stops = stops[:done]
@@ -120,7 +125,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     return Run(
         problem, flow, None, setting, start, steps[:done], weights[:done], times[:done], missing, missing,
         "ok" if done == len(stops) else "timeout",
-        seconds.perf_counter() - clock,
+        seconds.perf_counter() - clock, begun.state,
     )  # fmt: skip
 
 
@@ -129,7 +134,8 @@ def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
     if not flow.degree:
         with np.errstate(over="ignore"):
             return np.ldexp(times, octaves)
-    return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
+    with np.errstate(divide="ignore"):  # of t = 0
+        return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
 
 
 def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable]:
