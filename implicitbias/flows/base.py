@@ -46,10 +46,20 @@ class Flow(Optimizer):
         """Where a run from start (d,) begins as a flow, after what comes before."""
         return Beginning(self.earliest, start, np.ones(problem.d), np.empty((0, 0)))
 
+    @property
+    def steep(self) -> bool:
+        """Whether dw/dt rises infinitely steeply somewhere, so that it is `inverse` that is smooth."""
+        return False
+
     def velocity(self, rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """(d,) dw/dt for rows (n, d) and log s (n,)."""
         raise NotImplementedError
 
     def slope(self, rows: np.ndarray, logs: np.ndarray) -> np.ndarray:
         """(n, d) the derivative of (dw/dt)_j by log s_i."""
+        raise NotImplementedError
+
+    def inverse(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """(d,) the g = -grad L for which dw/dt is u (d,), and its derivative diag(curve) - by bend bend': curve (d,),
+        bend (d,), by. A flow that is `steep` has it; g is the gradient of a convex function of u."""
         raise NotImplementedError

@@ -88,10 +88,6 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     order = order if abs(order) > FAR else 0
     octaves = order * (1 + flow.degree)  # of time
     less = min(0, int(np.frexp(setting.time)[1]) + octaves) if order else 0
-    velocity, jacobian = _system(
-        flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
-        setting.loss,
-    )  # fmt: skip
     times = snapshot_times(setting.time, setting.per_octave, begun.time)
     first, stops = (_in_units(t, flow, octaves - less) for t in (np.array([begun.time]), times))
     if order and not flow.degree and not stops[-1] <= flow.longest:
@@ -99,11 +95,11 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
             f"time of {flow.label} must be at most {flow.longest / size:.3g} on rows of length {size:.3g}, but is "
             f"{setting.time:g}"
         )
+    solver = _solver(
+        flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
+        setting.loss, first[0], stops[-1],
+    )  # fmt: skip
     weights, steps = np.empty((len(times), problem.d)), np.empty(len(times), np.int64)
-    x = np.zeros(problem.d if basis is None else basis.shape[1])
-    from scipy.integrate import LSODA
-
-    solver = LSODA(velocity, first[0], x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
     done, made, until = 0, 0, setting.until_log_loss
     while done < len(stops) and (not done or seconds.perf_counter() - clock <= timeout):
         message = solver.step()
@@ -138,23 +134,44 @@ def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
         return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
 
 
-def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable]:
-    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of `less` x, margins (n,) at x = 0, size r in the
-    units of time."""
+def _solver(flow: Flow, rows, margins, size: float, less: float, loss: str, first: float, last: float):
+    """The solver of the flow from x = 0 at tau = first to last; rows (n, k) of `less` x, margins (n,) at x = 0, size r
+    in the units of time."""
+    from scipy.integrate import LSODA
+
+    x = np.zeros(rows.shape[1])
+    velocity, jacobian, weigh = _system(flow, rows, margins, size, less, loss)
+    if flow.steep:
+        from implicitbias.flows.proximal import Proximal
+
+        return Proximal(velocity, weigh, flow.inverse, rows, first, x, last)
+    return LSODA(velocity, first, x, last, rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
+
+
+def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable, Callable]:
+    """Functions of tau and x: dx/dtau, its Jacobian, and s with its fall, the derivative by -rows x."""
     scale = 1.0 if flow.degree else size
 
     def logs(tau, z):
         return log_weights(z, loss) + (tau + 2.0 * math.log(size) if flow.degree else 0.0)
+
+    def falls(z):
+        """(n,) -d log s_i / dz_i"""
+        return np.full(len(z), less) if loss == "exponential" else less * np.exp(log_weights(-z, loss))
 
     def velocity(tau, x):
         return scale * flow.velocity(rows, logs(tau, margins + less * (rows @ x)))
 
     def jacobian(tau, x):
         z = margins + less * (rows @ x)
-        falls = 1.0 if loss == "exponential" else np.exp(log_weights(-z, loss))  # -d log s_i / dz_i
-        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * np.reshape(less * falls, (-1, 1)))
+        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * falls(z)[:, None])
 
-    return velocity, jacobian
+    def weigh(tau, x):
+        z = margins + less * (rows @ x)
+        s = np.exp(logs(tau, z)) / len(rows)
+        return s, s * falls(z)
+
+    return velocity, jacobian, weigh
 
 
 def _row_space(rows: np.ndarray) -> np.ndarray:
