@@ -2,7 +2,8 @@
 
 Flows of degree 1 in the gradients are integrated in log-time, tau = log(1 + t): dw/dtau = (1 + t) dw/dt. Margins grow
 like tau, so (1 + t) s_i stays of order one on the support vectors; as e^(tau + log s_i) it neither over- nor
-underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 are integrated in t.
+underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 are integrated in t, in frames that move
+with w (comoving.py).
 
 A flow begins as one at some t, at some w, in coordinates w / scale (`Flow.begin`): what follows is about these.
 
@@ -15,7 +16,6 @@ unknown as much larger.
 
 import math
 import time as seconds
-from collections.abc import Callable
 
 import numpy as np
 
@@ -137,41 +137,63 @@ def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
 def _solver(flow: Flow, rows, margins, size: float, less: float, loss: str, first: float, last: float):
     """The solver of the flow from x = 0 at tau = first to last; rows (n, k) of `less` x, margins (n,) at x = 0, size r
     in the units of time."""
-    from scipy.integrate import LSODA
+    system, moving, x = _System(flow, rows, size, less, loss), less * rows, np.zeros(rows.shape[1])
+    if not flow.degree:
+        from implicitbias.flows.comoving import Comoving
 
-    x = np.zeros(rows.shape[1])
-    velocity, jacobian, weigh = _system(flow, rows, margins, size, less, loss)
+        return Comoving(system.heading, system.turning, moving, margins, last, TOLERANCE)
+
+    def at(function):
+        return lambda tau, x: function(tau, margins + less * (rows @ x))
+
     if flow.steep:
         from implicitbias.flows.proximal import Proximal
 
-        return Proximal(velocity, weigh, flow.inverse, rows, first, x, last)
-    return LSODA(velocity, first, x, last, rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
+        return Proximal(at(system.velocity), at(system.weigh), flow.inverse, rows, first, x, last)
+    from scipy.integrate import LSODA
+
+    jacobian = at(system.jacobian)
+    return LSODA(at(system.velocity), first, x, last, rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
 
 
-def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable, Callable]:
-    """Functions of tau and x: dx/dtau, its Jacobian, and s with its fall, the derivative by -rows x."""
-    scale = 1.0 if flow.degree else size
+class _System:
+    """What solvers ask for, as functions of the margins z (n,)."""
 
-    def logs(tau, z):
-        return log_weights(z, loss) + (tau + 2.0 * math.log(size) if flow.degree else 0.0)
+    def __init__(self, flow: Flow, rows, size: float, less: float, loss: str):
+        self.flow, self.rows, self.size, self.less, self.loss = flow, rows, size, less, loss
 
-    def falls(z):
-        """(n,) -d log s_i / dz_i"""
-        return np.full(len(z), less) if loss == "exponential" else less * np.exp(log_weights(-z, loss))
+    def logs(self, tau, z):
+        return log_weights(z, self.loss) + (tau + 2.0 * math.log(self.size))
 
-    def velocity(tau, x):
-        return scale * flow.velocity(rows, logs(tau, margins + less * (rows @ x)))
+    def falls(self, z):
+        """(n,) minus the derivative of log s by rows x."""
+        return self.less * (np.ones(len(z)) if self.loss == "exponential" else np.exp(log_weights(-z, self.loss)))
 
-    def jacobian(tau, x):
-        z = margins + less * (rows @ x)
-        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * falls(z)[:, None])
+    def velocity(self, tau, z):
+        """(k,) dx/dtau of a flow of degree 1."""
+        return self.flow.velocity(self.rows, self.logs(tau, z))
 
-    def weigh(tau, x):
-        z = margins + less * (rows @ x)
-        s = np.exp(logs(tau, z)) / len(rows)
-        return s, s * falls(z)
+    def jacobian(self, tau, z):
+        """(k, k) its derivative by x."""
+        return -self.flow.slope(self.rows, self.logs(tau, z)).T @ (self.rows * self.falls(z)[:, None])
 
-    return velocity, jacobian, weigh
+    def weigh(self, tau, z):
+        """(n,) s / n, of which s rows is -grad L, and minus its derivative by rows x."""
+        s = np.exp(self.logs(tau, z)) / len(self.rows)
+        return s, s * self.falls(z)
+
+    def relative(self, over, least):
+        """(n,) log s of margins `over` the `least`, without its part that they share."""
+        return -over if self.loss == "exponential" else log_weights(-(over + least), self.loss) - over
+
+    def heading(self, over, least):
+        """(k,) dx/dtau of a flow of degree 0."""
+        return self.size * self.flow.velocity(self.rows, self.relative(over, least))
+
+    def turning(self, over, least):
+        """(k, k) its derivative by x."""
+        slope = self.flow.slope(self.rows, self.relative(over, least))
+        return -self.size * slope.T @ (self.rows * self.falls(over + least)[:, None])
 
 
 def _row_space(rows: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 import implicitbias as ib
 from implicitbias.flows import FLOWS
@@ -311,3 +312,33 @@ def test_light_samples_move_a_steep_flow():
     tau = np.log1p(run.sum_lr)
     rise = np.concatenate([[0.0], np.cumsum(np.diff(tau) * (np.array(late)[1:] + np.array(late)[:-1]) / 2)])
     np.testing.assert_allclose(w[20:, 1] - w[20, 1], rise[20:] - rise[20], atol=2e-3)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential"])
+def test_the_proxy_on_many_features_agrees_with_a_runge_kutta_method(loss):
+    problem = ib.geometry.gaussian(n=20, d=200, seed=0)
+    start = np.random.default_rng(0).normal(size=200)
+    run = ib.simulate(problem, ib.AdamProxyFlow(), time=40.0, loss=loss, initial=start)
+
+    def field(_, w):
+        return naive_flows.flow_field("adam_proxy", problem.rows, w, loss)
+
+    slow = solve_ivp(field, (0.0, 40.0), start, method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+    assert relative(run.weights[-1], slow) < 1e-10
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 200), (100, 500)])
+def test_the_proxy_on_many_features_comes_to_rest_and_stays_there(n, d):
+    """Where it took every step for rounding: 100 x 500 stopped with no headway."""
+    run = ib.simulate(ib.geometry.gaussian(n=n, d=d, seed=0), ib.AdamProxyFlow(), time=1e6)
+    assert run.steps[-1] < 3000
+    assert (run.curve["inc_cos_limit"].iloc[-5:] > 1 - 1e-12).all()
+
+
+def test_frames_that_move_are_of_no_consequence(monkeypatch):
+    problem = ib.geometry.gaussian(n=30, d=60, seed=2)
+    ends = []
+    for stretch in (1.5, 4.0, 1000.0):
+        monkeypatch.setattr("implicitbias.flows.comoving.STRETCH", stretch)
+        ends.append(ib.simulate(problem, ib.AdamProxyFlow(), time=1e3).weights)
+    assert max(relative(x, y) for other in ends[1:] for x, y in zip(other, ends[0], strict=True)) < 1e-10
