@@ -51,6 +51,7 @@ _PUBLIC = {
     "GradientFlow": "implicitbias.flows",
     "SteepestFlow": "implicitbias.flows",
     "AdamProxyFlow": "implicitbias.flows",
+    "AdaGradFlow": "implicitbias.flows",
     "gradient_residual": "implicitbias.limits",
     "run_study": "implicitbias.sweep.run",
     "load_study": "implicitbias.sweep.run",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from implicitbias.errors import NotSeparable as NotSeparable
     from implicitbias.errors import Undecided as Undecided
     from implicitbias.figures.plot import plot as plot
+    from implicitbias.flows import AdaGradFlow as AdaGradFlow
     from implicitbias.flows import AdamProxyFlow as AdamProxyFlow
     from implicitbias.flows import GradientFlow as GradientFlow
     from implicitbias.flows import SteepestFlow as SteepestFlow

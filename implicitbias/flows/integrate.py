@@ -2,7 +2,10 @@
 
 Flows of degree 1 in the gradients are integrated in log-time, tau = log(1 + t): dw/dtau = (1 + t) dw/dt. Margins grow
 like tau, so (1 + t) s_i stays of order one on the support vectors; as e^(tau + log s_i) it neither over- nor
-underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 are integrated in t.
+underflows, and the curve is smooth to t = 1e300, tau = 691. Flows of degree 0 are integrated in t, in frames that move
+with w (comoving.py).
+
+A flow begins as one at some t, at some w, in coordinates w / scale (`Flow.begin`): what follows is about these.
 
 The unknown is x = r V'(w - w(0)) with r the length of the longest row: of order one on data of any size. V (d, k) is an
 orthonormal basis of the row space for a flow that stays in it (a system of at most n where n < d), else the identity.
@@ -13,7 +16,6 @@ unknown as much larger.
 
 import math
 import time as seconds
-from collections.abc import Callable
 
 import numpy as np
 
@@ -74,32 +76,30 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     """
     max_margin(problem)
     clock = seconds.perf_counter()
+    begun = flow.begin(problem, start, setting.loss)
     with np.errstate(over="ignore", invalid="ignore"):
-        size, margins = length(problem.rows).max(), problem.rows @ start
+        scaled, margins = problem.rows * begun.scale, problem.rows @ begun.weights
+        size = length(scaled).max()
     if not (np.isfinite(size) and np.isfinite(margins).all()):
         raise InputError(f"the rows of {problem.name}, or their margins at `initial`, are too long for float64")
-    rows = problem.rows / size
+    rows = scaled / size
     basis = _row_space(rows) if flow.rotates else None
     order = int(np.frexp(size)[1])
     order = order if abs(order) > FAR else 0
     octaves = order * (1 + flow.degree)  # of time
     less = min(0, int(np.frexp(setting.time)[1]) + octaves) if order else 0
-    velocity, jacobian = _system(
-        flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
-        setting.loss,
-    )  # fmt: skip
-    times = snapshot_times(setting.time, setting.per_octave)
-    stops = _in_units(times, flow, octaves - less)
+    times = snapshot_times(setting.time, setting.per_octave, begun.time)
+    first, stops = (_in_units(t, flow, octaves - less) for t in (np.array([begun.time]), times))
     if order and not flow.degree and not stops[-1] <= flow.longest:
         raise InputError(
             f"time of {flow.label} must be at most {flow.longest / size:.3g} on rows of length {size:.3g}, but is "
             f"{setting.time:g}"
         )
+    solver = _solver(
+        flow, rows if basis is None else rows @ basis, margins, np.ldexp(size, -order), math.ldexp(1.0, less),
+        setting.loss, first[0], stops[-1],
+    )  # fmt: skip
     weights, steps = np.empty((len(times), problem.d)), np.empty(len(times), np.int64)
-    x = np.zeros(problem.d if basis is None else basis.shape[1])
-    from scipy.integrate import LSODA
-
-    solver = LSODA(velocity, 0.0, x, stops[-1], rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
     done, made, until = 0, 0, setting.until_log_loss
     while done < len(stops) and (not done or seconds.perf_counter() - clock <= timeout):
         message = solver.step()
@@ -112,7 +112,8 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
         while done < len(stops) and stops[done] <= solver.t:
             inside = inside or solver.dense_output()
             x = np.ldexp(inside(stops[done]) / size, less)
-            weights[done], steps[done] = start + (x if basis is None else basis @ x), made
+            weights[done] = begun.weights + begun.scale * (x if basis is None else basis @ x)
+            steps[done] = made
             done += 1
             if until is not None and log_loss(problem.rows @ weights[done - 1], setting.loss) <= until:
                 stops = stops[:done]
@@ -120,7 +121,7 @@ def integrate(problem: Problem, flow: Flow, start: np.ndarray, setting: FlowSett
     return Run(
         problem, flow, None, setting, start, steps[:done], weights[:done], times[:done], missing, missing,
         "ok" if done == len(stops) else "timeout",
-        seconds.perf_counter() - clock,
+        seconds.perf_counter() - clock, begun.state,
     )  # fmt: skip
 
 
@@ -129,26 +130,70 @@ def _in_units(times: np.ndarray, flow: Flow, octaves: int) -> np.ndarray:
     if not flow.degree:
         with np.errstate(over="ignore"):
             return np.ldexp(times, octaves)
-    return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
+    with np.errstate(divide="ignore"):  # of t = 0
+        return np.logaddexp(0.0, np.log(times) + octaves * math.log(2.0)) if octaves else np.log1p(times)
 
 
-def _system(flow: Flow, rows, margins, size: float, less: float, loss: str) -> tuple[Callable, Callable]:
-    """dx/dtau and its Jacobian as functions of tau and x; rows (n, k) of `less` x, margins (n,) at x = 0, size r in the
-    units of time."""
-    scale = 1.0 if flow.degree else size
+def _solver(flow: Flow, rows, margins, size: float, less: float, loss: str, first: float, last: float):
+    """The solver of the flow from x = 0 at tau = first to last; rows (n, k) of `less` x, margins (n,) at x = 0, size r
+    in the units of time."""
+    system, moving, x = _System(flow, rows, size, less, loss), less * rows, np.zeros(rows.shape[1])
+    if not flow.degree:
+        from implicitbias.flows.comoving import Comoving
 
-    def logs(tau, z):
-        return log_weights(z, loss) + (tau + 2.0 * math.log(size) if flow.degree else 0.0)
+        return Comoving(system.heading, system.turning, moving, margins, last, TOLERANCE)
 
-    def velocity(tau, x):
-        return scale * flow.velocity(rows, logs(tau, margins + less * (rows @ x)))
+    def at(function):
+        return lambda tau, x: function(tau, margins + less * (rows @ x))
 
-    def jacobian(tau, x):
-        z = margins + less * (rows @ x)
-        falls = 1.0 if loss == "exponential" else np.exp(log_weights(-z, loss))  # -d log s_i / dz_i
-        return -scale * flow.slope(rows, logs(tau, z)).T @ (rows * np.reshape(less * falls, (-1, 1)))
+    if flow.steep:
+        from implicitbias.flows.proximal import Proximal
 
-    return velocity, jacobian
+        return Proximal(at(system.velocity), at(system.weigh), flow.inverse, rows, first, x, last)
+    from scipy.integrate import LSODA
+
+    jacobian = at(system.jacobian)
+    return LSODA(at(system.velocity), first, x, last, rtol=TOLERANCE, atol=TOLERANCE, jac=jacobian)
+
+
+class _System:
+    """What solvers ask for, as functions of the margins z (n,)."""
+
+    def __init__(self, flow: Flow, rows, size: float, less: float, loss: str):
+        self.flow, self.rows, self.size, self.less, self.loss = flow, rows, size, less, loss
+
+    def logs(self, tau, z):
+        return log_weights(z, self.loss) + (tau + 2.0 * math.log(self.size))
+
+    def falls(self, z):
+        """(n,) minus the derivative of log s by rows x."""
+        return self.less * (np.ones(len(z)) if self.loss == "exponential" else np.exp(log_weights(-z, self.loss)))
+
+    def velocity(self, tau, z):
+        """(k,) dx/dtau of a flow of degree 1."""
+        return self.flow.velocity(self.rows, self.logs(tau, z))
+
+    def jacobian(self, tau, z):
+        """(k, k) its derivative by x."""
+        return -self.flow.slope(self.rows, self.logs(tau, z)).T @ (self.rows * self.falls(z)[:, None])
+
+    def weigh(self, tau, z):
+        """(n,) s / n, of which s rows is -grad L, and minus its derivative by rows x."""
+        s = np.exp(self.logs(tau, z)) / len(self.rows)
+        return s, s * self.falls(z)
+
+    def relative(self, over, least):
+        """(n,) log s of margins `over` the `least`, without its part that they share."""
+        return -over if self.loss == "exponential" else log_weights(-(over + least), self.loss) - over
+
+    def heading(self, over, least):
+        """(k,) dx/dtau of a flow of degree 0."""
+        return self.size * self.flow.velocity(self.rows, self.relative(over, least))
+
+    def turning(self, over, least):
+        """(k, k) its derivative by x."""
+        slope = self.flow.slope(self.rows, self.relative(over, least))
+        return -self.size * slope.T @ (self.rows * self.falls(over + least)[:, None])
 
 
 def _row_space(rows: np.ndarray) -> np.ndarray:

@@ -37,9 +37,9 @@ def resolve_flow(
         mistakes.append(f"time must be a number, not {time!r}")
     else:
         mistakes += [
-            f"time of {flow.label} must be > 0 and at most {flow.longest:g}, but is {time!r}"
+            f"time of {flow.label} must be > {flow.earliest:g} and at most {flow.longest:g}, but is {time!r}"
             for flow in flows
-            if not 0.0 < time <= flow.longest
+            if not flow.earliest < time <= flow.longest
         ]
     per_octave = PER_OCTAVE if per_octave is None else per_octave
     try:
@@ -53,8 +53,9 @@ def resolve_flow(
     return FlowSetting(**vars(shared) | {"steps": None, "time": float(time)})
 
 
-def snapshot_times(horizon: float, per_octave: int) -> np.ndarray:
-    """Times horizon 2^(-k/per_octave) down to t = 1: with every t also t/2, exactly."""
+def snapshot_times(horizon: float, per_octave: int, earliest: float = 0.0) -> np.ndarray:
+    """Times horizon 2^(-k/per_octave) down to t = 1, or the earliest: with every t also t/2, exactly."""
     count = max(1, math.floor(per_octave * math.log2(horizon)) + 1)
     octaves, parts = np.divmod(np.arange(count), per_octave)
-    return np.ldexp(horizon * 2.0 ** (-parts / per_octave), -octaves)[::-1]
+    times = np.ldexp(horizon * 2.0 ** (-parts / per_octave), -octaves)[::-1]
+    return times[np.searchsorted(times, earliest) :]

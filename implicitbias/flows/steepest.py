@@ -8,6 +8,8 @@ import numpy as np
 
 from implicitbias.flows.base import Flow
 
+STEEP = 4.0  # the p from which on LSODA may not get through
+
 
 @dataclass(frozen=True)
 class SteepestFlow(Flow):
@@ -19,8 +21,10 @@ class SteepestFlow(Flow):
     wherever the largest entries tie (p = 1) or an entry changes its sign (p = inf). Far out the flow slides along
     those jumps, and its right-hand side has no value there.
 
-    For p > 2 dw/dt rises infinitely steeply where an entry of g changes its sign, like |g_j|^(q-1). On 50 features
-    p = 3 takes seconds; p of 4 and more may not get through, and `simulate` then says where it stopped.
+    For p > 2 dw/dt rises infinitely steeply where an entry of g changes its sign, like |g_j|^(q-1). From p = 4 on an
+    implicit method of second order takes over: w(t) is good to about 1e-7 of its length at the end and to 1e-5 on the
+    way, where it is to 1e-11 for smaller p. 10 x 50 Gaussian data take one to two seconds to t = 1e100 at p = 4 to
+    100, and minutes at p = 1000.
 
     Arguments
         p   1 < p < inf
@@ -41,6 +45,10 @@ class SteepestFlow(Flow):
     degree: ClassVar[int] = 1
     longest: ClassVar[float] = 1e300
 
+    @property
+    def steep(self):
+        return self.p >= STEEP
+
     def velocity(self, rows, logs):
         return self._terms(rows, logs)[0]
 
@@ -49,6 +57,13 @@ class SteepestFlow(Flow):
         q = self.p / (self.p - 1.0)
         # d log|u_j| = (q - 1) d log|g_j| + (2 - q) d log||g||_q, and the norm follows its entries by their power
         return u * ((q - 1.0) * share + (2.0 - q) * (share @ power)[:, None])
+
+    def inverse(self, u):
+        top = np.abs(u).max()
+        size = top * np.linalg.norm(u / top, self.p)
+        parts = np.abs(u) / size
+        power = np.sign(u) * parts ** (self.p - 1.0)
+        return size * power, (self.p - 1.0) * parts ** (self.p - 2.0), power, self.p - 2.0
 
     def _terms(self, rows, logs):
         """u = dw/dt (d,), the shares s_i a_ij / g_j (n, d) = d log|g_j| / d log s_i, and |g_j|^q over their sum (d,).

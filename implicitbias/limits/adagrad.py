@@ -1,16 +1,11 @@
 """AdaGrad: l2 max-margin in the geometry that the preconditioner of a run has frozen to, read off the run."""
 
-import numpy as np
-
 from implicitbias.errors import InputError
+from implicitbias.limits.frozen import frozen
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.predict import solve
-from implicitbias.limits.rules import Rule, full_batch
 from implicitbias.optimizers import AdaGrad
 from implicitbias.problem import Problem
-
-# Sums of squares above the first are normal numbers; the root of one below it is nothing beside the second.
-SMALLEST, COVERS = 1e-304, 1e-136
 
 
 def adagrad_direction(problem, run) -> Limit:
@@ -44,19 +39,4 @@ def adagrad_direction(problem, run) -> Limit:
         raise InputError("run must be one on these rows, not on others")
     if run.state.shape != (1, problem.d):
         raise InputError(f"run ended without its state, with the status {run.status!r}")
-    squares, eps, inside = run.state[0], run.optimizer.eps, run.optimizer.eps_inside
-    floor = np.sqrt(eps) if inside else eps  # of the root
-    touched = problem.rows.any(axis=0)
-    known = np.isfinite(squares) & ((squares > SMALLEST) | (floor > COVERS))
-    if not known[touched].all():
-        j = int(np.flatnonzero(touched & ~known)[0])
-        raise InputError(f"the sum of squared gradients of feature {j} is {squares[j]:g}: too far out for float64")
-    root = np.sqrt(squares + eps) if inside else np.sqrt(squares) + eps
-    # A feature without data has the weight 0 at any price. Up to a common factor, which leaves the direction and keeps
-    # the squares within float64.
-    root = np.where(touched, root, root[touched].max()) / root[touched].max()
-    full = full_batch(problem.rows, run.setting)
-    standing = "theorem, arXiv 1906.03559" if full and (eps == 0.0 or inside) else "derived, as arXiv 1906.03559"
-    weight = "sqrt(V_j + eps)" if inside else "(sqrt(V_j) + eps)"
-    text = f"max-margin in sum {weight} w_j^2, V = sum g^2 as the run has left it ({standing})"
-    return solve(problem, Rule(text, norm=("mahalanobis", tuple(root.tolist()))))
+    return solve(problem, frozen(problem, run.optimizer, run.state, run.setting))

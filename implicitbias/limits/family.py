@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from implicitbias.limits import rules
+from implicitbias.limits.frozen import from_start
 from implicitbias.limits.rules import Rule, full_batch, slow_rule
 from implicitbias.optimizers import Adam, Optimizer, Signum
 from implicitbias.simulation.setting import Setting
@@ -103,6 +104,11 @@ def ftrl(rows, optimizer, setting) -> Rule | str:
     )
 
 
+def adagrad_flow(rows, optimizer, setting) -> Rule:
+    text = "max-margin in the geometry that the updates leave (arXiv 1906.03559)"
+    return Rule(text, begun=from_start(optimizer, setting))
+
+
 def _of_base(rows, optimizer, setting) -> Rule | str:
     """An average beside an optimizer changes nothing of where that goes."""
     return rule(rows, optimizer.base, setting)
@@ -126,5 +132,5 @@ FAMILY = {
     "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam,
     "schedule_free_sgd": schedule_free_sgd, "schedule_free_adamw": schedule_free_adamw,
     "dual_accelerated": dual_accelerated, "progressive_rescaling": progressive_rescaling,
-    "ema": _of_base, "svrg": _of_base_on_all_rows, "mars": _mars,
+    "adagrad_flow": adagrad_flow, "ema": _of_base, "svrg": _of_base_on_all_rows, "mars": _mars,
 }  # fmt: skip

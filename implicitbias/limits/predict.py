@@ -44,6 +44,7 @@ def predict(
     remainder: str | None = None,
     seed: int = 0,
     initial: ArrayLike | None = None,
+    loss: str = "logistic",
     method: str = "theory",
 ) -> Limit | None:
     """The direction in which an optimizer goes off on a separable problem.
@@ -59,6 +60,7 @@ def predict(
                      as in `simulate`, and of no effect on a flow; the seed matters for shuffle_once, whose blocks it
                      decides
         initial      (d,) iterate at which the run starts, default 0; it decides where there are several rest points
+        loss         as in `simulate`; it matters where the start of a run decides the limit, to an AdaGradFlow
         method       "theory": closed tail maps only. "numerical": F measured with the optimizer's own step kernel, for
                      any optimizer that does not depend on the size of the gradients, with standard errors
 
@@ -79,7 +81,7 @@ def predict(
         raise InputError(wrong_optimizer(optimizer))
     if method not in ("theory", "numerical"):
         raise InputError(f"method must be 'theory' or 'numerical', not {method!r}")
-    setting = resolve(problem.n, batch=batch, order=order, steps=1, seed=seed, remainder=remainder)
+    setting = resolve(problem.n, batch=batch, order=order, steps=1, seed=seed, loss=loss, remainder=remainder)
     start = _start(initial, problem.d)
     max_margin(problem)  # no limit without a separator
     found = rule(problem.rows, optimizer, setting)
@@ -103,6 +105,9 @@ def why_not(
 def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> Limit | None:
     """The limit of a rule, for runs from the iterate `initial` (d,), default 0; None where they stand still."""
     rows = problem.rows
+    start = np.zeros(problem.d) if initial is None else initial
+    if found.begun is not None:
+        return solve(problem, found.begun(problem, start), initial)
     if found.norm is not None:
         best = max_margin(problem, found.norm)
         size = np.linalg.norm(best.direction)
@@ -115,7 +120,6 @@ def solve(problem: Problem, found: Rule, initial: np.ndarray | None = None) -> L
         weights = np.zeros(problem.n)
         weights[(rows @ u).argmin()] = 1.0
         return Limit(u, weights, 0.0, found.text)
-    start = np.zeros(problem.d) if initial is None else initial
     points = rest_points(rows, found.tail_map, _starts(problem, start))
     if not points[0].direction.any():
         return _standing(problem, found.text)

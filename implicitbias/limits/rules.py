@@ -1,9 +1,11 @@
 """Which limit theory has for an optimizer, batch size and order: the table of tail maps as code.
 
 A rule is a norm, whose max-margin direction is the limit; or a tail map, whose rest point is; or a constant direction;
-or the kappa of a programme of its own (`limits`); with a sentence that names it and its standing.
+or the kappa of a programme of its own (`limits`); or what finds one of these from the start of a run; with a sentence
+that names it and its standing.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +26,16 @@ STILL = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """Where it comes from, and one of: `norm`, `tail_map`, `constant`, an F (d,) that does not depend on c, `kappa`;
-    `caution` says where it is used outside of what it assumes."""
+    """Where it comes from, and one of: `norm`, `tail_map`, `constant`, an F (d,) that does not depend on c, `kappa`,
+    `begun`(problem, iterate (d,) at which a run starts) -> Rule; `caution` says where it is used outside of what it
+    assumes."""
 
     text: str
     norm: str | tuple | None = None
     tail_map: tail_maps.TailMap | None = None
     constant: np.ndarray | None = None
     kappa: float | None = None
+    begun: Callable | None = None
     caution: str = ""
 
 

@@ -137,6 +137,8 @@ def limit_of(run: "Run") -> "Limit | None":
             order=shared.order,
             remainder=shared.remainder,
             seed=shared.seed,
+            initial=run.initial,
+            loss=shared.loss,
         )
 
 

@@ -78,6 +78,7 @@ class Optimizer:
     recorded: ClassVar[int | None] = None  # which state is the iterate that a run tells; None is w
     driven: ClassVar[int | None] = None  # which state the gradients move; None is w
     forgets: ClassVar[bool] = True  # whether the states forget old gradients, however large they were
+    transient: ClassVar[bool] = False  # whether a rule for its limit rests on the start of a run, and so on the loss
     moves: ClassVar[bool] = True  # whether a step depends on where w is through its gradients alone
     step: ClassVar[Any]  # step(w, g, state, hyper, lr, bias, units, batch), see simulation/driver.py
 

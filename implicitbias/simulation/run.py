@@ -45,7 +45,8 @@ class Run:
                     overflowed; the snapshots end before) or "timeout" (they end where the time was up)
         seconds     time in the compiled driver, of all phases; runs of a block share it equally
         state       (K, d) the optimizer's state at the end, in the order of its update formula (Adam: m, v), in true
-                    units: zero or inf where float64 does not reach; empty for a flow and after a timeout
+                    units: zero or inf where float64 does not reach; empty after a timeout and for a flow,
+                    but for the V of an AdaGradFlow
         measures    what the curve has columns of, see `implicitbias.measure`; None is the usual
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """

@@ -16,6 +16,7 @@ from implicitbias.measure import Snapshots, cosine
 from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.orders import default_remainder
+from implicitbias.simulation.resumption import DEFAULTS
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import RIVALS, schemas
@@ -167,6 +168,7 @@ class Prediction(NamedTuple):
     order: str
     remainder: str | None
     seed: int
+    loss: str = DEFAULTS["loss"]
 
 
 def prediction(spec: RunSpec) -> Prediction:
@@ -175,7 +177,8 @@ def prediction(spec: RunSpec) -> Prediction:
     # Runs that differ in the seed alone share a prediction, but for blocks that the seed has chosen.
     shared = spec.limit == "theory" and setting.order != "shuffle_once"
     visits = setting.batch, setting.order, setting.remainder, 0 if shared else setting.seed
-    return Prediction(spec.data, spec.optimizer.under(spec.lr), spec.limit, *visits)
+    loss = setting.loss if spec.optimizer.transient else DEFAULTS["loss"]  # of the others, one does for both
+    return Prediction(spec.data, spec.optimizer.under(spec.lr), spec.limit, *visits, loss)
 
 
 def rivals(spec: RunSpec) -> dict[str, Prediction]:
@@ -200,5 +203,5 @@ def predicted(of: Prediction) -> "Limit | None":
         warnings.simplefilter("ignore", RuntimeWarning)  # several rest points: the first is stable
         return predict(
             problem_of(of.data), of.optimizer, batch=of.batch, order=of.order, remainder=of.remainder, seed=of.seed,
-            method=of.method,
+            loss=of.loss, method=of.method,
         )  # fmt: skip

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 import implicitbias as ib
 from implicitbias.flows import FLOWS
@@ -259,3 +260,85 @@ def test_every_flow_is_described_and_predicted(kind):
     assert ib.predict(GAUSSIAN, kind(), method="numerical") is None
     assert "no step kernel" in why_not(GAUSSIAN, kind(), method="numerical")
     assert why_not(GAUSSIAN, kind()) is None
+
+
+def test_steep_flows_reach_the_margin_of_their_norm():
+    for p in (4.0, 6.0, 10.0, 20.0):
+        run = ib.simulate(GAUSSIAN, ib.SteepestFlow(p=p), time=1e100)
+        assert run.status == "ok" and run.sum_lr[-1] == 1e100
+        assert run.curve["inc_cos_limit"].iloc[-1] > 1 - 1e-9
+        assert normalised_margin(run, ("lp", p)) > 0.98
+
+
+@pytest.mark.parametrize(("p", "loss"), [(2.5, "logistic"), (3.0, "exponential"), (3.0, "logistic"), (4.0, "logistic")])
+def test_the_two_integrators_agree_where_both_get_through(p, loss, monkeypatch):
+    ends = []
+    for steep in (1.0, 100.0):
+        monkeypatch.setattr("implicitbias.flows.steepest.STEEP", steep)
+        ends.append(ib.simulate(GAUSSIAN, ib.SteepestFlow(p=p), time=1e100, loss=loss).weights)
+    errors = np.linalg.norm(ends[0] - ends[1], axis=1) / np.linalg.norm(ends[1], axis=1)
+    assert errors.max() < 1e-5 and errors[-1] < 1e-7
+
+
+@pytest.mark.parametrize("p", [4.0, 7.0])
+def test_the_slow_twin_agrees_with_a_steep_flow(p):
+    rows, start = np.array([[2.0, 1.0, 0.5], [1.0, -1.0, 0.8]]), np.array([0.3, -0.2, 0.1])
+    run = ib.simulate(rows, ib.SteepestFlow(p=p), time=100.0, initial=start)
+    slow = naive_flows.flow("steepest", rows, 100.0, "logistic", start, p, ratio=2e-4)
+    assert relative(run.weights[-1], slow) < 1e-4  # the twin takes a step across the jump
+
+
+@pytest.mark.parametrize("p", [4.0, 10.0, 100.0])
+def test_the_inverse_undoes_the_velocity(p):
+    rng = np.random.default_rng(0)
+    rows, flow = rng.normal(size=(4, 6)), ib.SteepestFlow(p=p)
+    u = flow.velocity(rows, logs := rng.normal(size=4))
+    value, curve, bend, by = flow.inverse(u)
+    np.testing.assert_allclose(value, np.exp(logs) @ rows / 4, rtol=1e-9)
+    for j in range(6):
+        step = 1e-6 * abs(u[j]) * np.eye(6)[j]
+        slope = (flow.inverse(u + step)[0] - flow.inverse(u - step)[0]) / (2 * step[j])
+        np.testing.assert_allclose((np.diag(curve) - by * np.outer(bend, bend))[j], slope, rtol=1e-5, atol=1e-7)
+
+
+def test_light_samples_move_a_steep_flow():
+    """At p = 10 a coordinate moves like |g|^(1/9), long after g has fallen far below the others."""
+    rows = np.array([[1.0, 0.0], [5.0, 1.0]])
+    run = ib.simulate(rows, ib.SteepestFlow(p=10.0), time=1e300, loss="exponential")
+    assert run.weights[-1, 1] > 1.0
+    # w_2 over log-time is the integral of its velocity, by the trapezoidal rule
+    w, u = run.weights, ib.SteepestFlow(p=10.0)
+    late = [u.velocity(rows, math.log1p(t) - rows @ x)[1] for t, x in zip(run.sum_lr, w, strict=True)]
+    tau = np.log1p(run.sum_lr)
+    rise = np.concatenate([[0.0], np.cumsum(np.diff(tau) * (np.array(late)[1:] + np.array(late)[:-1]) / 2)])
+    np.testing.assert_allclose(w[20:, 1] - w[20, 1], rise[20:] - rise[20], atol=2e-3)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "exponential"])
+def test_the_proxy_on_many_features_agrees_with_a_runge_kutta_method(loss):
+    problem = ib.geometry.gaussian(n=20, d=200, seed=0)
+    start = np.random.default_rng(0).normal(size=200)
+    run = ib.simulate(problem, ib.AdamProxyFlow(), time=40.0, loss=loss, initial=start)
+
+    def field(_, w):
+        return naive_flows.flow_field("adam_proxy", problem.rows, w, loss)
+
+    slow = solve_ivp(field, (0.0, 40.0), start, method="DOP853", rtol=1e-12, atol=1e-12).y[:, -1]
+    assert relative(run.weights[-1], slow) < 1e-10
+
+
+@pytest.mark.parametrize(("n", "d"), [(20, 200), (100, 500)])
+def test_the_proxy_on_many_features_comes_to_rest_and_stays_there(n, d):
+    """Where it took every step for rounding: 100 x 500 stopped with no headway."""
+    run = ib.simulate(ib.geometry.gaussian(n=n, d=d, seed=0), ib.AdamProxyFlow(), time=1e6)
+    assert run.steps[-1] < 3000
+    assert (run.curve["inc_cos_limit"].iloc[-5:] > 1 - 1e-12).all()
+
+
+def test_frames_that_move_are_of_no_consequence(monkeypatch):
+    problem = ib.geometry.gaussian(n=30, d=60, seed=2)
+    ends = []
+    for stretch in (1.5, 4.0, 1000.0):
+        monkeypatch.setattr("implicitbias.flows.comoving.STRETCH", stretch)
+        ends.append(ib.simulate(problem, ib.AdamProxyFlow(), time=1e3).weights)
+    assert max(relative(x, y) for other in ends[1:] for x, y in zip(other, ends[0], strict=True)) < 1e-10
