@@ -10,8 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import readme
 
 from implicitbias import cli
+from implicitbias.catalogue.table import FILE, OUTCOMES, PAGE, as_page
+from implicitbias.study.spec import read_study
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "results").glob("*.md"))]
@@ -24,20 +27,25 @@ def test_every_link_leads_somewhere(page):
         assert target.startswith("http") or (page.parent / target).exists(), target
 
 
-def test_the_table_of_claims_is_its_csv():
-    with open(ROOT / "results" / "claims.csv", encoding="utf-8", newline="") as file:
+def test_the_tables_of_claims_are_their_csv():
+    with open(ROOT / "results" / FILE, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    studies = {path.stem for path in (ROOT / "studies").glob("*.toml")}
-    assert {row["study"] for row in rows} == studies
-    assert {row["verdict"] for row in rows} <= {"holds", "fails", "undecided"}
-    lines, last = [], None
-    for row in rows:
-        first = f"`{row['study']}`" if row["study"] != last else ""
-        lines.append(
-            " ".join(["|", " | ".join([first, row["claim"], row["source"], row["verdict"], row["measured"]]), "|"])
-        )
-        last = row["study"]
-    assert "\n".join(lines) in (ROOT / "results" / "claims.md").read_text(encoding="utf-8")
+    assert (ROOT / "results" / PAGE).read_text(encoding="utf-8") == as_page(rows)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.written(text) == readme.expected(), "python tests/readme.py writes it"
+
+
+def test_every_claim_of_a_study_is_in_the_table_with_its_words():
+    with open(ROOT / "results" / FILE, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    said = [(row["study"], row["says"], row["source"], row["standing"], row["remark"]) for row in rows]
+    asked = [
+        (path.stem, claim.says, claim.source, claim.standing, claim.remark)
+        for path in sorted((ROOT / "studies").glob("*.toml")) for claim in read_study(path)[0].claim
+    ]  # fmt: skip
+    assert said == asked
+    assert {row["verdict"] for row in rows} <= set(OUTCOMES)
+    assert all(row["measured"] for row in rows)
 
 
 def test_the_five_minutes_work_as_written(tmp_path, monkeypatch, capsys):

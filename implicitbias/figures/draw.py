@@ -21,6 +21,7 @@ WIDTHS = {"column": 3.4, "page": 7.0}  # inches: one and two columns of a paper
 ALONE = 4.8  # of one panel, which would be too flat on a whole page
 KINDS = ("pdf", "svg", "png")
 DPI = 200
+_BAR = 0.55  # inches of a panel for the bar of its colours, without its label
 _LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.52, 0.14, 0.68, 0.06, 0.4, 0.145, 0.0635
 _HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
 _HEIGHT = 1.75
@@ -95,7 +96,7 @@ def draw(figure: Figure, width: str = "page"):
         columns = min(columns, 1 if count < 4 or figure.panels[0].heat else 2)
     rows = -(-count // columns)
     grid = [figure.panels[k * columns : (k + 1) * columns] for k in range(rows)]
-    shared = all(compared(p, "y") == compared(row[0], "y") and not p.heat for row in grid for p in row)
+    shared = all(compared(p, "y") == compared(row[0], "y") and _rows(p) == _rows(row[0]) for row in grid for p in row)
     room = int(_HEIGHTS.get(columns, _HEIGHT) / 0.06)
     lines = max(len(textwrap.wrap(panel.ylabel, room)) for panel in figure.panels)
     names = [len(row) for panel in figure.panels if panel.heat for row in panel.heat.rows]
@@ -128,7 +129,7 @@ def draw(figure: Figure, width: str = "page"):
             for i, panel in enumerate(row):
                 place = (left + i * (panel_width + gap)) / wide, top / tall, panel_width / wide, height / tall
                 ax = drawn.add_axes(place)
-                _panel(ax, panel, limits, ticks[k][i], panel_width)
+                _panel(ax, panel, limits, ticks[k][i], panel_width, i == len(row) - 1)
                 for end in named:
                     ax.annotate(end.text, (1, end.height), (4, 0), xycoords="axes fraction", textcoords="offset points",
                                 va="center", color=end.colour, annotation_clip=False)  # fmt: skip
@@ -159,9 +160,9 @@ def _wrapped(title: str, width: float) -> str:
 # -- a panel ----------------------------------------------------------------------------------------------------------
 
 
-def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float) -> None:
+def _panel(ax, panel: Panel, limits: dict, ticks: dict, width: float, last: bool) -> None:
     if panel.heat is not None:
-        _heat(ax, panel)
+        _heat(ax, panel, width, last)
         return
     ax.set_xscale(panel.xscale)
     ax.set_yscale(panel.yscale)
@@ -236,16 +237,29 @@ def _bound(ax, bound) -> None:
             ax.axhline(edge, color="black", linewidth=0.9, zorder=1)
 
 
-def _heat(ax, panel: Panel) -> None:
+def _rows(panel: Panel) -> list[str] | None:
+    return None if panel.heat is None else panel.heat.rows
+
+
+def _heat(ax, panel: Panel, width: float, last: bool) -> None:
     heat = panel.heat
-    mesh = ax.pcolormesh(heat.values, cmap="viridis", rasterized=False)
-    step = max(1, -(-len(heat.columns) // 10))
+    low, high = heat.ends or (None, None)
+    mesh = ax.pcolormesh(
+        heat.values, cmap="RdBu_r" if heat.ends and low == -high else "viridis", vmin=low, vmax=high, rasterized=False
+    )
+    beside = _BAR + 0.2 * last
+    most = max(2, int((width - beside) / (CHARACTER * (max(map(len, heat.columns)) + 1))))
+    step = max(1, -(-len(heat.columns) // most))
     ax.set_xticks(np.arange(len(heat.columns))[::step] + 0.5, heat.columns[::step])
     step = max(1, -(-len(heat.rows) // 12))
     ax.set_yticks(np.arange(len(heat.rows))[::step] + 0.5, heat.rows[::step])
+    if heat.marks:
+        across, up = np.array(heat.marks).T + 0.5
+        ax.plot(across, up, "ko", markersize=4, markeredgecolor="white", markeredgewidth=0.6)
     ax.grid(False)
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02)
-    bar.set_label(plain(heat.label))
+    bar = ax.figure.colorbar(mesh, ax=ax, fraction=beside / width, pad=0.1 / width, aspect=20 * 0.6 / beside)
+    if last:
+        bar.set_label(plain(heat.label))
     bar.outline.set_visible(False)
 
 

@@ -281,15 +281,61 @@ def keys_of(of: Facets, rows: list[list[Panel]]) -> tuple[list[Key], str]:
     return keys, title if len(levels) > 1 else ""
 
 
-def heat_of(frame: pd.DataFrame, measure: str, x: Axis, y: Axis, name: str, title: str, caption: str) -> Figure:
-    """Two ordered axes of many levels: the median as a colour."""
-    seen = view(measure, frame)
-    rows = frame.assign(_y=values(seen.measure, frame))
-    table = rows.groupby([y.name, x.name])["_y"].median().unstack().reindex(index=y.levels, columns=x.levels)
-    shown = np.log10(table.to_numpy(float)) if seen.scale == "log" else table.to_numpy(float)
+def heats_of(
+    parts: list[tuple[str, pd.DataFrame]],
+    measure: str,
+    x: Axis,
+    y: Axis,
+    name: str,
+    title: str,
+    caption: str,
+    marks: list[dict[str, float]] = (),
+) -> Figure:
+    """Two ordered axes of many levels: the median as a colour, the same in each of the panels (title, runs). Where the
+    measure is a difference of both signs, the colours part at zero. Marks are points (column -> value) on the panels
+    whose runs have their values."""
+    seen = view(measure, pd.concat([frame for _, frame in parts]))
+    tables = []
+    for _, frame in parts:
+        rows = frame.assign(_y=values(seen.measure, frame))
+        table = rows.groupby([y.name, x.name])["_y"].median().unstack().reindex(index=y.levels, columns=x.levels)
+        tables.append(np.log10(table.to_numpy(float)) if seen.scale == "log" else table.to_numpy(float))
     words = f"log₁₀ of {seen.words}" if seen.scale == "log" else seen.words
-    heat = Heat(shown, [y.text(level) for level in y.levels], [x.text(level) for level in x.levels], words)
-    return Figure(name, title, caption, [Panel("", label(x.name), label(y.name), heat=heat)], columns=1)
+    known = np.concatenate([table[np.isfinite(table)] for table in tables])
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    if " - " in seen.measure and low < 0.0 < high:
+        low, high = -max(-low, high), max(-low, high)
+    names = [y.text(level) for level in y.levels], [x.text(level) for level in x.levels]
+    panels = [
+        Panel(
+            head,
+            label(x.name),
+            label(y.name),
+            heat=Heat(table, *names, words, (low, high), _marked(frame, x, y, marks)),
+        )
+        for (head, frame), table in zip(parts, tables)
+    ]
+    return Figure(name, title, caption, panels, columns=min(2, len(panels)))
+
+
+def _marked(frame: pd.DataFrame, x: Axis, y: Axis, marks: list[dict[str, float]]) -> list[tuple[float, float]]:
+    """The marks of a panel, between the levels as on a logarithmic axis where these are positive."""
+    drawn = (x.name, y.name)
+    here = [mark for mark in marks if all((frame[name] == mark[name]).any() for name in mark if name not in drawn)]
+    return [(_place(x, mark[x.name]), _place(y, mark[y.name])) for mark in here]
+
+
+def _place(axis: Axis, value: float) -> float:
+    """Where a value is among the levels, counted from the first; NaN if that cannot be said."""
+    if value in axis.levels:
+        return float(axis.levels.index(value))
+    known = [(np.log(level), k) for k, level in enumerate(axis.levels) if isinstance(level, (int, float)) and level > 0]
+    if value <= 0 or len(known) < 2:
+        return float("nan")
+    logs, places = np.array(sorted(known)).T
+    k = int(np.clip(np.searchsorted(logs, np.log(value)), 1, len(logs) - 1))  # beyond an end, on as before it
+    part = (np.log(value) - logs[k - 1]) / (logs[k] - logs[k - 1])
+    return float(places[k - 1] + part * (places[k] - places[k - 1]))
 
 
 def columns_of(frame: pd.DataFrame, axes: list[Axis]) -> tuple[pd.Series, list[str]]:

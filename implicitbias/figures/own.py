@@ -14,7 +14,7 @@ import pandas as pd
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
 from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
-from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heat_of, hue_of, keys_of, panels, spread_orders
+from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heats_of, hue_of, keys_of, panels, spread_orders
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
 from implicitbias.figures.table import trajectories, values
@@ -63,7 +63,15 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
         else "One point a run."
     )
     if figure.mark == "heat":
-        return heat_of(frame, measures[0], axis_of(frame, figure.x), axis_of(frame, figure.hue), name, title, caption)
+        parts = []
+        for words_of_row, part in _split(frame, figure.row):
+            texts, cols = _columns(part, figure.col)
+            parts += [(", ".join(filter(None, [words_of_row, col])), part[texts == col]) for col in cols]
+        parts = [(head, part) for head, part in parts if len(part)]
+        if len(parts) > MAX_OWN:
+            raise InputError(_crowded(len(parts)))
+        axes = axis_of(frame, figure.x), axis_of(frame, figure.hue)
+        return heats_of(parts, measures[0], *axes, name, title, caption, figure.marks)
     looks = palette.methods(runs)
     axes = [axis_of(frame, name) for name in (figure.hue, figure.col, figure.row) if name is not None]
     frame = spread_orders(frame, axes)
@@ -88,10 +96,14 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     if not drawn:
         raise InputError(f"there is nothing to draw: no run has {' or '.join(figure.y)} and {figure.x}")
     if len(drawn) > MAX_OWN:
-        raise InputError(f"the figure would have {len(drawn)} panels, and {MAX_OWN} can be read: use where or hue")
+        raise InputError(_crowded(len(drawn)))
     keys, keys_title = keys_of(of, [drawn])
     columns = columns if 1 < columns <= 3 else min(3, len(drawn)) if columns == 1 else 2 if columns == 4 else 3
     return Drawn(name, title, caption, drawn, keys, keys_title, columns)
+
+
+def _crowded(count: int) -> str:
+    return f"the figure would have {count} panels, and {MAX_OWN} can be read: use where or hue"
 
 
 def untold(figure: Figure, runs: pd.DataFrame) -> str:

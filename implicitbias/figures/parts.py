@@ -44,12 +44,14 @@ class Guide:
 
 @dataclass(frozen=True)
 class Heat:
-    """A table of numbers as colours: values (rows, columns), one row a level of y."""
+    """A table of numbers as colours between the ends: values (rows, columns), one row a level of y."""
 
     values: np.ndarray
     rows: list[str]
     columns: list[str]
     label: str
+    ends: tuple[float, float] | None = None
+    marks: list[tuple[float, float]] = field(default_factory=list)  # points on it, as column and row, from 0
 
 
 @dataclass(frozen=True)

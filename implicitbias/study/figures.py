@@ -19,6 +19,19 @@ def along(figure: Figure) -> bool:
     return figure.mark == "line" or (figure.mark is None and figure.x in CLOCKS)
 
 
+def _mark_mistakes(place: str, figure: Figure) -> list[str]:
+    """What is wrong with the points on a heat map."""
+    if figure.marks and figure.mark != "heat":
+        return [f'{place}marks: they are drawn on a heat map, which has mark = "heat"']
+    needed, known = {figure.x, figure.hue}, {figure.x, figure.hue, figure.col, figure.row}
+    mistakes = []
+    for position, point in enumerate(figure.marks):
+        words = [f"lacks {name!r}" for name in sorted(needed - set(point))]
+        words += [f"has {name!r}, which is no role of the figure" for name in point if name not in known]
+        mistakes += [f"{place}marks.{position} {word}" for word in words]
+    return mistakes
+
+
 def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep: str = ".") -> list[str]:
     """Every unknown column of the figures, each under the name of its place."""
     mistakes, names_of = [], Names(measures)
@@ -45,6 +58,7 @@ def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep:
             elif name is not None and name not in known and not name.startswith(PARAMETER):
                 near = difflib.get_close_matches(name, known, n=1)
                 mistakes.append(f"{place}{role}: {one_of(name, 'column', known if near else levels)}")
+        mistakes += _mark_mistakes(place, figure)
         for name in figure.where:
             if name not in [*scalars, *MADE] and not name.startswith(PARAMETER):
                 mistakes.append(f"{place}where: {one_of(name, 'column', scalars)}")

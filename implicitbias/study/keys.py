@@ -167,6 +167,10 @@ class Figure(_Strict):
     row: str | None = key(None, "the column told by panels above each other", '"order"')
     where: dict[str, Any] = key({}, "which runs it shows, as in a claim", '{ order = "reshuffle" }')
     mark: Literal["point", "line", "scatter", "heat"] | None = key(None, "how values are drawn", '"line"')
+    marks: list[dict[str, float | int]] = key(
+        [], "points drawn on a heat map, such as a prediction: numbers for x and hue, and for col and row",
+        "[{ steps = 2000, eps = 1e-4, batch = 1 }]",
+    )  # fmt: skip
     xscale: Literal["linear", "log"] | None = key(None, "scale of x", '"log"')
     yscale: Literal["linear", "log"] | None = key(None, "scale of y", '"log"')
 

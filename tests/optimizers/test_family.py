@@ -90,6 +90,16 @@ def test_trajectory_is_that_of_50_digits(name, shape):
     compare(ROWS[shape], ours, rule, lr, batch=2, steps=steps)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("shape", ROWS)
+@pytest.mark.parametrize("name", PAIRS)
+def test_trajectory_is_that_of_50_digits_after_20000_steps(name, shape):
+    """Where a run is chaotic at its step size, as far as it is not (`GENTLE`)."""
+    ours, rule, lr = PAIRS[name]
+    lr, steps = GENTLE.get((name, shape), (lr, STEPS))
+    compare(ROWS[shape], ours, rule, lr, batch=2, steps=10 * steps if steps == STEPS else steps)
+
+
 HOMOGENEOUS = [
     "amsgrad", "rmsprop", "nadam", "laprop", "lion", "steepest in l1", "steepest in l3", "steepest in linf",
     "schedule-free adam", "dual accelerated", "rescaling", "ema of adam", "mars on adam", "mars on signum",
