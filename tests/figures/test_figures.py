@@ -299,11 +299,8 @@ def test_the_names_of_a_table_of_colours_have_room():
 
 def differences(**more):
     """A heat map of a difference of both signs, by batch and seed, a panel for each order."""
-    runs = frames(labels=("SGD",), orders=("cyclic", "reshuffle"), seeds=3)[0]
-    runs["cos_l1"], runs["cos_l2"] = (
-        0.0,
-        np.where(runs["order"] == "cyclic", runs["batch"] / 8.0, -runs["batch"] / 16.0),
-    )
+    runs = frames(labels=("SGD",), orders=("cyclic", "reshuffle"), seeds=3)[0].assign(n=16, cos_l1=0.0)
+    runs["cos_l2"] = np.where(runs["order"] == "cyclic", runs["batch"] / 8.0, -runs["batch"] / 16.0)
     keys = {"y": "cos_l2 - cos_l1", "x": "batch", "hue": "data_seed", "col": "order", "mark": "heat"}
     return own(parse_figure(keys | more), with_parameters(label_runs(runs)), None)
 
@@ -328,11 +325,11 @@ def test_marks_stand_between_the_levels_on_the_panels_they_name():
     with pytest.raises(InputError, match="marks"):
         differences(marks=[{"batch": "one"}])
     runs = frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0].assign(steps=1)
-    runs["n"] = np.where(runs["data_seed"] < 1, 4, 8)
+    runs["n"] = np.where(runs["data_seed"] < 1, 16, 32)
     keys = {"y": "cos_l2", "x": "batch", "hue": "data_seed", "col": "n", "mark": "heat"}
     marks = [
-        {"batch": 2.0**1.5, "data_seed": 1, "n": 8},
-        {"batch": 1, "data_seed": 0, "n": 4},
+        {"batch": 2.0**1.5, "data_seed": 1, "n": 32},
+        {"batch": 1, "data_seed": 0, "n": 16},
         {"batch": 8, "data_seed": 2},
     ]
     figure = own(parse_figure(keys | {"marks": marks}), with_parameters(label_runs(runs)), None)
