@@ -26,7 +26,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 TOLERANCE = 1e-7
 CLOSE = 1e-2  # of a step's tolerance, to which its stages are solved
 NEWTON, HALVINGS = 60, 30  # at most
-RIDGE = 1e-12  # of the unit diagonal of a Newton matrix: rounding must not make it indefinite
+RIDGE = 1e-8  # of the unit diagonal of a Newton matrix: half of all digits for the matrix, half for its inverse
 LEAST = 1e-14  # the shortest step
 OUTER, INNER = 2.0 - np.sqrt(2.0), 1.0 - np.sqrt(0.5)  # where the first stage is, and the weight of a stage in itself
 EARLIER = np.sqrt(2.0) / 4.0  # the weight of the velocities before the last stage
@@ -48,6 +48,7 @@ class Proximal(OdeSolver):
     def __init__(self, velocity, weigh: Callable, inverse: Callable, rows, first, x, end, tolerance=TOLERANCE):
         super().__init__(velocity, first, x, end, False)
         self.weigh, self.inverse, self.rows, self.tolerance = weigh, inverse, rows, tolerance
+        self.squares = rows**2
         self.u, self.h = self.fun(first, x), min(1e-3, end - first)
 
     def _step_impl(self):
@@ -99,24 +100,30 @@ class Proximal(OdeSolver):
         s, falls = self.weigh(tau, y + h * u)
         value, curve, bend, by = self.inverse(u)
         lacks = s @ self.rows - value
-        matrix = (self.rows.T * (h * falls)) @ self.rows
-        matrix[np.diag_indices(len(u))] += curve
         # An entry of g far below the others is to be solved to its own digits: all diagonal entries are made 1.
-        size = np.diag(matrix).copy()
+        size = curve + (h * falls) @ self.squares
         size = 1.0 / np.sqrt(np.where(size > 0.0, size, 1.0))
-        matrix *= np.outer(size, size)
-        matrix[np.diag_indices(len(u))] += RIDGE
+        both = np.array([size * lacks, size * bend])
         try:
-            factor = cho_factor(matrix)
+            one, other = _solved(curve * size**2 + RIDGE, np.sqrt(h * falls)[:, None] * self.rows * size, both)
         except (LinAlgError, ValueError):  # not finite
             return lacks, None
-        one, other = cho_solve(factor, np.array([size * lacks, size * bend]).T).T
         # less by * bend bend' (Sherman and Morrison)
         rest = 1.0 - by * (size * bend @ other)
         return lacks, size * (one + other * (by * (size * bend @ one) / max(rest, RIDGE)))
 
     def _dense_output_impl(self):
         return _Between(self.t_old, self.t, self.before, (self.u, self.y))
+
+
+def _solved(diagonal: np.ndarray, rows: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """(2, d) the x with (diag(diagonal) + rows' rows) x = each of both (2, d), by systems of the lesser of n and d."""
+    n, d = rows.shape
+    if d <= n:
+        return cho_solve(cho_factor(np.diag(diagonal) + rows.T @ rows), both.T).T
+    over = rows / diagonal
+    inner = cho_factor(np.eye(n) + over @ rows.T)
+    return both / diagonal - cho_solve(inner, over @ both.T).T @ over  # Woodbury
 
 
 class _Between(DenseOutput):

@@ -23,8 +23,8 @@ class SteepestFlow(Flow):
 
     For p > 2 dw/dt rises infinitely steeply where an entry of g changes its sign, like |g_j|^(q-1). From p = 4 on an
     implicit method of second order takes over: w(t) is good to about 1e-7 of its length at the end and to 1e-5 on the
-    way, where it is to 1e-11 for smaller p. 10 x 50 Gaussian data take one to two seconds to t = 1e100 at p = 4 to
-    100, and minutes at p = 1000.
+    way, where it is to 1e-11 for smaller p. 10 x 50 Gaussian data take one to three seconds to t = 1e100 at p = 4 to
+    100, and minutes at p = 1000; 100 x 500 a minute at p = 10.
 
     Arguments
         p   1 < p < inf

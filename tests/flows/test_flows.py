@@ -263,8 +263,9 @@ def test_every_flow_is_described_and_predicted(kind):
 
 
 def test_steep_flows_reach_the_margin_of_their_norm():
-    for p in (4.0, 6.0, 10.0, 20.0):
-        run = ib.simulate(GAUSSIAN, ib.SteepestFlow(p=p), time=1e100)
+    wide = ib.geometry.gaussian(n=10, d=200, seed=1)
+    for problem, p in ((GAUSSIAN, 4.0), (GAUSSIAN, 6.0), (GAUSSIAN, 10.0), (GAUSSIAN, 20.0), (wide, 10.0)):
+        run = ib.simulate(problem, ib.SteepestFlow(p=p), time=1e100)
         assert run.status == "ok" and run.sum_lr[-1] == 1e100
         assert run.curve["inc_cos_limit"].iloc[-1] > 1 - 1e-9
         assert normalised_margin(run, ("lp", p)) > 0.98
