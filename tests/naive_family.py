@@ -63,9 +63,15 @@ class Rule:
     def start(self, number):
         pass
 
+    def over(self, x, v, see):
+        return [ratio(a, see.sqrt(b) + self.eps) for a, b in zip(x, v)]
+
 
 class Single(Rule):
     """w <- w - eta u(g)."""
+
+    def __init__(self, **hyper):
+        super().__init__(**{"eps": 0.0, "bias_correction": False} | hyper)
 
     def step(self, see, t, eta):
         self.w = moved(self.w, eta, self.direction(see.batch(self.w), see, t))
@@ -79,7 +85,10 @@ class AMSGrad(Single):
     def direction(self, g, see, t):
         self.m, self.v = mix(self.beta1, self.m, g), mix(self.beta2, self.v, [x * x for x in g])
         self.top = [max(a, b) for a, b in zip(self.top, self.v)]
-        return [ratio(a, see.sqrt(b)) for a, b in zip(self.m, self.top)]
+        if self.bias_correction:
+            first, second = 1 - self.beta1 ** (t + 1), 1 - self.beta2 ** (t + 1)
+            return self.over([a / first for a in self.m], [b / second for b in self.top], see)
+        return self.over(self.m, self.top, see)
 
 
 class RMSProp(Single):
@@ -88,7 +97,7 @@ class RMSProp(Single):
 
     def direction(self, g, see, t):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        return [ratio(a, see.sqrt(b)) for a, b in zip(g, self.v)]
+        return self.over(g, self.v, see)
 
 
 class Adam(Single):
@@ -97,13 +106,13 @@ class Adam(Single):
 
     def direction(self, g, see, t):
         self.m, self.v = mix(self.beta1, self.m, g), mix(self.beta2, self.v, [x * x for x in g])
-        return [ratio(a, see.sqrt(b)) for a, b in zip(self.m, self.v)]
+        return self.over(self.m, self.v, see)
 
 
 class NAdam(Adam):
     def direction(self, g, see, t):
         super().direction(g, see, t)
-        return [ratio(a, see.sqrt(b)) for a, b in zip(mix(self.beta1, self.m, g), self.v)]
+        return self.over(mix(self.beta1, self.m, g), self.v, see)
 
 
 class LaProp(Single):
@@ -112,7 +121,7 @@ class LaProp(Single):
 
     def direction(self, g, see, t):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        self.m = mix(self.beta1, self.m, [ratio(a, see.sqrt(b)) for a, b in zip(g, self.v)])
+        self.m = mix(self.beta1, self.m, self.over(g, self.v, see))
         return self.m
 
 
@@ -214,11 +223,11 @@ class ScheduleFreeSGD(Rule):
 class ScheduleFreeAdamW(ScheduleFreeSGD):
     def start(self, number):
         super().start(number)
-        self.v = self.zero
+        self.v, self.eps = self.zero, number(self.given.get("eps", 0.0))
 
     def base(self, g, y, see, eta):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        return moved(self.z, eta, [ratio(a, see.sqrt(v)) + self.weight_decay * b for a, v, b in zip(g, self.v, y)])
+        return moved(self.z, eta, [a + self.weight_decay * b for a, b in zip(self.over(g, self.v, see), y)])
 
 
 class DualAccelerated(Rule):

@@ -10,6 +10,7 @@ from implicitbias.optimizers import Adam, Optimizer, Signum
 from implicitbias.simulation.setting import Setting
 
 _DECAYED = "with weight decay the weights converge to a point and have no limit direction"
+_MOMENTUM = "it is gradient descent with momentum"
 _MEASURED = "; the numerical tail map has one"
 
 
@@ -24,6 +25,8 @@ def rmsprop(rows, optimizer, setting) -> Rule | str:
 
 def _like_adam(rows, optimizer, setting) -> Rule | str:
     """Optimizers whose mean step is that of Adam as beta2 -> 1, and that follow the sign of a full gradient."""
+    if optimizer.eps > 0.0:
+        return Rule(f"l2 max-margin: once sqrt(v) is below eps, {_MOMENTUM} (derived, as for Adam)", norm="l2")
     if full_batch(rows, setting):
         return Rule("l_inf max-margin (derived, as full-batch Adam, arXiv 2406.10650)", norm="linf")
     if setting.order in ("cyclic", "shuffle_once"):
@@ -35,7 +38,7 @@ def _like_adam(rows, optimizer, setting) -> Rule | str:
 def schedule_free_adamw(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
         return _DECAYED
-    found = rule(rows, Adam(0.0, optimizer.beta2), setting)
+    found = rule(rows, Adam(0.0, optimizer.beta2, optimizer.eps), setting)
     return found if isinstance(found, str) else replace(found, text=f"{found.text}, as for Adam(0, beta2) (derived)")
 
 
@@ -88,7 +91,7 @@ def progressive_rescaling(rows, optimizer, setting) -> Rule | str:
 def amsgrad(rows, optimizer, setting) -> str:
     return (
         "the limit of AMSGrad depends on the gradients at the start of the run: its second moment u freezes on them, "
-        "and it ends as gradient descent in the norm of sqrt(u) (measured)"
+        f"and it ends as gradient descent in the norm of sqrt(u){' + eps' * (optimizer.eps > 0.0)} (measured)"
     )
 
 

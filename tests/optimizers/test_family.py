@@ -21,12 +21,23 @@ for i in range(4):
 ROWS = {"dense": RNG.normal(size=(6, 8)), "disjoint": DISJOINT,
         "sparse": np.array([[1, 0, 0, 0, 2.0], [0, 3, 0, 0, -1], [0, 0, -4, 0, 1], [10, 0, 0, 5, 0]])}  # fmt: skip
 
+P = ib.geometry.gaussian(n=6, d=9, seed=1)
+
 # ours, the twin, the step size
 PAIRS = {
     "amsgrad": (ib.AMSGrad(0.9, 0.95), twin.AMSGrad(beta1=0.9, beta2=0.95), 1.0),
     "rmsprop": (ib.RMSProp(0.95), twin.RMSProp(beta2=0.95), 1.0),
     "nadam": (ib.NAdam(0.9, 0.95), twin.NAdam(beta1=0.9, beta2=0.95), 1.0),
     "laprop": (ib.LaProp(0.9, 0.95), twin.LaProp(beta1=0.9, beta2=0.95), 1.0),
+    "amsgrad with eps": (ib.AMSGrad(0.9, 0.95, eps=1e-3), twin.AMSGrad(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
+    "amsgrad, corrected": (
+        ib.AMSGrad(0.9, 0.95, True, 1e-3),
+        twin.AMSGrad(beta1=0.9, beta2=0.95, bias_correction=True, eps=1e-3),
+        0.1,
+    ),
+    "rmsprop with eps": (ib.RMSProp(0.95, 1e-3), twin.RMSProp(beta2=0.95, eps=1e-3), 0.1),
+    "nadam with eps": (ib.NAdam(0.9, 0.95, 1e-3), twin.NAdam(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
+    "laprop with eps": (ib.LaProp(0.9, 0.95, 1e-3), twin.LaProp(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
     "lion": (ib.Lion(0.9, 0.99), twin.Lion(beta1=0.9, beta2=0.99, weight_decay=0.0), 1.0),
     "lion with decay": (ib.Lion(0.9, 0.95, 1e-3), twin.Lion(beta1=0.9, beta2=0.95, weight_decay=1e-3), 1.0),
     "steepest in l1": (ib.SteepestDescent(1), twin.SteepestDescent(p=1.0), 0.5),
@@ -47,6 +58,11 @@ PAIRS = {
         ib.ScheduleFreeAdamW(0.9, 0.95, 1e-3),
         twin.ScheduleFreeAdamW(beta=0.9, beta2=0.95, weight_decay=1e-3, averaging=0.0),
         1.0,
+    ),
+    "schedule-free adamw with eps": (
+        ib.ScheduleFreeAdamW(0.9, 0.95, 1e-3, eps=1e-3),
+        twin.ScheduleFreeAdamW(beta=0.9, beta2=0.95, weight_decay=1e-3, averaging=0.0, eps=1e-3),
+        0.1,
     ),
     "dual accelerated": (ib.DualAccelerated(), twin.DualAccelerated(), 0.05),
     "rescaling": (ib.ProgressiveRescaling(50, 1.1), twin.ProgressiveRescaling(stage=50.0, growth=1.1), 0.5),
@@ -109,9 +125,29 @@ def test_trajectory_starting_beyond_underflow(name, shape):
     assert compare(rows, ours, rule, lr, batch=3, steps=300, start=start, record=[1, 10, 300]) < -10_000
 
 
-# -- relations --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "item",
+    [
+        ib.NAdam(eps=1e-6),
+        ib.LaProp(eps=1e-6),
+        ib.AMSGrad(eps=1e-6),
+        ib.RMSProp(eps=1e-6),
+        ib.ScheduleFreeAdamW(eps=1e-6),
+    ],
+)
+def test_with_eps_nothing_is_free_of_scale(item):
+    """And what is at the default of what came later is as it was, also in the ids of runs."""
+    assert not item.scale_free and not item.has_tail_map
+    plain = type(item)()
+    assert plain.scale_free and item.canonical()["eps"] == 1e-6
+    assert "eps" not in plain.canonical() or type(item) is ib.RMSProp
+    kinds = [item, plain] * 4 + [item] * 3
+    together = ib.simulate(P, kinds, lr=0.1, batch=2, steps=300)
+    for run, kind in zip(together, kinds, strict=True):
+        assert (run.weights == ib.simulate(P, kind, lr=0.1, batch=2, steps=300).weights).all()
 
-P = ib.geometry.gaussian(n=6, d=9, seed=1)
+
+# -- relations --------------------------------------------------------------------------------------------------------
 
 
 def end(optimizer, lr=0.1, **options):
@@ -143,6 +179,8 @@ def test_the_same_path_bit_by_bit(one, other):
     (ib.SAM(0.0, linf=True), ib.SGD()),
     (ib.LaProp(0.0, 0.95), ib.RMSProp(0.95)),
     (ib.NAdam(0.0, 0.95), ib.RMSProp(0.95)),
+    (ib.LaProp(0.0, 0.95, 1e-3), ib.RMSProp(0.95, 1e-3)),
+    (ib.NAdam(0.0, 0.95, 1e-3), ib.RMSProp(0.95, 1e-3)),
     (ib.FTRL(0.0), ib.Signum(0.0)),
     (ib.ProgressiveRescaling(10, 1.0), ib.NGD()),
     (ib.MARS(ib.Adam(0.9, 0.95), 0.0), ib.Adam(0.9, 0.95)),
