@@ -24,6 +24,7 @@ _PUBLIC = {
     "WarmupStableDecay": "implicitbias.simulation.schedules",
     "Increasing": "implicitbias.simulation.schedules",
     "LossAdaptive": "implicitbias.simulation.schedules",
+    "Exponentiated": "implicitbias.simulation.schedules",
     "Optimizer": "implicitbias.optimizers",
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
@@ -114,6 +115,7 @@ if TYPE_CHECKING:
     from implicitbias.results import load_runs as load_runs
     from implicitbias.simulation.run import Run as Run
     from implicitbias.simulation.schedules import Cosine as Cosine
+    from implicitbias.simulation.schedules import Exponentiated as Exponentiated
     from implicitbias.simulation.schedules import Increasing as Increasing
     from implicitbias.simulation.schedules import Linear as Linear
     from implicitbias.simulation.schedules import LossAdaptive as LossAdaptive

@@ -11,7 +11,7 @@ from implicitbias.errors import MEANT, InputError, one_of
 from implicitbias.simulation.scales import TRUE
 
 if TYPE_CHECKING:
-    from implicitbias.simulation.schedules import Schedule
+    from implicitbias.simulation.schedule import Schedule
 
 
 def decay(default: float) -> Any:
