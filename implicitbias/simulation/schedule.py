@@ -90,9 +90,9 @@ class Schedule:
         if not wrong.any():
             return None
         first, which = np.argwhere(wrong)[0]
-        verb = "is" if len(self.factors) == 1 else "can be"
+        found = f"{'is' if len(self.factors) == 1 else 'can be'} {sizes[first, which]:g}"
         return (
-            f"the step size {self.label} {verb} {sizes[first, which]:g} at step {t[first] + 1} of {horizon}, and must be "
+            f"the step size {self.label} {found} at step {t[first] + 1} of {horizon}, and must be "
             f"finite and > 0 at each; {self.remedy}"
         )
 

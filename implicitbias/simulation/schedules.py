@@ -276,7 +276,7 @@ class Exponentiated(Schedule):
     >>> float(Exponentiated(0.1)(np.arange(100_000)).mean().round(3))
     0.1
 
-    Source: arXiv 2405.18199, Algorithm 1.
+    Source: arXiv 2405.18199.
     """
 
     eta: float
