@@ -29,6 +29,8 @@ _PUBLIC = {
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
     "AdamProxy": "implicitbias.optimizers",
+    "Clipped": "implicitbias.optimizers",
+    "Decayed": "implicitbias.optimizers",
     "EMA": "implicitbias.optimizers",
     "FTRL": "implicitbias.optimizers",
     "MARS": "implicitbias.optimizers",
@@ -96,6 +98,8 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import AdamProxy as AdamProxy
     from implicitbias.optimizers import AdamW as AdamW
     from implicitbias.optimizers import AMSGrad as AMSGrad
+    from implicitbias.optimizers import Clipped as Clipped
+    from implicitbias.optimizers import Decayed as Decayed
     from implicitbias.optimizers import DualAccelerated as DualAccelerated
     from implicitbias.optimizers import LaProp as LaProp
     from implicitbias.optimizers import Lion as Lion

@@ -266,6 +266,31 @@ class EMA(Rule):
         return self.mean
 
 
+class Around(Rule):
+    """A base of which the direction alone is taken, at the gradient where w is."""
+
+    def __init__(self, base, **hyper):
+        super().__init__(**hyper)
+        self.inner = base
+
+    def start(self, number):
+        self.inner.begin(self.w, number)
+
+
+class Decayed(Around):
+    def step(self, see, t, eta):
+        u = self.inner.direction(see.batch(self.w), see, t)
+        self.w = [x - eta * (self.weight_decay * x + y) for x, y in zip(self.w, u)]
+        return self.w
+
+
+class Clipped(Around):
+    def step(self, see, t, eta):
+        u = self.inner.direction(see.batch(self.w), see, t)
+        self.w = moved(self.w, eta, [max(-self.bound, min(self.bound, x)) for x in u])
+        return self.w
+
+
 class Corrected(Rule):
     """A base whose gradient is c."""
 

@@ -10,6 +10,7 @@ from implicitbias.optimizers import Adam, Optimizer, Signum
 from implicitbias.simulation.setting import Setting
 
 _DECAYED = "with weight decay the weights converge to a point and have no limit direction"
+_BOX = "full batch it is in the box |w_j| <= 1/weight_decay (arXiv 2310.05898)"
 _MOMENTUM = "it is gradient descent with momentum"
 _MEASURED = "; the numerical tail map has one"
 
@@ -44,7 +45,7 @@ def schedule_free_adamw(rows, optimizer, setting) -> Rule | str:
 
 def lion(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
-        return f"{_DECAYED}; full batch it is in the box |w_j| <= 1/weight_decay (arXiv 2310.05898)"
+        return f"{_DECAYED}; {_BOX}"
     if full_batch(rows, setting):
         return Rule("l_inf max-margin (derived, as full-batch Signum, arXiv 2502.04664)", norm="linf")
     if optimizer.beta1 == optimizer.beta2:
@@ -124,10 +125,31 @@ def _mars(rows, optimizer, setting) -> Rule | str:
     return f"there is no closed limit for MARS on mini-batches (open){_MEASURED} for steps that tend to 0"
 
 
+def _decayed(rows, optimizer, setting) -> Rule | str:
+    if optimizer.weight_decay == 0.0:
+        return _of_base(rows, optimizer, setting)
+    found = _of_base(rows, optimizer, replace(setting, batch=len(rows), order="full"))
+    if isinstance(found, Rule) and found.norm == "linf":
+        return f"{_DECAYED}; {_BOX}, at limits.adamw_point"
+    return _DECAYED
+
+
+def _clipped(rows, optimizer, setting) -> Rule | str:
+    base = optimizer.base
+    found = _of_base(rows, optimizer, setting)
+    if isinstance(found, str) and not optimizer.has_tail_map:
+        return found
+    if isinstance(found, Rule) and (not base.scale_free or found.norm == "linf"):
+        why = "signs are clipped alike" if base.scale_free else "as the steps vanish, none is clipped in the end"
+        return replace(found, text=f"{found.text}; {why} (derived)")
+    return f"there is no closed limit for {optimizer.label} here{_MEASURED}"
+
+
 FAMILY = {
     "rmsprop": rmsprop, "nadam": _like_adam, "laprop": _like_adam, "amsgrad": amsgrad, "ftrl": ftrl, "lion": lion,
     "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam,
     "schedule_free_sgd": schedule_free_sgd, "schedule_free_adamw": schedule_free_adamw,
     "dual_accelerated": dual_accelerated, "progressive_rescaling": progressive_rescaling,
     "ema": _of_base, "svrg": _of_base_on_all_rows, "mars": _mars,
+    "decayed": _decayed, "clipped": _clipped,
 }  # fmt: skip

@@ -10,6 +10,7 @@ import pytest
 from scipy.optimize import brentq
 
 import implicitbias as ib
+from implicitbias.limits.adamw import adamw_point
 from implicitbias.losses import log_loss
 
 INF = math.inf
@@ -324,3 +325,48 @@ def test_schedule_free_adamw_goes_to_the_limit_of_adam_without_momentum(seed, be
     limit = ib.predict(data(seed), ib.Adam(0.0, beta2), method=method)
     assert cosine(run.weights[-1] - run.weights[-9], limit.direction) > 0.9999  # w(t) - w(t/2)
     assert at(run, "inc_cos_limit") > 0.999
+
+
+# -- weight decay, and clipping ---------------------------------------------------------------------------------------
+
+
+def annealed(problem, optimizer, eta, steps, **options):
+    options = {"order": "full"} | options
+    return ib.simulate(problem, optimizer, lr=ib.Cosine(eta, steps, 1e-4), steps=steps, **options)
+
+
+@pytest.mark.parametrize("base", [ib.Signum(0.9), ib.NAdam(0.9, 0.95), ib.LaProp(0.9, 0.95), ib.RMSProp(0.95),
+                                  ib.SteepestDescent(INF)], ids=lambda item: item.label)  # fmt: skip
+def test_decay_leads_what_follows_signs_to_the_least_loss_in_the_box(base):
+    problem = data(0)
+    best = adamw_point(problem, 0.5)
+    run = annealed(problem, ib.Decayed(base, 0.5), 0.01, 20_000)
+    assert np.abs(run.weights[-1]).max() <= 2.0 + 1e-3
+    assert at(run, "log_loss") == pytest.approx(best.log_loss, abs=5e-3)
+    assert ib.predict(problem, ib.Decayed(base, 0.5), batch="n") is None
+
+
+def test_decay_leads_to_the_least_loss_in_a_ball_and_gradient_descent_to_a_regularised_one():
+    """Where a step that has the length 1 in l_p rests, the dual norm of the gradient is at w, as it is at the least
+    loss in the ball; and with plain steps the gradient is -weight_decay w."""
+    problem, decay = data(0), 0.5
+    rows = problem.rows
+
+    def gradient(w):
+        return -(rows / (1.0 + np.exp(rows @ w))[:, None]).mean(axis=0)
+
+    for p, base in ((2.0, ib.NGD()), (3.0, ib.SteepestDescent(3))):
+        w = annealed(problem, ib.Decayed(base, decay), 0.01, 20_000).weights[-1]
+        assert np.linalg.norm(w, ord=p) == pytest.approx(1.0 / decay, rel=1e-5)
+        g = gradient(w)
+        assert -g @ w == pytest.approx(np.linalg.norm(g, ord=p / (p - 1.0)) / decay, rel=1e-5)
+    w = full(problem, ib.Decayed(ib.SGD(), decay), 0.1, 2000).weights[-1]
+    np.testing.assert_allclose(gradient(w), -decay * w, rtol=1e-9)
+
+
+@pytest.mark.parametrize("bound", [0.1, 0.7, 3.0])
+@pytest.mark.parametrize("base", [ib.Adam(0.9, 0.95), ib.FTRL(0.5), ib.RMSProp(0.95)], ids=lambda item: item.label)
+def test_clipped_signs_are_signs(base, bound):
+    """Full batch the ratios come to signs, or to one multiple of them, and so do clipped ones."""
+    run = full(data(0), ib.Clipped(base, bound), ib.Power(0.01 / min(bound, 1.0), 0.5), 100_000)
+    assert at(run, "ratio_linf") > 0.98 and at(run, "inc_ratio_linf") > 0.999
