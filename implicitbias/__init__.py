@@ -46,6 +46,7 @@ _PUBLIC = {
     "RMSProp": "implicitbias.optimizers",
     "ScheduleFreeAdamW": "implicitbias.optimizers",
     "ScheduleFreeSGD": "implicitbias.optimizers",
+    "Sophia": "implicitbias.optimizers",
     "SteepestDescent": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import ScheduleFreeAdamW as ScheduleFreeAdamW
     from implicitbias.optimizers import ScheduleFreeSGD as ScheduleFreeSGD
     from implicitbias.optimizers import Signum as Signum
+    from implicitbias.optimizers import Sophia as Sophia
     from implicitbias.optimizers import SteepestDescent as SteepestDescent
     from implicitbias.problem import Problem as Problem
     from implicitbias.report import write_report as write_report

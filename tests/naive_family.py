@@ -33,6 +33,15 @@ class See:
     def weights(self, w):
         return [sample_weight(margin(self.rows[i], w, self.number(0)), self.loss, self.ns) for i in self.of]
 
+    def curvatures(self, w):
+        """The diagonal of the Hessian."""
+        found = [self.number(0)] * len(w)
+        for i, s in zip(self.of, self.weights(w)):
+            for j, a in self.rows[i]:
+                bend = s if self.loss == "exponential" else s * (1 - s)
+                found[j] += bend * a * a / len(self.of)
+        return found
+
     def power(self, x, exponent):
         return mpmath.power(x, exponent) if isinstance(x, mpmath.mpf) else x**exponent
 
@@ -167,6 +176,19 @@ class Lion(Single):
         u = [sign(x) + self.weight_decay * w for x, w in zip(mix(self.beta1, self.m, g), self.w)]
         self.m = mix(self.beta2, self.m, g)
         return u
+
+
+class Sophia(Single):
+    def start(self, number):
+        self.m, self.h = self.zero, self.zero
+
+    def direction(self, g, see, t):
+        self.m, self.h = mix(self.beta1, self.m, g), mix(self.beta2, self.h, see.curvatures(self.w))
+        found = []
+        for m, h in zip(self.m, self.h):
+            below = max(self.rho * h, self.eps)
+            found.append(sign(m) if abs(m) > below else ratio(m, below))
+        return found
 
 
 class SteepestDescent(Single):

@@ -107,6 +107,14 @@ def ftrl(rows, optimizer, setting) -> Rule | str:
     )
 
 
+def sophia(rows, optimizer, setting) -> Rule | str:
+    if optimizer.eps > 0.0:
+        return Rule(f"l2 max-margin: once rho h is below eps, {_MOMENTUM} (derived)", norm="l2")
+    if optimizer.rho == 0.0:
+        return rule(rows, Signum(optimizer.beta1), setting)
+    return f"there is no closed limit for Sophia{_MEASURED} for steps that tend to 0"
+
+
 def _of_base(rows, optimizer, setting) -> Rule | str:
     """An average beside an optimizer changes nothing of where that goes."""
     return rule(rows, optimizer.base, setting)
@@ -147,7 +155,7 @@ def _clipped(rows, optimizer, setting) -> Rule | str:
 
 FAMILY = {
     "rmsprop": rmsprop, "nadam": _like_adam, "laprop": _like_adam, "amsgrad": amsgrad, "ftrl": ftrl, "lion": lion,
-    "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam,
+    "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam, "sophia": sophia,
     "schedule_free_sgd": schedule_free_sgd, "schedule_free_adamw": schedule_free_adamw,
     "dual_accelerated": dual_accelerated, "progressive_rescaling": progressive_rescaling,
     "ema": _of_base, "svrg": _of_base_on_all_rows, "mars": _mars,

@@ -24,6 +24,7 @@ from implicitbias.optimizers.sam import SAM
 from implicitbias.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from implicitbias.optimizers.sgd import SGD
 from implicitbias.optimizers.signum import Signum
+from implicitbias.optimizers.sophia import Sophia
 from implicitbias.optimizers.steepest_descent import SteepestDescent
 from implicitbias.optimizers.svrg import SVRG
 
@@ -31,13 +32,13 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     kind.name: kind
     for kind in (
         Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD, RMSProp, NAdam, LaProp, AMSGrad, FTRL, Lion, SteepestDescent,
-        MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, *ema.KINDS,
-        *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS,
+        MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, Sophia,
+        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS,
     )
 }  # fmt: skip
 
 __all__ = [
     "EMA", "FTRL", "MARS", "NGD", "OPTIMIZERS", "SAM", "SGD", "SVRG", "AMSGrad", "AdaGrad", "Adam", "AdamProxy",
     "AdamW", "Clipped", "Decayed", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "NAdam", "Optimizer",
-    "ProgressiveRescaling", "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "SteepestDescent",
+    "ProgressiveRescaling", "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "SteepestDescent",
 ]  # fmt: skip

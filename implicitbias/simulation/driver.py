@@ -19,8 +19,8 @@ Where the margins come from, `source`:
 
 from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import LANES, any_lane, has_lane, load, splat, store
-from implicitbias.simulation.gradients import gradient
-from implicitbias.simulation.layout import BATCH_LOOK, Batch, Bias
+from implicitbias.simulation.gradients import curvature, gradient
+from implicitbias.simulation.layout import BATCH_LOOK, CURVATURE_LOOK, Batch, Bias
 from implicitbias.simulation.orders import FULL, fill_batches
 from implicitbias.simulation.scales import COORDINATE, Units, drifted, renormalise
 
@@ -98,6 +98,9 @@ def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
     for phase in range(runs.looks.shape[0]):
         if runs.looks[phase] == BATCH_LOOK:
             apply(step, data, runs, table, bias, r, at, t, size, gradient(mode, data, runs, rows, size, r), phase)
+        elif runs.looks[phase] == CURVATURE_LOOK:
+            curvature(data, runs, rows, size, r)
+            apply(step, data, runs, table, bias, r, at, t, size, splat(0.0), phase)
         elif t % data.per_epoch == 0 or t == runs.born:
             every = runs.work.every
             squared = gradient(mode, data, runs, every, every.shape[0], r)

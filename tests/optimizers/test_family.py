@@ -10,7 +10,7 @@ import implicitbias as ib
 from implicitbias.lanes import load, store
 from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.orders import batches, steps_per_epoch
-from implicitbias.simulation.scales import COORDINATE
+from implicitbias.simulation.scales import COORDINATE, TRUE
 
 STEPS = 2_000
 INF = float("inf")
@@ -40,6 +40,9 @@ PAIRS = {
     "laprop with eps": (ib.LaProp(0.9, 0.95, 1e-3), twin.LaProp(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
     "lion": (ib.Lion(0.9, 0.99), twin.Lion(beta1=0.9, beta2=0.99, weight_decay=0.0), 1.0),
     "lion with decay": (ib.Lion(0.9, 0.95, 1e-3), twin.Lion(beta1=0.9, beta2=0.95, weight_decay=1e-3), 1.0),
+    "sophia": (ib.Sophia(0.9, 0.95, 0.3), twin.Sophia(beta1=0.9, beta2=0.95, rho=0.3), 0.5),
+    "sophia, unclipped": (ib.Sophia(0.9, 0.95, 30), twin.Sophia(beta1=0.9, beta2=0.95, rho=30.0), 1.0),
+    "sophia with eps": (ib.Sophia(eps=1e-2), twin.Sophia(beta1=0.965, beta2=0.99, rho=0.05, eps=1e-2), 0.1),
     "steepest in l1": (ib.SteepestDescent(1), twin.SteepestDescent(p=1.0), 0.5),
     "steepest in l3": (ib.SteepestDescent(3), twin.SteepestDescent(p=3.0), 0.5),
     "steepest in l1.5": (ib.SteepestDescent(1.5), twin.SteepestDescent(p=1.5), 0.5),
@@ -129,10 +132,10 @@ def test_trajectory_is_that_of_50_digits(name, shape):
 
 
 HOMOGENEOUS = [
-    "amsgrad", "rmsprop", "nadam", "laprop", "lion", "steepest in l1", "steepest in l3", "steepest in linf",
-    "schedule-free adam", "dual accelerated", "rescaling", "ema of adam", "mars on adam", "mars on signum",
-    "mars on lion", "svrg on signum", "svrg on adam", "decayed signum", "decayed nadam", "decayed rmsprop",
-    "decayed ftrl", "clipped adam", "clipped laprop", "clipped ftrl",
+    "sophia", "sophia, unclipped", "amsgrad", "rmsprop", "nadam", "laprop", "lion", "steepest in l1",
+    "steepest in l3", "steepest in linf", "schedule-free adam", "dual accelerated", "rescaling", "ema of adam",
+    "mars on adam", "mars on signum", "mars on lion", "svrg on signum", "svrg on adam", "decayed signum",
+    "decayed nadam", "decayed rmsprop", "decayed ftrl", "clipped adam", "clipped laprop", "clipped ftrl",
 ]  # fmt: skip
 
 
@@ -189,6 +192,7 @@ def end(optimizer, lr=0.1, **options):
     (ib.Decayed(ib.Adam(eps=1e-6, bias_correction=True)), ib.AdamW(eps=1e-6, bias_correction=True)),
     (ib.Decayed(ib.Signum(0.9), 0.1), ib.Lion(0.9, 0.9, 0.1)),
     (ib.Decayed(ib.NAdam(0.9, 0.95), 0.0), ib.NAdam(0.9, 0.95)),
+    (ib.Sophia(0.9, rho=0.0), ib.Signum(0.9)),
     (ib.MARS(ib.Signum(0.9), 0.0), ib.Signum(0.9)),
     (ib.MARS(ib.Lion(), 0.0), ib.Lion()),
 ], ids=lambda item: item.label)  # fmt: skip
@@ -197,6 +201,39 @@ def test_the_same_path_bit_by_bit(one, other):
     problem = ib.Problem(P.rows / 64) if "MARS" in one.label else P
     runs = [ib.simulate(problem, item, lr=0.1, batch=2, steps=500, seed=3).weights for item in (one, other)]
     assert (runs[0] == runs[1]).all()
+
+
+@pytest.mark.parametrize("power", [-250, 250])
+def test_curvatures_of_huge_and_tiny_rows(power):
+    """Powers of two change nothing: with rows 2^k times as long, w, the step and rho are over 2^k. The long way is that
+    of rows with weights far apart."""
+    far = 2.0**power
+    for problem in (P, ib.geometry.sparse(n=6, d=12, seed=1)):
+        near, long = problem.rows, np.ldexp(problem.rows, power)
+        for start in (0.0, 300.0 * np.linspace(1.0, 4.0, len(near)) @ near):
+            options = {"batch": 2, "steps": 300, "seed": 3}
+            one = ib.simulate(near, ib.Sophia(rho=0.5), lr=0.1, initial=start + np.zeros(near.shape[1]), **options)
+            other = ib.simulate(long, ib.Sophia(rho=0.5 / far), lr=0.1 / far, initial=one.initial / far, **options)
+            np.testing.assert_array_equal(other.weights * far, one.weights)
+
+
+def test_rows_whose_squares_leave_float64_are_refused():
+    with pytest.raises(ib.InputError, match="Sophia sees squares of the entries of the rows, and these are too large"):
+        ib.simulate(np.ldexp(P.rows, 800), ib.Sophia(), steps=1)
+    uneven = P.rows * np.ldexp(1.0, np.linspace(-250, 250, 9).astype(int))  # not these
+    rule, lr = twin.Sophia(beta1=0.9, beta2=0.95, rho=0.1, eps=0.0), 2.0**-252
+    visited = list(batches(6, 2, "reshuffle", 200, seed=1))
+    [expected], _ = twin.trajectory(uneven, rule, visited, lambda t: lr, 3)
+    run = ib.simulate(uneven, ib.Sophia(0.9, 0.95, 0.1), lr=lr, batch=2, steps=200, seed=1)
+    np.testing.assert_allclose(run.weights[-1], expected, rtol=1e-9)
+    assert len(np.unique(np.abs(expected))) > 5
+
+    @dataclass(frozen=True)
+    class Bent(OwnSign):
+        mode, evaluations = TRUE, ("batch", "curvature")
+
+    with pytest.raises(ib.InputError, match="Bent sees the curvature, which there is in mode COORDINATE alone"):
+        end(Bent())
 
 
 @pytest.mark.parametrize("one, other", [

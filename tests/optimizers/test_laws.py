@@ -370,3 +370,46 @@ def test_clipped_signs_are_signs(base, bound):
     """Full batch the ratios come to signs, or to one multiple of them, and so do clipped ones."""
     run = full(data(0), ib.Clipped(base, bound), ib.Power(0.01 / min(bound, 1.0), 0.5), 100_000)
     assert at(run, "ratio_linf") > 0.98 and at(run, "inc_ratio_linf") > 0.999
+
+
+# -- Sophia -----------------------------------------------------------------------------------------------------------
+
+
+def moved(run):
+    return run.weights[-1] - run.weights[-9]  # w(t) - w(t/2)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unclipped_sophia_goes_where_diagonal_newton_does(seed):
+    """To a rest point of S / Q, whatever lr and rho are, and to no margin of a norm."""
+    problem = data(seed)
+    rows = problem.rows
+    pairs = ((30.0, 0.001), (30.0, 0.1), (90.0, 0.01))
+    runs = [full(problem, ib.Sophia(0.9, 0.95, rho), lr * rho, 100_000) for rho, lr in pairs]
+    for run in runs:
+        z = rows @ run.weights[-1]
+        c = np.exp(z.min() - z)
+        newton = (c @ rows) / (c @ rows**2)
+        assert cosine(moved(run), newton) > 0.9999 and cosine(moved(run), moved(runs[0])) > 0.9999
+        margins = rows @ newton
+        assert c @ margins / c.sum() - margins.min() < 1e-3 * margins.min()
+        assert at(run, "inc_cos_linf") < 0.85 and at(run, "inc_cos_l2") < 0.95 and at(run, "inc_cos_l1") < 0.95
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clipped_sophia_goes_near_the_margin_of_linf(seed):
+    """The nearer the smaller rho is; where it goes is the rest point of the map that its kernel has."""
+    problem, ends = data(seed), []
+    for rho in (0.001, 0.05):
+        run = full(problem, ib.Sophia(0.9, 0.95, rho), 0.001, 100_000)
+        limit = ib.predict(problem, run.optimizer, batch="n", method="numerical")
+        assert cosine(moved(run), limit.direction) > 0.999
+        ends.append(at(run, "inc_cos_linf"))
+    assert ends[0] > 0.995 and ends[0] > ends[1] + 0.005
+
+
+def test_the_loss_of_sophia_falls_no_faster_than_its_curvature_is_forgotten():
+    fast, slow = (full(data(0), ib.Sophia(0.9, 0.95, 0.05), lr, 100_000) for lr in (0.1, 0.001))
+    assert at(fast, "log_loss") == pytest.approx(100_000 * math.log(0.95), rel=0.01)
+    assert at(slow, "log_loss") > 0.25 * at(fast, "log_loss")
+    assert at(fast, "inc_cos_linf") < at(slow, "inc_cos_linf") - 0.1
