@@ -24,10 +24,13 @@ _PUBLIC = {
     "WarmupStableDecay": "implicitbias.simulation.schedules",
     "Increasing": "implicitbias.simulation.schedules",
     "LossAdaptive": "implicitbias.simulation.schedules",
+    "Exponentiated": "implicitbias.simulation.schedules",
     "Optimizer": "implicitbias.optimizers",
     "Adam": "implicitbias.optimizers",
     "AdamW": "implicitbias.optimizers",
     "AdamProxy": "implicitbias.optimizers",
+    "Clipped": "implicitbias.optimizers",
+    "Decayed": "implicitbias.optimizers",
     "EMA": "implicitbias.optimizers",
     "FTRL": "implicitbias.optimizers",
     "MARS": "implicitbias.optimizers",
@@ -43,6 +46,7 @@ _PUBLIC = {
     "RMSProp": "implicitbias.optimizers",
     "ScheduleFreeAdamW": "implicitbias.optimizers",
     "ScheduleFreeSGD": "implicitbias.optimizers",
+    "Sophia": "implicitbias.optimizers",
     "SteepestDescent": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
@@ -99,6 +103,8 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import AdamProxy as AdamProxy
     from implicitbias.optimizers import AdamW as AdamW
     from implicitbias.optimizers import AMSGrad as AMSGrad
+    from implicitbias.optimizers import Clipped as Clipped
+    from implicitbias.optimizers import Decayed as Decayed
     from implicitbias.optimizers import DualAccelerated as DualAccelerated
     from implicitbias.optimizers import LaProp as LaProp
     from implicitbias.optimizers import Lion as Lion
@@ -110,6 +116,7 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import ScheduleFreeAdamW as ScheduleFreeAdamW
     from implicitbias.optimizers import ScheduleFreeSGD as ScheduleFreeSGD
     from implicitbias.optimizers import Signum as Signum
+    from implicitbias.optimizers import Sophia as Sophia
     from implicitbias.optimizers import SteepestDescent as SteepestDescent
     from implicitbias.problem import Problem as Problem
     from implicitbias.report import write_report as write_report
@@ -118,6 +125,7 @@ if TYPE_CHECKING:
     from implicitbias.results import load_runs as load_runs
     from implicitbias.simulation.run import Run as Run
     from implicitbias.simulation.schedules import Cosine as Cosine
+    from implicitbias.simulation.schedules import Exponentiated as Exponentiated
     from implicitbias.simulation.schedules import Increasing as Increasing
     from implicitbias.simulation.schedules import Linear as Linear
     from implicitbias.simulation.schedules import LossAdaptive as LossAdaptive

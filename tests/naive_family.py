@@ -33,6 +33,15 @@ class See:
     def weights(self, w):
         return [sample_weight(margin(self.rows[i], w, self.number(0)), self.loss, self.ns) for i in self.of]
 
+    def curvatures(self, w):
+        """The diagonal of the Hessian."""
+        found = [self.number(0)] * len(w)
+        for i, s in zip(self.of, self.weights(w)):
+            for j, a in self.rows[i]:
+                bend = s if self.loss == "exponential" else s * (1 - s)
+                found[j] += bend * a * a / len(self.of)
+        return found
+
     def power(self, x, exponent):
         return mpmath.power(x, exponent) if isinstance(x, mpmath.mpf) else x**exponent
 
@@ -63,9 +72,15 @@ class Rule:
     def start(self, number):
         pass
 
+    def over(self, x, v, see):
+        return [ratio(a, see.sqrt(b) + self.eps) for a, b in zip(x, v)]
+
 
 class Single(Rule):
     """w <- w - eta u(g)."""
+
+    def __init__(self, **hyper):
+        super().__init__(**{"eps": 0.0, "bias_correction": False} | hyper)
 
     def step(self, see, t, eta):
         self.w = moved(self.w, eta, self.direction(see.batch(self.w), see, t))
@@ -79,7 +94,10 @@ class AMSGrad(Single):
     def direction(self, g, see, t):
         self.m, self.v = mix(self.beta1, self.m, g), mix(self.beta2, self.v, [x * x for x in g])
         self.top = [max(a, b) for a, b in zip(self.top, self.v)]
-        return [ratio(a, see.sqrt(b)) for a, b in zip(self.m, self.top)]
+        if self.bias_correction:
+            first, second = 1 - self.beta1 ** (t + 1), 1 - self.beta2 ** (t + 1)
+            return self.over([a / first for a in self.m], [b / second for b in self.top], see)
+        return self.over(self.m, self.top, see)
 
 
 class RMSProp(Single):
@@ -88,7 +106,7 @@ class RMSProp(Single):
 
     def direction(self, g, see, t):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        return [ratio(a, see.sqrt(b)) for a, b in zip(g, self.v)]
+        return self.over(g, self.v, see)
 
 
 class Adam(Single):
@@ -97,13 +115,13 @@ class Adam(Single):
 
     def direction(self, g, see, t):
         self.m, self.v = mix(self.beta1, self.m, g), mix(self.beta2, self.v, [x * x for x in g])
-        return [ratio(a, see.sqrt(b)) for a, b in zip(self.m, self.v)]
+        return self.over(self.m, self.v, see)
 
 
 class NAdam(Adam):
     def direction(self, g, see, t):
         super().direction(g, see, t)
-        return [ratio(a, see.sqrt(b)) for a, b in zip(mix(self.beta1, self.m, g), self.v)]
+        return self.over(mix(self.beta1, self.m, g), self.v, see)
 
 
 class LaProp(Single):
@@ -112,7 +130,7 @@ class LaProp(Single):
 
     def direction(self, g, see, t):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        self.m = mix(self.beta1, self.m, [ratio(a, see.sqrt(b)) for a, b in zip(g, self.v)])
+        self.m = mix(self.beta1, self.m, self.over(g, self.v, see))
         return self.m
 
 
@@ -158,6 +176,19 @@ class Lion(Single):
         u = [sign(x) + self.weight_decay * w for x, w in zip(mix(self.beta1, self.m, g), self.w)]
         self.m = mix(self.beta2, self.m, g)
         return u
+
+
+class Sophia(Single):
+    def start(self, number):
+        self.m, self.h = self.zero, self.zero
+
+    def direction(self, g, see, t):
+        self.m, self.h = mix(self.beta1, self.m, g), mix(self.beta2, self.h, see.curvatures(self.w))
+        found = []
+        for m, h in zip(self.m, self.h):
+            below = max(self.rho * h, self.eps)
+            found.append(sign(m) if abs(m) > below else ratio(m, below))
+        return found
 
 
 class SteepestDescent(Single):
@@ -214,11 +245,11 @@ class ScheduleFreeSGD(Rule):
 class ScheduleFreeAdamW(ScheduleFreeSGD):
     def start(self, number):
         super().start(number)
-        self.v = self.zero
+        self.v, self.eps = self.zero, number(self.given.get("eps", 0.0))
 
     def base(self, g, y, see, eta):
         self.v = mix(self.beta2, self.v, [x * x for x in g])
-        return moved(self.z, eta, [ratio(a, see.sqrt(v)) + self.weight_decay * b for a, v, b in zip(g, self.v, y)])
+        return moved(self.z, eta, [a + self.weight_decay * b for a, b in zip(self.over(g, self.v, see), y)])
 
 
 class DualAccelerated(Rule):
@@ -255,6 +286,31 @@ class EMA(Rule):
     def step(self, see, t, eta):
         self.mean = mix(self.decay, self.mean, self.inner.step(see, t, eta))
         return self.mean
+
+
+class Around(Rule):
+    """A base of which the direction alone is taken, at the gradient where w is."""
+
+    def __init__(self, base, **hyper):
+        super().__init__(**hyper)
+        self.inner = base
+
+    def start(self, number):
+        self.inner.begin(self.w, number)
+
+
+class Decayed(Around):
+    def step(self, see, t, eta):
+        u = self.inner.direction(see.batch(self.w), see, t)
+        self.w = [x - eta * (self.weight_decay * x + y) for x, y in zip(self.w, u)]
+        return self.w
+
+
+class Clipped(Around):
+    def step(self, see, t, eta):
+        u = self.inner.direction(see.batch(self.w), see, t)
+        self.w = moved(self.w, eta, [max(-self.bound, min(self.bound, x)) for x in u])
+        return self.w
 
 
 class Corrected(Rule):

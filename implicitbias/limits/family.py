@@ -11,6 +11,8 @@ from implicitbias.optimizers import Adam, Optimizer, Signum
 from implicitbias.simulation.setting import Setting
 
 _DECAYED = "with weight decay the weights converge to a point and have no limit direction"
+_BOX = "full batch it is in the box |w_j| <= 1/weight_decay (arXiv 2310.05898)"
+_MOMENTUM = "it is gradient descent with momentum"
 _MEASURED = "; the numerical tail map has one"
 
 
@@ -25,6 +27,8 @@ def rmsprop(rows, optimizer, setting) -> Rule | str:
 
 def _like_adam(rows, optimizer, setting) -> Rule | str:
     """Optimizers whose mean step is that of Adam as beta2 -> 1, and that follow the sign of a full gradient."""
+    if optimizer.eps > 0.0:
+        return Rule(f"l2 max-margin: once sqrt(v) is below eps, {_MOMENTUM} (derived, as for Adam)", norm="l2")
     if full_batch(rows, setting):
         return Rule("l_inf max-margin (derived, as full-batch Adam, arXiv 2406.10650)", norm="linf")
     if setting.order in ("cyclic", "shuffle_once"):
@@ -36,13 +40,13 @@ def _like_adam(rows, optimizer, setting) -> Rule | str:
 def schedule_free_adamw(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
         return _DECAYED
-    found = rule(rows, Adam(0.0, optimizer.beta2), setting)
+    found = rule(rows, Adam(0.0, optimizer.beta2, optimizer.eps), setting)
     return found if isinstance(found, str) else replace(found, text=f"{found.text}, as for Adam(0, beta2) (derived)")
 
 
 def lion(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
-        return f"{_DECAYED}; full batch it is in the box |w_j| <= 1/weight_decay (arXiv 2310.05898)"
+        return f"{_DECAYED}; {_BOX}"
     if full_batch(rows, setting):
         return Rule("l_inf max-margin (derived, as full-batch Signum, arXiv 2502.04664)", norm="linf")
     if optimizer.beta1 == optimizer.beta2:
@@ -89,7 +93,7 @@ def progressive_rescaling(rows, optimizer, setting) -> Rule | str:
 def amsgrad(rows, optimizer, setting) -> str:
     return (
         "the limit of AMSGrad depends on the gradients at the start of the run: its second moment u freezes on them, "
-        "and it ends as gradient descent in the norm of sqrt(u) (measured)"
+        f"and it ends as gradient descent in the norm of sqrt(u){' + eps' * (optimizer.eps > 0.0)} (measured)"
     )
 
 
@@ -107,6 +111,14 @@ def ftrl(rows, optimizer, setting) -> Rule | str:
 def adagrad_flow(rows, optimizer, setting) -> Rule:
     text = "max-margin in the geometry that the updates leave (arXiv 1906.03559)"
     return Rule(text, begun=from_start(optimizer, setting))
+
+
+def sophia(rows, optimizer, setting) -> Rule | str:
+    if optimizer.eps > 0.0:
+        return Rule(f"l2 max-margin: once rho h is below eps, {_MOMENTUM} (derived)", norm="l2")
+    if optimizer.rho == 0.0:
+        return rule(rows, Signum(optimizer.beta1), setting)
+    return f"there is no closed limit for Sophia{_MEASURED} for steps that tend to 0"
 
 
 def _of_base(rows, optimizer, setting) -> Rule | str:
@@ -127,10 +139,31 @@ def _mars(rows, optimizer, setting) -> Rule | str:
     return f"there is no closed limit for MARS on mini-batches (open){_MEASURED} for steps that tend to 0"
 
 
+def _decayed(rows, optimizer, setting) -> Rule | str:
+    if optimizer.weight_decay == 0.0:
+        return _of_base(rows, optimizer, setting)
+    found = _of_base(rows, optimizer, replace(setting, batch=len(rows), order="full"))
+    if isinstance(found, Rule) and found.norm == "linf":
+        return f"{_DECAYED}; {_BOX}, at limits.adamw_point"
+    return _DECAYED
+
+
+def _clipped(rows, optimizer, setting) -> Rule | str:
+    base = optimizer.base
+    found = _of_base(rows, optimizer, setting)
+    if isinstance(found, str) and not optimizer.has_tail_map:
+        return found
+    if isinstance(found, Rule) and (not base.scale_free or found.norm == "linf"):
+        why = "signs are clipped alike" if base.scale_free else "as the steps vanish, none is clipped in the end"
+        return replace(found, text=f"{found.text}; {why} (derived)")
+    return f"there is no closed limit for {optimizer.label} here{_MEASURED}"
+
+
 FAMILY = {
     "rmsprop": rmsprop, "nadam": _like_adam, "laprop": _like_adam, "amsgrad": amsgrad, "ftrl": ftrl, "lion": lion,
-    "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam,
+    "steepest_descent": steepest_descent, "mirror_descent": mirror_descent, "sam": sam, "sophia": sophia,
     "schedule_free_sgd": schedule_free_sgd, "schedule_free_adamw": schedule_free_adamw,
     "dual_accelerated": dual_accelerated, "progressive_rescaling": progressive_rescaling,
     "adagrad_flow": adagrad_flow, "ema": _of_base, "svrg": _of_base_on_all_rows, "mars": _mars,
+    "decayed": _decayed, "clipped": _clipped,
 }  # fmt: skip

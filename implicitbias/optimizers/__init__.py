@@ -1,12 +1,14 @@
 """The optimizers, one file each. A new one is a new file and its class in the list below."""
 
-from implicitbias.optimizers import ema, mars, svrg
+from implicitbias.optimizers import clipped, decayed, ema, mars, svrg
 from implicitbias.optimizers.adagrad import AdaGrad
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.adam_proxy import AdamProxy
 from implicitbias.optimizers.adamw import AdamW
 from implicitbias.optimizers.amsgrad import AMSGrad
 from implicitbias.optimizers.base import Optimizer
+from implicitbias.optimizers.clipped import Clipped
+from implicitbias.optimizers.decayed import Decayed
 from implicitbias.optimizers.dual_accelerated import DualAccelerated
 from implicitbias.optimizers.ema import EMA
 from implicitbias.optimizers.ftrl import FTRL
@@ -22,6 +24,7 @@ from implicitbias.optimizers.sam import SAM
 from implicitbias.optimizers.schedule_free import ScheduleFreeAdamW, ScheduleFreeSGD
 from implicitbias.optimizers.sgd import SGD
 from implicitbias.optimizers.signum import Signum
+from implicitbias.optimizers.sophia import Sophia
 from implicitbias.optimizers.steepest_descent import SteepestDescent
 from implicitbias.optimizers.svrg import SVRG
 
@@ -29,13 +32,13 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     kind.name: kind
     for kind in (
         Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD, RMSProp, NAdam, LaProp, AMSGrad, FTRL, Lion, SteepestDescent,
-        MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, *ema.KINDS,
-        *mars.KINDS, *svrg.KINDS,
+        MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, Sophia,
+        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS,
     )
 }  # fmt: skip
 
 __all__ = [
     "EMA", "FTRL", "MARS", "NGD", "OPTIMIZERS", "SAM", "SGD", "SVRG", "AMSGrad", "AdaGrad", "Adam", "AdamProxy",
-    "AdamW", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "NAdam", "Optimizer", "ProgressiveRescaling",
-    "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "SteepestDescent",
+    "AdamW", "Clipped", "Decayed", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "NAdam", "Optimizer",
+    "ProgressiveRescaling", "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "SteepestDescent",
 ]  # fmt: skip

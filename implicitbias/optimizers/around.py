@@ -35,7 +35,7 @@ class Around(Optimizer):
 
     @property
     def translates(self) -> bool:
-        return self.base.translates
+        return super().translates and self.base.translates
 
     @property
     def step(self) -> Any:

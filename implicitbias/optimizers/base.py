@@ -11,7 +11,7 @@ from implicitbias.errors import MEANT, InputError, one_of
 from implicitbias.simulation.scales import TRUE
 
 if TYPE_CHECKING:
-    from implicitbias.simulation.schedules import Schedule
+    from implicitbias.simulation.schedule import Schedule
 
 
 def decay(default: float) -> Any:
@@ -73,7 +73,9 @@ class Optimizer:
     mode: ClassVar[int]  # the units its kernel works in: TRUE, BATCH, COORDINATE or SAMPLES, see simulation/scales.py
     linear: ClassVar[bool] = False  # whether w moves along the gradients seen: it may then run in the space of margins
     degrees: ClassVar[tuple[int, ...]]  # degree in the gradient of each state array; () has none
-    evaluations: ClassVar[tuple[str, ...]] = ("batch",)  # the gradients of a step, each at the w that the last has left
+    # The gradients of a step, each at the w that the last has left: of the batch, or of the "epoch"; after that of the
+    # batch, and before w moves, also the "curvature", the diagonal of its Hessian in the units of a gradient.
+    evaluations: ClassVar[tuple[str, ...]] = ("batch",)
     points: ClassVar[tuple[int, ...]] = ()  # states of degree 0, iterates themselves, that start where w does
     recorded: ClassVar[int | None] = None  # which state is the iterate that a run tells; None is w
     driven: ClassVar[int | None] = None  # which state the gradients move; None is w

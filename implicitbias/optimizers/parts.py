@@ -6,6 +6,7 @@ from implicitbias.jit import hot
 from implicitbias.lanes import (
     LANES,
     absolute,
+    any_lane,
     largest,
     load,
     maximum,
@@ -17,12 +18,23 @@ from implicitbias.lanes import (
     sum_across,
     total,
 )
+from implicitbias.simulation.scales import in_units
 
 
 @hot
 def over_root(x, v):
     """x / sqrt(v), and 0 where v is 0, as x is there; a NaN stays one."""
     return select(v == 0.0, 0.0, x * rsqrt(v))
+
+
+@hot
+def over_root_above(x, v, eps, units, c):
+    """x / (sqrt(v) + eps), 0/0 = 0, with eps in the units of v; `over_root` of the runs without eps."""
+    found = over_root(x, v)
+    if any_lane(eps > 0.0):  # a root and a division are slow
+        root = sqrt(v) + in_units(eps, units, c, 1)
+        found = select(eps > 0.0, select(x == 0.0, 0.0, x / root), found)
+    return found
 
 
 @hot

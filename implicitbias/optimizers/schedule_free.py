@@ -6,7 +6,7 @@ from typing import ClassVar
 from implicitbias.jit import hot, inlined
 from implicitbias.lanes import fma, load, minimum, mix, select, store
 from implicitbias.optimizers.base import Optimizer, decay, later, nonnegative
-from implicitbias.optimizers.parts import over_root
+from implicitbias.optimizers.parts import over_root_above
 from implicitbias.simulation.scales import COORDINATE, TRUE
 
 
@@ -33,12 +33,13 @@ def step(w, g, state, hyper, lr, bias, units, batch):
 @inlined
 def adamw_step(w, g, state, hyper, lr, bias, units, batch):
     v, beta, beta2, shrink, power = state[3], load(hyper, 0), load(hyper, 1), load(hyper, 2), load(hyper, 3)
-    rate = lr * bias.lr
+    rate, eps = lr * bias.lr, bias.eps * load(hyper, 5)
     for c in range(g.shape[0]):
         gradient = load(g, c)
         second = mix(beta2, load(v, c), gradient * gradient)
         store(v, c, second)
-        base = load(state[0], c) - rate * over_root(gradient, second) - lr * shrink * load(w, c)
+        ratio = over_root_above(gradient, second, eps, units, c)
+        base = load(state[0], c) - rate * ratio - lr * shrink * load(w, c)
         average(w, state, c, beta, power, lr, batch.t, base)
 
 
@@ -98,7 +99,7 @@ class ScheduleFreeAdamW(_Averaged):
 
     y = (1 - beta) z + beta x
     v = beta2 v + (1 - beta2) g(y)^2
-    z = z - lr (g(y) / sqrt(v^) + weight_decay y),  0/0 = 0
+    z = z - lr (g(y) / (sqrt(v^) + eps) + weight_decay y),  0/0 = 0
     x = (1 - c) x + c z,  c as in `ScheduleFreeSGD`
 
     with v^ = v or, with bias_correction, v / (1 - beta2^t).
@@ -109,6 +110,7 @@ class ScheduleFreeAdamW(_Averaged):
         weight_decay      >= 0, in units of one over w
         averaging         as in `ScheduleFreeSGD`
         bias_correction   off in the theory
+        eps               >= 0
         iterate           which one is recorded: 0 is x, 1 is z, 2 is y
 
     Errors: ``InputError`` listing every hyper-parameter out of range.
@@ -116,7 +118,7 @@ class ScheduleFreeAdamW(_Averaged):
     >>> ScheduleFreeAdamW(beta2=0.95).label
     'ScheduleFreeAdamW(beta2=0.95)'
 
-    Source: arXiv 2405.15682, Algorithm 1, with eps = 0.
+    Source: arXiv 2405.15682, Algorithm 1.
     """
 
     beta: float = decay(0.9)
@@ -124,6 +126,7 @@ class ScheduleFreeAdamW(_Averaged):
     weight_decay: float = nonnegative(0.0)
     averaging: float = nonnegative(0.0)
     bias_correction: bool = False
+    eps: float = later(nonnegative(0.0))
     iterate: float = which()
 
     name: ClassVar[str] = "schedule_free_adamw"

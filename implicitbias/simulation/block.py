@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from implicitbias.errors import InputError
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
 from implicitbias.simulation.end import End
-from implicitbias.simulation.layout import BATCH_LOOK, EPOCH_LOOK, FROZEN, ITERATE, ROWS, Data, Runs, Work
+from implicitbias.simulation.layout import EPOCH_LOOK, FROZEN, ITERATE, LOOKS, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
-from implicitbias.simulation.scales import DECAY, PERIOD, TRUE, level
+from implicitbias.simulation.scales import COORDINATE, DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.tail import LOSSES
 
 # A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
@@ -28,6 +29,8 @@ AHEAD = 4096
 MOST_SLOTS, ROOM = 64, 4e6
 # Bytes of iterates and states that fit the nearest cache, beside the rows.
 NEAREST_CACHE = 24_000
+# Binary orders of the squares of the entries, with room for the units of gradients beside them.
+ROOT = 600
 # So many runs left over from groups of eight are cheaper as a group with empty lanes than one by one.
 WORTH_A_GROUP = 5
 
@@ -51,9 +54,10 @@ class Block:
         shift, uneven = (0, False) if kind.mode == TRUE or self.space is not None else level(rows)
         padded = _padded(rows)
         scaled = _padded(np.ldexp(rows, -shift)) if shift else padded
+        bent = _bent(padded, scaled, kind)
         self.data = Data(
-            padded, padded.reshape(n, -1), scaled, scaled.reshape(n, -1), float(shift), uneven,
-            1.0 if self.space is None else self.space.stretch, np.zeros((1, n)),
+            padded, padded.reshape(n, -1), scaled, scaled.reshape(n, -1), bent, bent.reshape(n, -1), float(shift),
+            uneven, 1.0 if self.space is None else self.space.stretch, np.zeros((1, n)),
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(np.any(rows, axis=0).sum()),
             np.any(rows, axis=0), bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order],
             np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
@@ -196,6 +200,24 @@ def _padded(rows: np.ndarray) -> np.ndarray:
     return padded
 
 
+def _bent(padded: np.ndarray, scaled: np.ndarray, kind) -> np.ndarray:
+    """Minus the squares of the rows, for an optimizer that sees curvatures, in the units of `scaled`."""
+    if "curvature" not in kind.evaluations:
+        return scaled
+    if kind.mode != COORDINATE:
+        raise InputError(f"{kind.__name__} sees the curvature, which there is in mode COORDINATE alone")
+    bent = aligned(padded.shape)
+    with np.errstate(over="ignore", under="ignore"):
+        np.multiply(padded, -scaled, out=bent)
+    sizes = np.abs(bent[padded != 0.0])
+    if not (sizes.min() >= 2.0**-ROOT and sizes.max() <= 2.0**ROOT):
+        raise InputError(
+            f"{kind.__name__} sees squares of the entries of the rows, and these are too large or too small for them; "
+            "scale the rows"
+        )
+    return bent
+
+
 class _Lot:
     """Runs laid out alike: eight side by side (wide), or each on its own (see products.py)."""
 
@@ -217,8 +239,8 @@ class _Lot:
             fade = np.log2(decays[:, -1]) / last if last else np.zeros(len(chosen))
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
         told = kind.driven if block.data.source == FROZEN else block.optimizers[0].recorded
-        looks = np.array([EPOCH_LOOK if name == "epoch" else BATCH_LOOK for name in kind.evaluations])
-        most = batch if not looks.any() else block.data.rows.shape[0]
+        looks = np.array([LOOKS[name] for name in kind.evaluations])
+        most = batch if EPOCH_LOOK not in looks else block.data.rows.shape[0]
         samples = most if wide else -(-most // LANES)
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
         work = Work(

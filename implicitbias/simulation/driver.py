@@ -19,8 +19,8 @@ Where the margins come from, `source`:
 
 from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import LANES, any_lane, has_lane, load, splat, store
-from implicitbias.simulation.gradients import gradient
-from implicitbias.simulation.layout import BATCH_LOOK, Batch, Bias
+from implicitbias.simulation.gradients import curvature, gradient
+from implicitbias.simulation.layout import BATCH_LOOK, CURVATURE_LOOK, Batch, Bias
 from implicitbias.simulation.orders import FULL, fill_batches
 from implicitbias.simulation.scales import COORDINATE, Units, drifted, renormalise
 
@@ -96,12 +96,18 @@ def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
     if slot >= 0:
         keep(runs, slot, 0, r)
     for phase in range(runs.looks.shape[0]):
-        if runs.looks[phase] == BATCH_LOOK:
-            apply(step, data, runs, table, bias, r, at, t, size, gradient(mode, data, runs, rows, size, r), phase)
+        look, seen, squared = runs.looks[phase], size, splat(0.0)
+        if look == BATCH_LOOK:
+            squared = gradient(mode, data, runs, rows, size, r)
+        elif look == CURVATURE_LOOK:
+            curvature(data, runs, rows, size, r)
         elif t % data.per_epoch == 0 or t == runs.born:
             every = runs.work.every
-            squared = gradient(mode, data, runs, every, every.shape[0], r)
-            apply(step, data, runs, table, bias, r, at, t, every.shape[0], squared, phase)
+            seen = every.shape[0]
+            squared = gradient(mode, data, runs, every, seen, r)
+        else:
+            continue
+        apply(step, data, runs, table, bias, r, at, t, seen, squared, phase)
     if slot >= 0:
         keep(runs, slot, 1, r)
     if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:

@@ -17,7 +17,7 @@ from implicitbias.lanes import (
     splat,
     store,
 )
-from implicitbias.simulation.layout import ITERATE, ROWS
+from implicitbias.simulation.layout import ITERATE, ROWS, Data
 from implicitbias.simulation.orders import FULL
 from implicitbias.simulation.products import (
     margin,
@@ -40,7 +40,7 @@ from implicitbias.simulation.scales import (
     place,
     set_span,
 )
-from implicitbias.simulation.tail import exponent, sample_weights, times_pow2
+from implicitbias.simulation.tail import bend_weights, exponent, sample_weights, times_pow2
 
 
 @inlined
@@ -74,6 +74,22 @@ def gradient(mode, data, runs, rows, size, r):
                 if any_lane(apart):
                     by_coordinate(data, runs, rows, size, apart)
     return squared
+
+
+@helper
+def curvature(data, runs, rows, size, r):
+    """The diagonal of the Hessian of a batch whose margins are in work.z, in work.g and the units of the states: what a
+    gradient is with the squares of the rows, and with l'' in the place of the weights."""
+    wide, work = runs.wide, runs.work
+    squares = Data(
+        data.rows, data.flat, data.bent, data.bent_flat, data.bent, data.bent_flat, data.shift, data.uneven,
+        data.stretch, data.frozen, data.source, data.d, data.columns, data.touched, data.has_zeros, data.loss,
+        data.order, data.seed, data.batch, data.per_epoch,
+    )  # fmt: skip
+    weights = bend_weights(work.z, work.f, work.q, size if wide else -(-size // LANES), data.loss)
+    high, low = spread(weights, work.q, size, wide)
+    spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
+    in_units_of_the_state(squares, runs, rows, size, r, weights, high, high - low > spread_limit)
 
 
 @hot

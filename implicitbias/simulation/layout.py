@@ -6,12 +6,13 @@ ROWS, ITERATE, FROZEN = 0, 1, 2
 
 # What the runs of a block share. rows (n, chunks, 8), flat (n, 8 chunks): the same memory, from which margins come;
 # scaled, scaled_flat: the same over 2^shift, from which gradients are added up, with entries of ordinary size, or
-# `uneven` ones; stretch: see ITERATE; frozen (R, n); touched (d,): the columns of the rows that are not zero, `columns`
-# of them; has_zeros: whether any entry is; seed: uint64
+# `uneven` ones; bent, bent_flat: minus their products with `rows`, for curvatures; stretch: see ITERATE; frozen (R, n);
+# touched (d,): the columns of the rows that are not zero, `columns` of them; has_zeros: whether any entry is; seed:
+# uint64
 Data = namedtuple(
     "Data",
-    "rows flat scaled scaled_flat shift uneven stretch frozen source d columns touched has_zeros loss order seed batch "
-    "per_epoch",
+    "rows flat scaled scaled_flat bent bent_flat shift uneven stretch frozen source d columns touched has_zeros loss "
+    "order seed batch per_epoch",
 )
 
 # G groups of runs, each one run (narrow) or eight (wide). turns: whether the groups take turns at every step; w, expo,
@@ -19,15 +20,18 @@ Data = namedtuple(
 # steps of interest; state (G, K, chunks, 8) of degrees (K,); span (G, 3, 8): see scales.LEAST; hyper (G, H, 8); step
 # sizes eta (G, 8) times table[which[G, 8], t - first]; alive (G,); period: steps between renormalisations, a power of
 # two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
-# state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK or EPOCH_LOOK;
-# recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer counts its own,
-# where it took over from another; work: see `Work`
+# state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK, EPOCH_LOOK or
+# CURVATURE_LOOK; recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer
+# counts its own, where it took over from another; work: see `Work`
 Runs = namedtuple(
     "Runs",
     "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded born "
     "work",
 )
-BATCH_LOOK, EPOCH_LOOK = 0, 1  # at w: on the batch; on all rows, in the first step of an epoch or of all
+# At w: on the batch; on all rows, in the first step of an epoch or of all; and, in the place of a gradient, the
+# diagonal of the Hessian where the gradient before was taken.
+BATCH_LOOK, EPOCH_LOOK, CURVATURE_LOOK = 0, 1, 2
+LOOKS = {"batch": BATCH_LOOK, "epoch": EPOCH_LOOK, "curvature": CURVATURE_LOOK}
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows

@@ -34,6 +34,8 @@ _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
 _TO_UNIT = 2.0**-53
+_APART = np.uint64(2**63)  # no seed has this bit
+FINEST = 2.0**-53
 
 
 def default_remainder(order: str) -> str:
@@ -106,6 +108,15 @@ def fill_batches(order, seed, first, count, per_epoch, fresh, rows, index, sizes
         for k in range(sizes[i]):
             index[i, k] = rows[start + k]
         position += 1
+
+
+def uniforms(seed: int, counters: np.ndarray) -> np.ndarray:
+    """(k,) independent uniform numbers from FINEST to 1 - FINEST, each a function of seed and counter alone, apart from
+    the draws of batches of any seed."""
+    mix = _mix.py_func
+    start = mix((np.array([seed], np.uint64) ^ _APART) + _GOLDEN)
+    bits = mix(mix(start + np.asarray(counters).astype(np.uint64) * _GOLDEN) + _GOLDEN)
+    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * (2.0 * FINEST)
 
 
 _fill = kernel(fill_batches.py_func)

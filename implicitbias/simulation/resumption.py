@@ -13,7 +13,7 @@ from implicitbias.optimizers import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.simulation.end import End, fresh
 from implicitbias.simulation.run import Run
-from implicitbias.simulation.schedules import Schedule
+from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting, resolve
 
 DEFAULTS = {"batch": 1, "order": "reshuffle", "seed": 0, "loss": "logistic", "remainder": None, "per_octave": 8}

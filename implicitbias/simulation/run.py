@@ -13,7 +13,7 @@ from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.problem import Problem
 from implicitbias.shown import as_html
-from implicitbias.simulation.schedules import Schedule
+from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting
 
 if TYPE_CHECKING:

@@ -1,108 +1,14 @@
 """Step sizes eta_t, t = 0, 1, ..."""
 
-import sys
+import math
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.integers import whole
-
-POSITIVE, NONNEGATIVE = ("> 0", lambda x: x > 0), (">= 0", lambda x: x >= 0)
-# What the numbers of all schedules must be, by their names; those of COUNTS are integers.
-RULES = {
-    "eta": POSITIVE, "a": NONNEGATIVE, "t0": POSITIVE, "final": ("from 0 to 1", lambda x: 0 <= x <= 1),
-    "steps": (">= 1", lambda x: x >= 1), "warmup": NONNEGATIVE, "decay": (">= 1", lambda x: x >= 1),
-}  # fmt: skip
-COUNTS = ("steps", "warmup", "decay")
-
-
-def six_digits(value: float) -> str:
-    return f"{value:g}"
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Step sizes eta_t = eta shape(t), t = 0, 1, ...; subclasses are frozen dataclasses of numbers, named in RULES.
-
-    Errors: ``InputError`` listing every argument out of range.
-    """
-
-    eta: float
-
-    name: ClassVar[str]  # of its kind, in a study file
-    example: ClassVar[dict[str, Any]]
-    remedy: ClassVar[str]  # what would be right where a step size is not
-    over_loss: ClassVar[bool] = False  # whether the optimizer divides the step by the loss of the batch
-
-    def __post_init__(self) -> None:
-        mistakes = []
-        for item in fields(self):
-            name, value = item.name, getattr(self, item.name)
-            value = whole(value) if name in COUNTS else value
-            kinds = (int, np.integer) if name in COUNTS else (int, float, np.integer, np.floating)
-            rule, valid = RULES[name]
-            if isinstance(value, bool) or not isinstance(value, kinds):
-                what = "an integer" if name in COUNTS else "a number"
-                mistakes.append(f"{name} of the step size must be {what}, not {value!r}")
-            elif not (abs(value) <= sys.float_info.max and valid(value)):  # np.isfinite raises for 10^400
-                mistakes.append(f"{name} of the step size must be finite and {rule}, but is {value!r}")
-            else:
-                object.__setattr__(self, name, int(value) if name in COUNTS else float(value))
-        if mistakes or (mistakes := self._conflicts()):
-            raise InputError(mistakes)
-
-    def _conflicts(self) -> list[str]:
-        """What is wrong with numbers that are right each on its own."""
-        return []
-
-    def __call__(self, t: np.ndarray) -> np.ndarray:
-        return self.eta * self.shape(t)
-
-    def shape(self, t: np.ndarray) -> np.ndarray:
-        """The step size without its factor eta: runs that differ in eta alone share it."""
-        raise NotImplementedError
-
-    @property
-    def law(self) -> tuple:
-        """What decides the shape."""
-        return (self.name, *(getattr(self, item.name) for item in fields(self) if item.name != "eta"))
-
-    @property
-    def corners(self) -> tuple[int, ...]:
-        """The t between which the step size rises or falls throughout."""
-        return ()
-
-    def mistake(self, horizon: int) -> str | None:
-        """The sentence for a step size that is 0 or infinite at one of so many steps; None if none is."""
-        near = {0, horizon - 1, *(t + k for t in self.corners for k in (-1, 0, 1))}
-        t = np.array(sorted(t for t in near if 0 <= t < horizon), np.int64)
-        with np.errstate(over="ignore", under="ignore", divide="ignore"):
-            sizes = self(t)
-        wrong = ~(np.isfinite(sizes) & (sizes > 0.0))
-        if not wrong.any():
-            return None
-        first = int(wrong.argmax())
-        return (
-            f"the step size {self.label} is {sizes[first]:g} at step {t[first] + 1} of {horizon}, and must be finite "
-            f"and > 0 at each; {self.remedy}"
-        )
-
-    def table(self) -> dict[str, Any]:
-        """The schedule as a study writes it."""
-        return {"schedule": self.name, **asdict(self)}
-
-    def words(self, number=six_digits) -> str:
-        """The schedule with its numbers as text."""
-        default = {item.name: item.default for item in fields(self)}
-        told = {name: value for name, value in asdict(self).items() if name != "eta" and value != default[name]}
-        inside = ", ".join(f"{name}={value if name in COUNTS else number(value)}" for name, value in told.items())
-        return f"{number(self.eta)} {self.name.replace('_', '-')}({inside})"
-
-    @property
-    def label(self) -> str:
-        return self.words()
+from implicitbias.simulation.orders import FINEST, uniforms
+from implicitbias.simulation.schedule import Schedule, six_digits
 
 
 @dataclass(frozen=True)
@@ -350,8 +256,51 @@ class LossAdaptive(Schedule):
         return f"{Power(self.eta, self.a, self.t0).words(number)}/L"
 
 
+@dataclass(frozen=True)
+class Exponentiated(Schedule):
+    """Power-law step size times a random number: eta_t = s_t eta (t + t0)^-a with independent s_t ~ Exp(1).
+
+    What such a step gains is linear in u, in the mean: E (L(w + s u) - L(w)) = E <grad L(w + s u), u>. That makes of an
+    online learner, which plays u, a minimiser of losses that need not be convex.
+
+    Arguments
+        eta    > 0
+        a      >= 0; 0 is a step that is constant in the mean
+        t0     > 0, the offset that keeps the first steps moderate
+        seed   from 0 to 2^63 - 1; s_t is a function of seed and t alone, and independent of all batch orders
+
+    Errors: ``InputError`` listing every argument out of range.
+
+    >>> Exponentiated(0.1, seed=1)(np.arange(3)).round(4)
+    array([0.0063, 0.0465, 0.2051])
+    >>> float(Exponentiated(0.1)(np.arange(100_000)).mean().round(3))
+    0.1
+
+    Source: arXiv 2405.18199.
+    """
+
+    eta: float
+    a: float = 0.0
+    t0: float = 2.0
+    seed: int = 0
+
+    name: ClassVar[str] = "exponentiated"
+    example: ClassVar[dict[str, Any]] = {"eta": 0.1, "seed": 0}
+    remedy: ClassVar[str] = "give it a moderate eta, and a smaller a"
+    factors: ClassVar[tuple[float, ...]] = (-math.log1p(-FINEST), -math.log(FINEST))
+
+    def smooth(self, t: np.ndarray) -> np.ndarray:
+        return Power(1.0, self.a, self.t0).shape(t)
+
+    def shape(self, t: np.ndarray) -> np.ndarray:
+        return self.smooth(t) * -np.log(uniforms(self.seed, t))
+
+    def words(self, number=six_digits) -> str:
+        return f"{Power(self.eta, self.a, self.t0).words(number)} Exp(1){f', seed {self.seed}' * (self.seed != 0)}"
+
+
 SCHEDULES: dict[str, type[Schedule]] = {
-    kind.name: kind for kind in (Power, Cosine, Linear, WarmupStableDecay, Increasing, LossAdaptive)
+    kind.name: kind for kind in (Power, Cosine, Linear, WarmupStableDecay, Increasing, LossAdaptive, Exponentiated)
 }
 
 

@@ -130,6 +130,18 @@ def far_weights(z, f, q, chunks, loss):
 
 
 @helper
+def bend_weights(z, f, q, chunks, loss):
+    """The l''(z) in the place of the weights; returns the first chunk of each. That of the exponential loss is its
+    weight, and that of the logistic loss is even."""
+    if loss != EXPONENTIAL:
+        for k in range(chunks):
+            part = sample_weight(absolute(load(z, k)), loss, split_exp_far)
+            store(f, k, part[0] * (1.0 - part[0] * pow2_lanes(part[1])))
+            store(q, k, part[1])
+    return load(f, 0), load(q, 0)
+
+
+@helper
 def loss_over_weight(z, loss):
     """l(z) / s(z), for z >= 0 or the exponential loss: it tends to 1."""
     if loss == EXPONENTIAL or z > 40.0:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.flows import KINDS
-from implicitbias.simulation.schedules import Schedule
+from implicitbias.simulation.schedule import Schedule
 from implicitbias.study.keys import axis
 from implicitbias.study.step_sizes import STEP_SIZE, schedule, schedule_of
 

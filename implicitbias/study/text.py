@@ -7,7 +7,7 @@ from numbers import Integral, Real
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers import Optimizer
-from implicitbias.simulation.schedules import Schedule
+from implicitbias.simulation.schedule import Schedule
 
 
 def study_text(study: Mapping) -> str:

@@ -10,7 +10,7 @@ import implicitbias as ib
 from implicitbias.lanes import load, store
 from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.orders import batches, steps_per_epoch
-from implicitbias.simulation.scales import COORDINATE
+from implicitbias.simulation.scales import COORDINATE, TRUE
 
 STEPS = 2_000
 INF = float("inf")
@@ -21,14 +21,28 @@ for i in range(4):
 ROWS = {"dense": RNG.normal(size=(6, 8)), "disjoint": DISJOINT,
         "sparse": np.array([[1, 0, 0, 0, 2.0], [0, 3, 0, 0, -1], [0, 0, -4, 0, 1], [10, 0, 0, 5, 0]])}  # fmt: skip
 
+P = ib.geometry.gaussian(n=6, d=9, seed=1)
+
 # ours, the twin, the step size
 PAIRS = {
     "amsgrad": (ib.AMSGrad(0.9, 0.95), twin.AMSGrad(beta1=0.9, beta2=0.95), 1.0),
     "rmsprop": (ib.RMSProp(0.95), twin.RMSProp(beta2=0.95), 1.0),
     "nadam": (ib.NAdam(0.9, 0.95), twin.NAdam(beta1=0.9, beta2=0.95), 1.0),
     "laprop": (ib.LaProp(0.9, 0.95), twin.LaProp(beta1=0.9, beta2=0.95), 1.0),
+    "amsgrad with eps": (ib.AMSGrad(0.9, 0.95, eps=1e-3), twin.AMSGrad(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
+    "amsgrad, corrected": (
+        ib.AMSGrad(0.9, 0.95, True, 1e-3),
+        twin.AMSGrad(beta1=0.9, beta2=0.95, bias_correction=True, eps=1e-3),
+        0.1,
+    ),
+    "rmsprop with eps": (ib.RMSProp(0.95, 1e-3), twin.RMSProp(beta2=0.95, eps=1e-3), 0.1),
+    "nadam with eps": (ib.NAdam(0.9, 0.95, 1e-3), twin.NAdam(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
+    "laprop with eps": (ib.LaProp(0.9, 0.95, 1e-3), twin.LaProp(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
     "lion": (ib.Lion(0.9, 0.99), twin.Lion(beta1=0.9, beta2=0.99, weight_decay=0.0), 1.0),
     "lion with decay": (ib.Lion(0.9, 0.95, 1e-3), twin.Lion(beta1=0.9, beta2=0.95, weight_decay=1e-3), 1.0),
+    "sophia": (ib.Sophia(0.9, 0.95, 0.3), twin.Sophia(beta1=0.9, beta2=0.95, rho=0.3), 0.5),
+    "sophia, unclipped": (ib.Sophia(0.9, 0.95, 30), twin.Sophia(beta1=0.9, beta2=0.95, rho=30.0), 1.0),
+    "sophia with eps": (ib.Sophia(eps=1e-2), twin.Sophia(beta1=0.965, beta2=0.99, rho=0.05, eps=1e-2), 0.1),
     "steepest in l1": (ib.SteepestDescent(1), twin.SteepestDescent(p=1.0), 0.5),
     "steepest in l3": (ib.SteepestDescent(3), twin.SteepestDescent(p=3.0), 0.5),
     "steepest in l1.5": (ib.SteepestDescent(1.5), twin.SteepestDescent(p=1.5), 0.5),
@@ -48,6 +62,11 @@ PAIRS = {
         twin.ScheduleFreeAdamW(beta=0.9, beta2=0.95, weight_decay=1e-3, averaging=0.0),
         1.0,
     ),
+    "schedule-free adamw with eps": (
+        ib.ScheduleFreeAdamW(0.9, 0.95, 1e-3, eps=1e-3),
+        twin.ScheduleFreeAdamW(beta=0.9, beta2=0.95, weight_decay=1e-3, averaging=0.0, eps=1e-3),
+        0.1,
+    ),
     "dual accelerated": (ib.DualAccelerated(), twin.DualAccelerated(), 0.05),
     "rescaling": (ib.ProgressiveRescaling(50, 1.1), twin.ProgressiveRescaling(stage=50.0, growth=1.1), 0.5),
     "ema of adam": (ib.EMA(ib.Adam(0.9, 0.95), 0.9), twin.EMA(twin.Adam(beta1=0.9, beta2=0.95), 0.9), 1.0),
@@ -59,6 +78,28 @@ PAIRS = {
         twin.MARS(twin.Lion(beta1=0.9, beta2=0.95, weight_decay=0.0), gamma=1.0),
         0.5,
     ),
+    **{
+        f"decayed {name}": (ib.Decayed(base, 1e-3), twin.Decayed(rule, weight_decay=1e-3), lr)
+        for name, base, rule, lr in (
+            ("sgd", ib.SGD(0.5), twin.SGD(momentum=0.5), 0.05),
+            ("signum", ib.Signum(0.9), twin.Signum(beta=0.9), 1.0),
+            ("steepest in l3", ib.SteepestDescent(3), twin.SteepestDescent(p=3.0), 0.5),
+            ("nadam", ib.NAdam(0.9, 0.95), twin.NAdam(beta1=0.9, beta2=0.95), 1.0),
+            ("laprop with eps", ib.LaProp(0.9, 0.95, 1e-3), twin.LaProp(beta1=0.9, beta2=0.95, eps=1e-3), 0.1),
+            ("rmsprop", ib.RMSProp(0.95), twin.RMSProp(beta2=0.95), 1.0),
+            ("ftrl", ib.FTRL(0.5), twin.FTRL(beta=0.5), 0.5),
+        )
+    },
+    **{
+        f"clipped {name}": (ib.Clipped(base, bound), twin.Clipped(rule, bound=bound), lr)
+        for name, bound, base, rule, lr in (
+            ("sgd", 0.01, ib.SGD(0.5), twin.SGD(momentum=0.5), 0.1),
+            ("adam", 0.5, ib.Adam(0.9, 0.95), twin.Adam(beta1=0.9, beta2=0.95), 0.5),
+            ("rmsprop with eps", 0.5, ib.RMSProp(0.95, 1e-3), twin.RMSProp(beta2=0.95, eps=1e-3), 0.1),
+            ("laprop", 0.7, ib.LaProp(0.9, 0.95), twin.LaProp(beta1=0.9, beta2=0.95), 1.0),
+            ("ftrl", 1.5, ib.FTRL(0.9), twin.FTRL(beta=0.9), 0.5),
+        )
+    },
     "svrg on sgd": (ib.SVRG(ib.SGD()), twin.SVRG(twin.SGD(momentum=0.0)), 0.05),
     "svrg on signum": (ib.SVRG(ib.Signum(0.9)), twin.SVRG(twin.Signum(beta=0.9)), 0.5),
     "svrg on adam": (ib.SVRG(ib.Adam(0.9, 0.95)), twin.SVRG(twin.Adam(beta1=0.9, beta2=0.95)), 0.5),
@@ -101,9 +142,10 @@ def test_trajectory_is_that_of_50_digits_after_20000_steps(name, shape):
 
 
 HOMOGENEOUS = [
-    "amsgrad", "rmsprop", "nadam", "laprop", "lion", "steepest in l1", "steepest in l3", "steepest in linf",
-    "schedule-free adam", "dual accelerated", "rescaling", "ema of adam", "mars on adam", "mars on signum",
-    "mars on lion", "svrg on signum", "svrg on adam",
+    "sophia", "sophia, unclipped", "amsgrad", "rmsprop", "nadam", "laprop", "lion", "steepest in l1",
+    "steepest in l3", "steepest in linf", "schedule-free adam", "dual accelerated", "rescaling", "ema of adam",
+    "mars on adam", "mars on signum", "mars on lion", "svrg on signum", "svrg on adam", "decayed signum",
+    "decayed nadam", "decayed rmsprop", "decayed ftrl", "clipped adam", "clipped laprop", "clipped ftrl",
 ]  # fmt: skip
 
 
@@ -115,13 +157,34 @@ def test_trajectory_starting_beyond_underflow(name, shape):
     rows = ROWS[shape]
     direction = ib.max_margin(rows).direction
     start = np.round(12_000 * direction / (rows @ direction).min())
-    lr = 1e-3 if name == "dual accelerated" else 0.5  # it picks up speed
+    # momentum in the dual picks up speed; decay of such a w turns the batches over, with large steps chaotically
+    lr = 1e-3 if name == "dual accelerated" else 0.05 if "decayed" in name else 0.5
     assert compare(rows, ours, rule, lr, batch=3, steps=300, start=start, record=[1, 10, 300]) < -10_000
 
 
-# -- relations --------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "item",
+    [
+        ib.NAdam(eps=1e-6),
+        ib.LaProp(eps=1e-6),
+        ib.AMSGrad(eps=1e-6),
+        ib.RMSProp(eps=1e-6),
+        ib.ScheduleFreeAdamW(eps=1e-6),
+    ],
+)
+def test_with_eps_nothing_is_free_of_scale(item):
+    """And what is at the default of what came later is as it was, also in the ids of runs."""
+    assert not item.scale_free and not item.has_tail_map
+    plain = type(item)()
+    assert plain.scale_free and item.canonical()["eps"] == 1e-6
+    assert "eps" not in plain.canonical() or type(item) is ib.RMSProp
+    kinds = [item, plain] * 4 + [item] * 3
+    together = ib.simulate(P, kinds, lr=0.1, batch=2, steps=300)
+    for run, kind in zip(together, kinds, strict=True):
+        assert (run.weights == ib.simulate(P, kind, lr=0.1, batch=2, steps=300).weights).all()
 
-P = ib.geometry.gaussian(n=6, d=9, seed=1)
+
+# -- relations --------------------------------------------------------------------------------------------------------
 
 
 def end(optimizer, lr=0.1, **options):
@@ -135,6 +198,11 @@ def end(optimizer, lr=0.1, **options):
     (ib.RMSProp(0.95, 1e-6), ib.Adam(0.0, 0.95, 1e-6)),
     (ib.RMSProp(0.95), ib.Adam(0.0, 0.95)),
     (ib.EMA(ib.Adam(0.9, 0.95), 0.0), ib.Adam(0.9, 0.95)),
+    (ib.Decayed(ib.Adam(0.9, 0.95), 0.1), ib.AdamW(0.9, 0.95, weight_decay=0.1)),
+    (ib.Decayed(ib.Adam(eps=1e-6, bias_correction=True)), ib.AdamW(eps=1e-6, bias_correction=True)),
+    (ib.Decayed(ib.Signum(0.9), 0.1), ib.Lion(0.9, 0.9, 0.1)),
+    (ib.Decayed(ib.NAdam(0.9, 0.95), 0.0), ib.NAdam(0.9, 0.95)),
+    (ib.Sophia(0.9, rho=0.0), ib.Signum(0.9)),
     (ib.MARS(ib.Signum(0.9), 0.0), ib.Signum(0.9)),
     (ib.MARS(ib.Lion(), 0.0), ib.Lion()),
 ], ids=lambda item: item.label)  # fmt: skip
@@ -145,6 +213,39 @@ def test_the_same_path_bit_by_bit(one, other):
     assert (runs[0] == runs[1]).all()
 
 
+@pytest.mark.parametrize("power", [-250, 250])
+def test_curvatures_of_huge_and_tiny_rows(power):
+    """Powers of two change nothing: with rows 2^k times as long, w, the step and rho are over 2^k. The long way is that
+    of rows with weights far apart."""
+    far = 2.0**power
+    for problem in (P, ib.geometry.sparse(n=6, d=12, seed=1)):
+        near, long = problem.rows, np.ldexp(problem.rows, power)
+        for start in (0.0, 300.0 * np.linspace(1.0, 4.0, len(near)) @ near):
+            options = {"batch": 2, "steps": 300, "seed": 3}
+            one = ib.simulate(near, ib.Sophia(rho=0.5), lr=0.1, initial=start + np.zeros(near.shape[1]), **options)
+            other = ib.simulate(long, ib.Sophia(rho=0.5 / far), lr=0.1 / far, initial=one.initial / far, **options)
+            np.testing.assert_array_equal(other.weights * far, one.weights)
+
+
+def test_rows_whose_squares_leave_float64_are_refused():
+    with pytest.raises(ib.InputError, match="Sophia sees squares of the entries of the rows, and these are too large"):
+        ib.simulate(np.ldexp(P.rows, 800), ib.Sophia(), steps=1)
+    uneven = P.rows * np.ldexp(1.0, np.linspace(-250, 250, 9).astype(int))  # not these
+    rule, lr = twin.Sophia(beta1=0.9, beta2=0.95, rho=0.1, eps=0.0), 2.0**-252
+    visited = list(batches(6, 2, "reshuffle", 200, seed=1))
+    [expected], _ = twin.trajectory(uneven, rule, visited, lambda t: lr, 3)
+    run = ib.simulate(uneven, ib.Sophia(0.9, 0.95, 0.1), lr=lr, batch=2, steps=200, seed=1)
+    np.testing.assert_allclose(run.weights[-1], expected, rtol=1e-9)
+    assert len(np.unique(np.abs(expected))) > 5
+
+    @dataclass(frozen=True)
+    class Bent(OwnSign):
+        mode, evaluations = TRUE, ("batch", "curvature")
+
+    with pytest.raises(ib.InputError, match="Bent sees the curvature, which there is in mode COORDINATE alone"):
+        end(Bent())
+
+
 @pytest.mark.parametrize("one, other", [
     (ib.SteepestDescent(2), ib.NGD()),
     (ib.EMA(ib.NGD(), 0.0), ib.NGD()),
@@ -153,9 +254,17 @@ def test_the_same_path_bit_by_bit(one, other):
     (ib.SAM(0.0, linf=True), ib.SGD()),
     (ib.LaProp(0.0, 0.95), ib.RMSProp(0.95)),
     (ib.NAdam(0.0, 0.95), ib.RMSProp(0.95)),
+    (ib.LaProp(0.0, 0.95, 1e-3), ib.RMSProp(0.95, 1e-3)),
+    (ib.NAdam(0.0, 0.95, 1e-3), ib.RMSProp(0.95, 1e-3)),
     (ib.FTRL(0.0), ib.Signum(0.0)),
     (ib.ProgressiveRescaling(10, 1.0), ib.NGD()),
     (ib.MARS(ib.Adam(0.9, 0.95), 0.0), ib.Adam(0.9, 0.95)),
+    (ib.Decayed(ib.NGD(), 0.0), ib.NGD()),
+    (ib.Decayed(ib.SGD(0.9), 0.0), ib.SGD(0.9)),
+    (ib.Clipped(ib.SGD(0.9), 1e9), ib.SGD(0.9)),
+    (ib.Clipped(ib.Adam(0.9, 0.95, 1e-6, True), 1e9), ib.Adam(0.9, 0.95, 1e-6, True)),
+    (ib.Clipped(ib.AdaGrad(), 1e9), ib.AdaGrad()),
+    (ib.Clipped(ib.AMSGrad(bias_correction=True), 1e9), ib.AMSGrad(bias_correction=True)),
 ], ids=lambda item: item.label)  # fmt: skip
 def test_the_same_path_up_to_rounding(one, other):
     problem = ib.Problem(P.rows / 64) if "MARS" in one.label else P
@@ -222,6 +331,10 @@ def test_weight_decay_ends_in_its_box(optimizer):
 @pytest.mark.parametrize("wrong, words", [
     (lambda: ib.MARS(ib.AdaGrad()), "MARS does not fit around AdaGrad; it goes around Adam, Lion, Signum"),
     (lambda: ib.EMA(ib.ScheduleFreeSGD()), "EMA does not fit around ScheduleFreeSGD"),
+    (lambda: ib.Decayed(ib.AdamW()), "Decayed does not fit around AdamW; it goes around AMSGrad, AdaGrad, Adam"),
+    (lambda: ib.Decayed(ib.NAdam(), -0.1), "weight_decay of DecayedNAdam must be >= 0 and finite, but is -0.1"),
+    (lambda: ib.Clipped(ib.Lion()), "Clipped does not fit around Lion; it goes around AMSGrad, AdaGrad, Adam, FTRL"),
+    (lambda: ib.Clipped(ib.FTRL(), 0), "bound of ClippedFTRL must be > 0 and finite, but is 0"),
     (lambda: ib.SVRG("adam"), "SVRG: optimizer must be one such as Adam\\(\\), not 'adam'"),
     (lambda: ib.EMA(ib.Adam(), 1.0), "decay of EMAAdam must be in \\[0, 1\\), but is 1.0"),
     (lambda: ib.SteepestDescent(0.5), "p of SteepestDescent must be at least 1, but is 0.5"),

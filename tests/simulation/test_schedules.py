@@ -5,10 +5,12 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import implicitbias as ib
 from implicitbias.simulation.orders import batches
-from implicitbias.simulation.schedules import RULES, SCHEDULES, Schedule
+from implicitbias.simulation.schedule import RULES, Schedule
+from implicitbias.simulation.schedules import SCHEDULES
 from tests import naive
 
 ROWS = np.random.default_rng(3).normal(size=(5, 4)) + 0.4
@@ -34,6 +36,20 @@ def trapeze(eta, steps, warmup, decay, t):
     return eta if t <= steps - decay else eta * (steps - t) / decay
 
 
+def split_mix(x):
+    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % 2**64
+    return x ^ (x >> 31)
+
+
+def exponential(seed, t):
+    """-log of the t-th number of a SplitMix64 stream of its own, to 52 bits."""
+    golden = 0x9E3779B97F4A7C15
+    start = split_mix((seed + 2**63 + golden) % 2**64)
+    bits = split_mix((split_mix((start + t * golden) % 2**64) + golden) % 2**64)
+    return -math.log((2 * (bits >> 12) + 1) / 2**53)
+
+
 # A schedule, and its formula; horizons of at least 60 steps.
 TWINS = {
     "power": (ib.Power(0.1, 0.5), lambda t: 0.1 / math.sqrt(t + 2)),
@@ -45,7 +61,11 @@ TWINS = {
     "trapeze without a middle": (ib.WarmupStableDecay(0.1, 60, 30, 30), lambda t: trapeze(0.1, 60, 30, 30, t)),
     "increasing": (ib.Increasing(0.01, 0.7), lambda t: 0.01 * (t + 1) ** 0.7),
     "loss-adaptive": (ib.LossAdaptive(0.1, 0.5, 3.0), lambda t: 0.1 / math.sqrt(t + 3)),
-}
+    "exponentiated": (ib.Exponentiated(0.1, seed=3), lambda t: 0.1 * exponential(3, t)),
+    "exponentiated, falling": (
+        ib.Exponentiated(0.1, 0.5, 3.0, 2**63 - 1), lambda t: 0.1 / math.sqrt(t + 3) * exponential(2**63 - 1, t)
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TWINS)
@@ -189,6 +209,31 @@ def test_what_theory_says_of_steps_over_the_loss():
     assert some.curve["cos_limit"].isna().all() and some.curve["residual"].isna().all()
 
 
+def test_random_lengths_are_exponential_and_independent():
+    """Of mean and variance 1, without correlation over time, between seeds, and to the batches of the same seed."""
+    t, many = np.arange(10**6), 10**6
+    some = ib.Exponentiated(1.0, seed=5)(t)
+    assert stats.kstest(some, "expon").pvalue > 1e-3
+    others = [ib.Exponentiated(1.0, seed=6)(t), np.roll(some, 1)]
+    visited = np.concatenate(batches(1000, 1, "replacement", many, seed=5))
+    for other in (*others, -np.log((visited + 0.5) / 1000.0)):
+        assert abs(np.corrcoef(some, other)[0, 1]) < 4.0 / math.sqrt(many)
+
+
+def test_random_lengths_hang_on_the_step_alone():
+    """However a run is looked at, cut up and set in a block."""
+    laws = [ib.Exponentiated(0.1, seed=k) for k in range(10)]
+    shared = {"batch": 2, "seed": 4}
+    whole = ib.simulate(ROWS, ib.Adam(0.9, 0.95), lr=laws[3], steps=200, **shared)
+    often = ib.simulate(ROWS, ib.Adam(0.9, 0.95), lr=laws[3], steps=200, per_octave=100, **shared)
+    block = ib.simulate(ROWS, [ib.Adam(0.9, 0.95)] * 10, lr=laws, steps=200, **shared)
+    part = ib.simulate(ROWS, ib.Adam(0.9, 0.95), lr=laws[3], steps=77, **shared)
+    rest = ib.simulate(ROWS, ib.Adam(0.9, 0.95), steps=123, start=part)
+    for run in (often, block[3], rest):
+        assert (run.weights[-1] == whole.weights[-1]).all() and run.sum_lr[-1] == whole.sum_lr[-1]
+    assert len({run.weights[-1].tobytes() for run in block}) == 10
+
+
 @pytest.mark.parametrize(
     ("law", "steps", "words"),
     [
@@ -199,6 +244,8 @@ def test_what_theory_says_of_steps_over_the_loss():
         (ib.WarmupStableDecay(0.1, 10, 0, 3), 20, "is 0 at step 11 of 20, and must be finite and > 0 at each; give it "
          "steps >= the horizon"),
         (ib.Increasing(1.0, 200.0), 100, "the step size 1 (t+1)^200 is inf at step 100 of 100"),
+        (ib.Exponentiated(1e308), 100, "the step size 1e+308 Exp(1) can be inf at step 1 of 100"),
+        (ib.Exponentiated(1e-290, 2.0), 10**9, "1e-290 (t+2)^-2 Exp(1) can be 0 at step 1000000000 of 1000000000"),
         (ib.Power(1.0, 200.0), 100, "the step size 1 (t+2)^-200 is 0 at step 100 of 100"),
     ],
 )  # fmt: skip
@@ -236,6 +283,8 @@ def test_other_optimizers_are_not_divided_by_the_loss(item):
         (lambda: ib.WarmupStableDecay(0.1, 10, 5, 6),
          ["warmup + decay of the step size must be <= steps, but is 5 + 6 of 10"]),
         (lambda: ib.Increasing(0.1, -0.5), ["a of the step size must be finite and >= 0, but is -0.5"]),
+        (lambda: ib.Exponentiated(0.1, seed=-1),
+         ["seed of the step size must be finite and from 0 to 2^63 - 1, but is -1"]),
         (lambda: ib.LossAdaptive("0.1"), ["eta of the step size must be a number, not '0.1'"]),
         (lambda: ib.simulate(ROWS, ib.SGD(), lr="cosine", steps=9),
          ["the schedule 'cosine' needs its numbers: { schedule = \"cosine\", eta = 0.1, steps = 1000 } in a study, "

@@ -56,7 +56,7 @@ def test_integers_may_be_written_with_an_exponent(write):
          "} in a study, Cosine(eta=0.1, steps=1000) in Python"),
         ("lr = 0.1", 'lr = "fast"',
          "optimizer.sgd.lr: a step size must be a number, or Power(eta, a), in a study { eta, a, t0 }, or one of the "
-         "schedules cosine, linear, warmup_stable_decay, increasing, loss_adaptive; not 'fast'"),
+         "schedules cosine, linear, warmup_stable_decay, increasing, loss_adaptive, exponentiated; not 'fast'"),
         ("lr = 0.1", "learning_rate = 0.1",
          "optimizer.sgd.learning_rate: unknown hyper-parameter 'learning_rate'; did you mean 'lr'?"),
         ("steps = 100", "steps = 100\nbatch_size = 2",

@@ -35,6 +35,7 @@ LAWS = {
         ib.WarmupStableDecay(0.1, 1234567, 5, 20),
     '{ schedule = "increasing", eta = 0.01, a = 0.25 }': ib.Increasing(0.01, 0.25),
     '{ schedule = "loss_adaptive", eta = 0.1, t0 = 3 }': ib.LossAdaptive(0.1, t0=3.0),
+    '{ schedule = "exponentiated", eta = 0.1, a = 0.5, seed = 7 }': ib.Exponentiated(0.1, 0.5, seed=7),
 }  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def test_every_parameter_decides_what_a_run_is():
     [
         ('{ schedule = "cosin", eta = 0.1 }', ["unknown schedule 'cosin'; did you mean 'cosine'?"]),
         ("{ schedule = 1, eta = 0.1 }",
-         ["unknown schedule 1; use one of 'cosine', 'increasing', 'linear', 'loss_adaptive', 'power', "
+         ["unknown schedule 1; use one of 'cosine', 'exponentiated', 'increasing', 'linear', 'loss_adaptive', 'power', "
           "'warmup_stable_decay'"]),
         ('{ schedule = "cosine" }', ['a step size table needs eta and steps for schedule = "cosine"']),
         ('{ schedule = "cosine", eta = 0.1, T_max = 100 }', ["unknown key 'T_max'; did you mean 'steps'?"]),
@@ -140,8 +141,8 @@ def folder(tmp_path_factory):
 
 def test_a_run_comes_out_again(folder):
     runs = ib.load_runs(folder)
-    assert len(runs) == 12 and (runs["status"] == "ok").sum() >= 11
-    assert runs.groupby("batch")["method"].nunique().tolist() == [6, 6]
+    assert len(runs) == 14 and (runs["status"] == "ok").sum() >= 13
+    assert runs.groupby("batch")["method"].nunique().tolist() == [7, 7]
     for row in runs.itertuples():
         assert ib.reproduce(row.run_id, folder).equal
         with warnings.catch_warnings():
@@ -193,4 +194,4 @@ def test_a_folder_without_the_column(folder, tmp_path):
     assert ib.reproduce(row.run_id, old).equal
     assert len(ib.load_runs(old, where={"lr": 0.1})) == 1
     both = ib.load_runs([old, folder])
-    assert both["lr_schedule"].notna().sum() == 8
+    assert both["lr_schedule"].notna().sum() == 10
