@@ -10,8 +10,13 @@ import pytest
 from scipy.optimize import brentq
 
 import implicitbias as ib
+from implicitbias.jit import kernel
+from implicitbias.lanes import splat
+from implicitbias.lanes.memory import aligned
 from implicitbias.limits.adamw import adamw_point
 from implicitbias.losses import log_loss
+from implicitbias.optimizers.adam import step as adam_step
+from implicitbias.simulation.layout import Bias
 
 INF = math.inf
 
@@ -413,3 +418,31 @@ def test_the_loss_of_sophia_falls_no_faster_than_its_curvature_is_forgotten():
     assert at(fast, "log_loss") == pytest.approx(100_000 * math.log(0.95), rel=0.01)
     assert at(slow, "log_loss") > 0.25 * at(fast, "log_loss")
     assert at(fast, "inc_cos_linf") < at(slow, "inc_cos_linf") - 0.1
+
+
+# -- the second moment holds back -------------------------------------------------------------------------------------
+
+
+@kernel
+def descend(w, g, state, hyper, power, lr, kept):
+    """Steps of Adam's own kernel on w^(power + 1) / (power + 1), which no linear classifier has."""
+    bias = Bias(splat(1.0), splat(1.0))
+    for t in range(kept.shape[0]):
+        for k in range(w.shape[1]):
+            g[0, k] = w[0, k] ** power
+        adam_step(w, g, state, hyper, splat(lr), bias, 0, 0)
+        kept[t] = w[0, 0]
+
+
+@pytest.mark.parametrize("order, beta2", [(4, 0.93), (4, 0.99), (6, 0.93), (8, 0.95)])
+@pytest.mark.parametrize("lr", [1e-3, 1e-4])
+def test_adam_shrinks_a_polynomial_as_its_second_moment_forgets(order, beta2, lr):
+    """x falls by beta2^(1 / (2 (k - 2))) a step on x^k / k, at any constant step size (arXiv 2603.09581)."""
+    w, hyper, kept = aligned((1, 8)), aligned((6, 8)), np.empty(60_000)
+    w[:], hyper[0], hyper[1] = 1.0, 0.9, beta2
+    descend(w, aligned((1, 8)), aligned((2, 1, 8)), hyper, float(order - 1), lr, kept)
+    deep = np.flatnonzero(kept < 1e-15)[0]
+    law = beta2 ** (1.0 / (2.0 * (order - 2)))
+    assert kept[deep + 1] / kept[deep] == pytest.approx(law, abs=1e-10)
+    if (order, beta2) == (4, 0.93):
+        assert law == pytest.approx(0.9820209142881304, abs=1e-15)
