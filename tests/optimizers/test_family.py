@@ -135,10 +135,12 @@ def test_trajectory_is_that_of_50_digits(name, shape):
 @pytest.mark.parametrize("shape", ROWS)
 @pytest.mark.parametrize("name", PAIRS)
 def test_trajectory_is_that_of_50_digits_after_20000_steps(name, shape):
-    """Where a run is chaotic at its step size, as far as it is not (`GENTLE`)."""
+    """Where a run is chaotic, as far as it is not (`GENTLE`): dual acceleration takes ever longer steps. That of
+    rescaling has weights that no 50 digits hold soon after."""
     ours, rule, lr = PAIRS[name]
     lr, steps = GENTLE.get((name, shape), (lr, STEPS))
-    compare(ROWS[shape], ours, rule, lr, batch=2, steps=10 * steps if steps == STEPS else steps)
+    longer = steps == STEPS and name not in ("rescaling", "dual accelerated")
+    compare(ROWS[shape], ours, rule, lr, batch=2, steps=10 * steps if longer else steps)
 
 
 HOMOGENEOUS = [
