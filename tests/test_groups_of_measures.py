@@ -39,10 +39,10 @@ def test_the_clock_is_always_there_and_norms_are_as_asked():
 
 def test_every_wrong_name_is_told():
     with pytest.raises(InputError) as caught:
-        ib.simulate([[1.0]], ib.SGD(), steps=0, measures=["margin", "limit"], norms=["l22"])
+        ib.simulate([[1.0]], ib.SGD(), steps=0, measures=["margin", "limit"], norms=["l2x"])
     assert caught.value.mistakes == [
         "measures: unknown group of measures 'margin'; did you mean 'margins'?",
-        "norms: unknown norm 'l22'; did you mean 'l2'?",
+        "norms: unknown norm 'l2x'; did you mean 'l2'?",
         "steps must be an integer from 1 to 1000000000000000, but is 0",
     ]
     with pytest.raises(InputError, match=r"must be lists of names, not 'margins'"):

@@ -86,16 +86,23 @@ ACTIVE = {"script", "iframe", "object", "embed", "form", "link", "base", "foreig
 
 
 def test_the_report_shows_everything_as_text(results):
-    page = write_report(results).read_bytes().decode()
-    elements = Elements(page)
-    assert not {tag for tag, _, _ in elements.found} & ACTIVE
-    assert not [name for _, name, _ in elements.found if name and name.lower().startswith("on")]
-    links = [value for tag, name, value in elements.found if (tag, name) == ("a", "href")]
-    known = re.compile(r"#[\w-]+|(figures|tables)/[\w.-]+|(runs|curves)\.parquet|https://arxiv\.org/abs/[\d.v]+")
-    assert links and all(known.fullmatch(link) for link in links)
-    sources = [value for tag, name, value in elements.found if (tag, name) == ("img", "src")]
-    assert sources and all(re.match(r"data:image/(svg\+xml|png);base64,", value) for value in sources)
-    shown = "".join(elements.text)
+    report = write_report(results)
+    claims = sorted((results / "claims").glob("*.html"))
+    assert claims
+    known = re.compile(
+        r"#[\w-]+|(figures|tables|claims)/[\w.-]+|(runs|curves)\.parquet|https://arxiv\.org/abs/[\d.v]+|"
+        r"\.\./(\.\./index\.html|report\.html#claim-\d+|tables/claim_\d+\.csv)|\d+\.html"
+    )
+    for page in (report, *claims):
+        elements = Elements(page.read_bytes().decode())
+        assert not {tag for tag, _, _ in elements.found} & ACTIVE
+        assert not [name for _, name, _ in elements.found if name and name.lower().startswith("on")]
+        links = [value for tag, name, value in elements.found if (tag, name) == ("a", "href")]
+        assert links and all(known.fullmatch(link) for link in links)
+        sources = [value for tag, name, value in elements.found if (tag, name) == ("img", "src")]
+        assert sources or page != report
+        assert all(re.match(r"data:image/(svg\+xml|png);base64,", value) for value in sources)
+    shown = "".join(Elements(report.read_bytes().decode()).text)
     assert "{{ 7*7 }}{% if 1 %}&lt; %s {0.__class__}" in shown
     assert "<script>alert(1)</script>" in shown
 
