@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import fma, load, select, sqrt, store
-from implicitbias.optimizers.adam import root_above
 from implicitbias.optimizers.base import Optimizer, later, nonnegative
+from implicitbias.optimizers.moments import root_above
 from implicitbias.simulation.driver import drive
 from implicitbias.simulation.scales import COORDINATE, in_units
 

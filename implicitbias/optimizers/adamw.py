@@ -5,10 +5,10 @@ from typing import ClassVar
 
 from implicitbias.jit import inlined, kernel
 from implicitbias.lanes import load, store
-from implicitbias.optimizers.adam import forgets_first
-from implicitbias.optimizers.adam import step as adam_step
-from implicitbias.optimizers.adam import step_with_eps as adam_step_with_eps
 from implicitbias.optimizers.base import Optimizer, decay, nonnegative
+from implicitbias.optimizers.moments import forgets_first
+from implicitbias.optimizers.moments import step as adam_step
+from implicitbias.optimizers.moments import step_with_eps as adam_step_with_eps
 from implicitbias.simulation.driver import drive
 from implicitbias.simulation.scales import COORDINATE
 

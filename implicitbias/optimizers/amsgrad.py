@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from implicitbias.jit import inlined
 from implicitbias.lanes import load, maximum, store
-from implicitbias.optimizers.adam import moments
 from implicitbias.optimizers.base import Optimizer, decay, later, nonnegative
+from implicitbias.optimizers.moments import moments
 from implicitbias.optimizers.parts import over_root_above
 from implicitbias.simulation.scales import COORDINATE
 

@@ -15,7 +15,7 @@ from implicitbias.lanes import splat
 from implicitbias.lanes.memory import aligned
 from implicitbias.limits.adamw import adamw_point
 from implicitbias.losses import log_loss
-from implicitbias.optimizers.adam import step as adam_step
+from implicitbias.optimizers.moments import step as adam_step
 from implicitbias.simulation.layout import Bias
 
 INF = math.inf
