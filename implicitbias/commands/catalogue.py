@@ -33,6 +33,8 @@ def check(folder: Path | None, out: Path | None, *, strict: bool, quick: bool, j
     tally = Counter(row["verdict"] for row in found.rows)
     words = ", ".join(f"{tally[word]} {word}" for word in OUTCOMES)
     print(f"{len(found.rows)} claims: {words}")
+    if quick:
+        print("a quick look: the verdicts are about shorter runs on fewer seeds than the studies ask for")
     print(f"index: {found.folder / 'index.html'}\ntable: {found.folder / FILE}")
     if found.mistakes:
         raise InputError(found.mistakes)
