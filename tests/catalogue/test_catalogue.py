@@ -84,7 +84,7 @@ def test_a_quick_look_has_the_settings_of_the_studies_and_says_so(call, studies,
     assert found.mistakes == [] and len(found.rows) == 2
     runs = ib.load_runs(tmp_path / "q" / "sgd")
     assert set(runs["steps"]) == {64} and set(runs["data_seed"]) == {0}
-    code, out, _ = call("check", "--all", studies, "--out", tmp_path / "q", "--quick", "--jobs", 1)
+    _, out, _ = call("check", "--all", studies, "--out", tmp_path / "q", "--quick", "--jobs", 1)
     assert "a quick look: the verdicts are about shorter runs" in out
     detail = ib.check(tmp_path / "q" / "sgd")[0].detail
     assert "at another horizon than the study's, grid.steps=64" in detail
