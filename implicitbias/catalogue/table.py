@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from implicitbias.report.index import verdict_rows
+
 FILE, PAGE = "claims.csv", "claims.md"
 COLUMNS = ("study", "claim", "says", "source", "standing", "verdict", "measured", "control", "remark")
 OUTCOMES = ("holds", "fails", "undecided")
@@ -29,12 +31,9 @@ _FOOT = """
 
 
 def rows_of(folder: Path) -> list[dict[str, str]]:
-    """The rows of a study from the verdicts that its report has written. Errors: OSError without a report."""
-    path = folder / "tables" / "verdicts.csv"
-    if not path.is_file():  # a study without claims
-        return []
+    """The rows of a study from the verdicts that its report has written."""
     found = []
-    for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+    for row in verdict_rows(folder):
         control = f"{row['control_outcome']}: {row['control']}" if row["control_outcome"] else ""
         found.append(
             {"study": folder.name, "claim": row["claim"], "says": row["says"], "source": row["source"],
@@ -58,11 +57,12 @@ def as_page(rows: Sequence[Mapping[str, str]]) -> str:
     lines, last = [], None
     for row in rows:
         first = f"`{row['study']}`" if row["study"] != last else ""
-        source = ", ".join(filter(None, [row["source"], row["standing"]]))
+        standing = row["standing"] if row["standing"] not in row["source"] else ""
+        source = ", ".join(filter(None, [row["source"], standing]))
         control = f"control {row['control']}" if row["control"] else ""
         measured = "; ".join(filter(None, [row["measured"], control, row["remark"]]))
-        cells = (first, row["says"], source, row["verdict"], measured)
-        lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
+        cells = (" ".join(cell.split()).replace("|", "/") for cell in (row["says"], source, row["verdict"], measured))
+        lines.append(f"| {' | '.join([first, *cells])} |")
         last = row["study"]
     return _HEAD + "\n".join([*lines, ""]) + _FOOT
 

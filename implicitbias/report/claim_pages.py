@@ -11,8 +11,10 @@ from implicitbias.figures.words import method
 from implicitbias.report.content import Content, Picture
 from implicitbias.report.links import linked
 from implicitbias.report.templates import template
+from implicitbias.store.schema import run_columns
 from implicitbias.study.claims import Verdict
 from implicitbias.study.filters import select
+from implicitbias.study.formula import columns
 
 MOST_VALUES = 12  # of a column of the setting that are told
 MOST_ROWS = 200  # runs on the page; its CSV file has all
@@ -54,6 +56,7 @@ def _page(content: Content, number: int, verdict: Verdict) -> str:
             "says": claim.control.says, "outcome": control.outcome, "measured": control.found,
             "where": ", ".join(f"{name} = {told(value)}" for name, value in claim.control.where.items()),
         },
+        terms=_terms(claim.measure, content),
         setting=list(_setting(runs)),
         picture=picture and _source(picture),
         commands=_commands(folder, settings, rows),
@@ -68,6 +71,12 @@ def told(value) -> str:
     if isinstance(value, dict) and set(value) == {"from", "to"}:
         return f"{value['from']} to {value['to']}"
     return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _terms(measure: str, content: Content) -> list[tuple[str, str]]:
+    """What the columns of a measure are."""
+    says = {column.name: column.says for column in run_columns(content.measures)}
+    return [(name, says[name]) for name in columns(measure) or () if name in says]
 
 
 def _setting(runs: pd.DataFrame) -> Iterator[tuple[str, str]]:

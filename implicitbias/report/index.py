@@ -36,12 +36,24 @@ def write_index(folder, *, anew: bool = False, say: Callable[[str], None] = lamb
     page = folder / "index.html"
     try:
         with replacing(page) as temporary:
-            temporary.write_bytes(template("index.html.j2").render(studies=studies, mistakes=mistakes).encode())
+            tally = sum((Counter(dict(study["verdicts"])) for study in studies), Counter())
+            total = [(word, tally[word]) for word in ("holds", "fails", "undecided") if tally[word]]
+            text = template("index.html.j2").render(studies=studies, total=total, mistakes=mistakes)
+            temporary.write_bytes(text.encode())
     except OSError as error:
         raise InputError(f"{page} cannot be written: {error.strerror}") from None
     if mistakes:
         raise InputError(mistakes)
     return page, len(studies)
+
+
+def verdict_rows(place: Path) -> list[dict[str, str]]:
+    """The verdicts that the report of a results folder has written, none without claims."""
+    table = place / "tables" / "verdicts.csv"
+    if not table.is_file():
+        return []
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _entry(place: Path) -> dict:
@@ -52,8 +64,7 @@ def _entry(place: Path) -> dict:
     page = (place / "report.html").read_bytes()
     picture = _FIRST.search(page)
     runs = _MEASURED.search(page)
-    table = place / "tables" / "verdicts.csv"
-    claims = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines())) if table.is_file() else []
+    claims = verdict_rows(place)
     tally = Counter(row["outcome"] for row in claims)
     return {
         "name": place.name,

@@ -17,7 +17,9 @@ def slack(claim: Claim, value: float) -> float:
 def decided(claim: Claim) -> str:
     """What the deciding number of a claim is: "worst cos_l2", "mean of ratio_linf"."""
     what = _of_groups(claim) if claim.across else claim.measure
-    return f"mean of {what}" if claim.over == "mean" else f"worst {what}"
+    if claim.over == "mean":
+        return f"mean of {what}"
+    return what if what.startswith("least") else f"worst {what}"
 
 
 def _of_groups(claim: Claim) -> str:
