@@ -26,24 +26,6 @@ def advance_with_eps(data, runs, table, bias, slots, first):
     drive(step_with_eps, COORDINATE, data, runs, table, bias, slots, first)
 
 
-@kernel
-def advance_with_eps_inside(data, runs, table, bias, slots, first):
-    drive(step_with_eps_inside, COORDINATE, data, runs, table, bias, slots, first)
-
-
-@kernel
-def advance_with_kappa(data, runs, table, bias, slots, first):
-    drive(step_with_kappa, COORDINATE, data, runs, table, bias, slots, first)
-
-
-_KERNELS = {
-    step: advance,
-    step_with_eps: advance_with_eps,
-    step_with_eps_inside: advance_with_eps_inside,
-    step_with_kappa: advance_with_kappa,
-}
-
-
 @dataclass(frozen=True)
 class Adam(Optimizer):
     """Adam.
@@ -100,7 +82,8 @@ class Adam(Optimizer):
 
     @property
     def advance(self):
-        return _KERNELS[self.step]
+        own = {step: advance, step_with_eps: advance_with_eps}
+        return own.get(self.step) or super().advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from implicitbias.jit import inlined, kernel
+from implicitbias.jit import inlined
 from implicitbias.lanes import fma, load, rsqrt, select, store
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.simulation.driver import drive
 from implicitbias.simulation.scales import SAMPLES
 
 
@@ -17,11 +16,6 @@ def step(w, g, state, hyper, lr, bias, units, batch):
         square = load(batch.squares, c)
         ratio = select(square == 0.0, 0.0, load(g, c) * rsqrt(square))
         store(w, c, fma(-share, ratio, load(w, c)))
-
-
-@kernel
-def advance(data, runs, table, bias, slots, first):
-    drive(step, SAMPLES, data, runs, table, bias, slots, first)
 
 
 @dataclass(frozen=True)
@@ -43,4 +37,3 @@ class AdamProxy(Optimizer):
     mode: ClassVar[int] = SAMPLES
     degrees: ClassVar[tuple[int, ...]] = ()
     step: ClassVar = staticmethod(step)
-    advance: ClassVar = staticmethod(advance)

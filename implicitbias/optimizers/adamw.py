@@ -37,11 +37,6 @@ def advance(data, runs, table, bias, slots, first):
     drive(step, COORDINATE, data, runs, table, bias, slots, first)
 
 
-@kernel
-def advance_with_eps(data, runs, table, bias, slots, first):
-    drive(step_with_eps, COORDINATE, data, runs, table, bias, slots, first)
-
-
 @dataclass(frozen=True)
 class AdamW(Optimizer):
     """Adam with decoupled weight decay.
@@ -84,7 +79,7 @@ class AdamW(Optimizer):
 
     @property
     def advance(self):
-        return advance_with_eps if self.step is step_with_eps else advance
+        return super().advance if self.step is step_with_eps else advance
 
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None

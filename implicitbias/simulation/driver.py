@@ -20,7 +20,7 @@ Where the margins come from, `source`:
 from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import LANES, any_lane, has_lane, load, splat, store
 from implicitbias.simulation.gradients import curvature, gradient
-from implicitbias.simulation.layout import BATCH_LOOK, CURVATURE_LOOK, Batch, Bias
+from implicitbias.simulation.layout import CURVATURE_LOOK, EPOCH_LOOK, Batch, Bias
 from implicitbias.simulation.orders import FULL, fill_batches
 from implicitbias.simulation.scales import COORDINATE, Units, drifted, renormalise
 
@@ -96,18 +96,17 @@ def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
     if slot >= 0:
         keep(runs, slot, 0, r)
     for phase in range(runs.looks.shape[0]):
-        look, seen, squared = runs.looks[phase], size, splat(0.0)
-        if look == BATCH_LOOK:
-            squared = gradient(mode, data, runs, rows, size, r)
-        elif look == CURVATURE_LOOK:
-            curvature(data, runs, rows, size, r)
-        elif t % data.per_epoch == 0 or t == runs.born:
-            every = runs.work.every
-            seen = every.shape[0]
-            squared = gradient(mode, data, runs, every, seen, r)
-        else:
+        look, squared = runs.looks[phase], splat(0.0)
+        whole = look == EPOCH_LOOK
+        if whole and t % data.per_epoch > 0 and t != runs.born:
             continue
-        apply(step, data, runs, table, bias, r, at, t, seen, squared, phase)
+        seen = runs.work.every if whole else rows
+        count = seen.shape[0] if whole else size
+        if look == CURVATURE_LOOK:
+            curvature(data, runs, rows, size, r)
+        else:  # in one place: what it becomes is most of a driver
+            squared = gradient(mode, data, runs, seen, count, r)
+        apply(step, data, runs, table, bias, r, at, t, count, squared, phase)
     if slot >= 0:
         keep(runs, slot, 1, r)
     if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
