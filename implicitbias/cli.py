@@ -269,7 +269,7 @@ def check(
     place: Annotated[Path | None, typer.Argument(metavar="STUDY_OR_DIR")] = None,
     out: Out = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 if a claim is undecided, too.")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="Run every study of a folder, default studies, first.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Run all of a folder first; default studies.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="With --all: shorter, on fewer seeds.")] = False,
     jobs: Jobs = None,
 ) -> None:

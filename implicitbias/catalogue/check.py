@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from implicitbias.report.index import write_index
 from implicitbias.store.files import write_bytes
 from implicitbias.study.spec import read_study, study_files
 from implicitbias.sweep.pool import outcomes
-from implicitbias.sweep.run import run_study_in
+from implicitbias.sweep.run import checked_jobs, run_study_in
 from implicitbias.sweep.workers import open_pool
 
 
@@ -43,7 +42,7 @@ def check_all(
     them; and OUT/claims.csv and OUT/claims.md, a row a claim. A study that cannot be run is left out and told.
 
     Arguments
-        studies   the folder of the study files; default those that come with the package
+        studies   the folder of the study files; default studies, or where that is none those of the package
         out       results folder of all; default results, or results/quick
         quick     each study with its settings `quick`: shorter and on fewer seeds
         jobs      worker processes; default all cores
@@ -57,14 +56,15 @@ def check_all(
     >>> ib.check_all("studies", "results", quick=True)  # doctest: +SKIP
     """
     say, notice = say or (lambda line: None), notice or (lambda sentence: None)
-    paths, mistakes, done = _files(studies), [], []
+    jobs, paths, mistakes, done = checked_jobs(jobs), _files(studies), [], []
     folder = Path(out) if out is not None else Path("results") / ("quick" if quick else "")
-    jobs = jobs or os.cpu_count() or 1
     pool = open_pool(jobs, "local", None)
     try:
         for path in paths:
             try:
                 settings = read_study(path)[0].quick if quick else []
+                if quick and not settings:
+                    say(f"{path.stem}: has no settings for a quick look, so it runs in full")
                 bar = _named(progress, path.stem)
                 began = time.perf_counter()
                 summary = run_study_in(pool, path, folder / path.stem, settings=settings, notice=notice, progress=bar)
@@ -80,8 +80,10 @@ def check_all(
         mistakes += _report(pool, done, progress)
     finally:
         pool.close()
-    with suppress(InputError):  # of a report, told above, or of a folder that is none of these
+    try:
         write_index(folder)
+    except InputError as error:  # of a report, told above, of another folder there, or of the page itself
+        mistakes += [mistake for mistake in error.mistakes if mistake not in mistakes]
     rows = [row for place in done for row in table.rows_of(place)]
     write_bytes(folder / table.FILE, table.as_csv(rows).encode())
     write_bytes(folder / table.PAGE, table.as_page(rows).encode())
@@ -89,11 +91,11 @@ def check_all(
 
 
 def _files(studies) -> list[Path]:
-    if studies is None:
+    if studies is None and not any(Path("studies").glob("*.toml")):
         from implicitbias.study.shipped import shipped
 
         return [path for path in shipped().values() if path.suffix == ".toml"]
-    found = study_files(studies)
+    found = study_files(studies or "studies")
     if not found:
         raise InputError(f"{studies} holds no study files")
     return found

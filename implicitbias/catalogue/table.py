@@ -14,19 +14,13 @@ OUTCOMES = ("holds", "fails", "undecided")
 
 _HEAD = """# What the studies say
 
-Verdicts of the shipped studies, as `implicitbias check --all` writes them. A claim is *undecided* where the runs do
-not tell: there are none, one that should support it failed, or what is claimed of a limit is still on its way, in or
-out ([the rules](studies.md#claims-and-verdicts)). A *control* asks the same of runs for which an assumption is broken,
-and should fail. [claims.csv](claims.csv) is the table for other programs; each claim has a page of its own in
-`results/STUDY/claims/`.
+Verdicts as `implicitbias check --all` writes them. A claim is *undecided* where the runs do not tell: there are none,
+one that should support it failed, or what is claimed of a limit is still on its way, in or out. A *control* asks the
+same of runs for which an assumption is broken, and should fail. [claims.csv](claims.csv) is the table for other
+programs; each claim has a page of its own in the folder `claims` of its study.
 
 | study | claim | source, standing | verdict | measured |
 | --- | --- | --- | --- | --- |
-"""
-_FOOT = """
-![Measured against predicted cosines of 680 runs of Adam](prediction.png)
-
-*`batch_interpolation`: 680 runs of Adam at b = 1..10 in four orders, each against its own prediction.*
 """
 
 
@@ -61,10 +55,15 @@ def as_page(rows: Sequence[Mapping[str, str]]) -> str:
         source = ", ".join(filter(None, [row["source"], standing]))
         control = f"control {row['control']}" if row["control"] else ""
         measured = "; ".join(filter(None, [row["measured"], control, row["remark"]]))
-        cells = (" ".join(cell.split()).replace("|", "/") for cell in (row["says"], source, row["verdict"], measured))
+        cells = (_plain(cell) for cell in (row["says"], source, row["verdict"], measured))
         lines.append(f"| {' | '.join([first, *cells])} |")
         last = row["study"]
-    return _HEAD + "\n".join([*lines, ""]) + _FOOT
+    return _HEAD + "\n".join([*lines, ""])
+
+
+def _plain(cell: str) -> str:
+    """A text in one line of a table, in which nothing is markup."""
+    return " ".join(cell.split()).replace("|", "/").replace("<", "&lt;")
 
 
 def summary(rows: Sequence[Mapping[str, str]], titles: Mapping[str, str]) -> str:

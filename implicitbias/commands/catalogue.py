@@ -17,8 +17,6 @@ def check(folder: Path | None, out: Path | None, *, strict: bool, quick: bool, j
     from implicitbias.errors import InputError
     from implicitbias.interrupts import interruptible
 
-    if jobs is not None and jobs < 1:
-        raise InputError(f"jobs must be an integer >= 1, but is {jobs}")
     with interruptible():
         try:
             with terminal.progress() as progress:

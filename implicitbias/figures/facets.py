@@ -9,6 +9,7 @@
 Panels with one x, empty ones, and those that repeat another are not drawn, and the caption says so.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -315,27 +316,34 @@ def heats_of(
         )
         for (head, frame), table in zip(parts, tables)
     ]
+    lost = len(marks) - sum(len(panel.heat.marks) for panel in panels)
+    caption += f" {lost} of {len(marks)} marks lie outside." if marks and lost > 0 else ""
     return Figure(name, title, caption, panels, columns=min(2, len(panels)))
 
 
 def _marked(frame: pd.DataFrame, x: Axis, y: Axis, marks: list[dict[str, float]]) -> list[tuple[float, float]]:
     """The marks of a panel, between the levels as on a logarithmic axis where these are positive."""
     drawn = (x.name, y.name)
+    full = set(frame["n"].dropna()) if "n" in frame else set()
+    marks = [{k: math.inf if k == "batch" and {v} == full else v for k, v in mark.items()} for mark in marks]
     here = [mark for mark in marks if all((frame[name] == mark[name]).any() for name in mark if name not in drawn)]
-    return [(_place(x, mark[x.name]), _place(y, mark[y.name])) for mark in here]
+    places = [(_place(x, mark[x.name]), _place(y, mark[y.name])) for mark in here]
+    return [place for place in places if not any(map(math.isnan, place))]
 
 
 def _place(axis: Axis, value: float) -> float:
     """Where a value is among the levels, counted from the first; NaN if that cannot be said."""
     if value in axis.levels:
         return float(axis.levels.index(value))
-    known = [(np.log(level), k) for k, level in enumerate(axis.levels) if isinstance(level, (int, float)) and level > 0]
-    if value <= 0 or len(known) < 2:
-        return float("nan")
+    numbers = [(level, k) for k, level in enumerate(axis.levels) if isinstance(level, (int, float))]
+    known = [(np.log(level), k) for level, k in numbers if 0 < level < math.inf]
+    if not 0 < value < math.inf or len(known) < 2:
+        return math.nan
     logs, places = np.array(sorted(known)).T
     k = int(np.clip(np.searchsorted(logs, np.log(value)), 1, len(logs) - 1))  # beyond an end, on as before it
     part = (np.log(value) - logs[k - 1]) / (logs[k] - logs[k - 1])
-    return float(places[k - 1] + part * (places[k] - places[k - 1]))
+    place = float(places[k - 1] + part * (places[k] - places[k - 1]))
+    return place if min(places) - 0.5 <= place <= max(places) + 0.5 else math.nan  # as far as the map goes
 
 
 def columns_of(frame: pd.DataFrame, axes: list[Axis]) -> tuple[pd.Series, list[str]]:

@@ -66,7 +66,7 @@ def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], deg
     parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
     name = f"{outer}{base.__name__}"
     space = {
-        "__doc__": f"{outer} around {base.__name__}: see `{outer}`.\n\n{doc}",
+        "__doc__": f"{outer} around {base.__name__}; help(implicitbias.{outer}) says all of it.\n\n{doc}",
         "__module__": f"{__package__}.{outer.lower()}",  # where it is found by its name
         "name": f"{outer.lower()}_{base.name}",
         "mode": base.mode,

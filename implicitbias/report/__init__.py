@@ -40,7 +40,7 @@ def write_report(folder: str | os.PathLike[str], *, anew: bool = True) -> Path:
         files = {figure.file: figure.image for figure in found.figures}
         _write(store.folder / "figures", files, before)
         _write(store.folder / "tables", found.files(), before)
-        pages = {name: text.encode() for name, text in claim_pages(found).items()}
+        pages = {name: text.encode() for name, text in claim_pages(found, Path(folder)).items()}
         _write(store.folder / "claims", pages, before)
         return _replace(store.folder / "report.html", page.encode())
     except OSError as error:

@@ -3,6 +3,7 @@
 import base64
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from shlex import quote
 
 import pandas as pd
@@ -15,6 +16,8 @@ from implicitbias.store.schema import run_columns
 from implicitbias.study.claims import Verdict
 from implicitbias.study.filters import select
 from implicitbias.study.formula import columns
+from implicitbias.study.shipped import shipped
+from implicitbias.sweep.places import default_folder
 
 MOST_VALUES = 12  # of a column of the setting that are told
 MOST_ROWS = 200  # runs on the page; its CSV file has all
@@ -30,16 +33,16 @@ _SETTING = {
 }
 
 
-def claim_pages(content: Content) -> dict[str, str]:
-    """The pages by the names of their files, "1.html" and so on in the order of the study."""
-    return {f"{number}.html": _page(content, number, verdict) for number, verdict in enumerate(content.outcomes, 1)}
+def claim_pages(content: Content, folder: Path) -> dict[str, str]:
+    """The pages by the names of their files, "1.html" and so on in the order of the study, for a results folder."""
+    pages = enumerate(content.outcomes, start=1)
+    return {f"{number}.html": _page(content, folder, number, verdict) for number, verdict in pages}
 
 
-def _page(content: Content, number: int, verdict: Verdict) -> str:
+def _page(content: Content, folder: Path, number: int, verdict: Verdict) -> str:
     claim, rows = verdict.claim, content.of_claims[number - 1]
     runs = select(content.runs, claim.where)
     control = verdict.control
-    folder, settings = content.identity["study"], content.identity.get("settings", [])
     column = next((name for name in rows.columns[-1:] if rows[name].dtype.kind == "f"), None)
     picture = next((item for item in content.figures if number in item.figure.claims and item.image), None)
     return template("claim.html.j2").render(
@@ -59,7 +62,7 @@ def _page(content: Content, number: int, verdict: Verdict) -> str:
         terms=_terms(claim.measure, content),
         setting=list(_setting(runs)),
         picture=picture and _source(picture),
-        commands=_commands(folder, settings, rows),
+        commands=_commands(content, folder, rows),
         column=column or "",
         rows=[_row(row, column) for row in rows.head(MOST_ROWS).to_dict("records")],
         rows_total=len(rows),
@@ -92,10 +95,14 @@ def _setting(runs: pd.DataFrame) -> Iterator[tuple[str, str]]:
     yield "seeds", f"{runs['data_seed'].nunique(dropna=True)} of the data, {len(seeds)} with those of the batch order"
 
 
-def _commands(study: str, settings: list[str], rows: pd.DataFrame) -> list[str]:
-    folder, options = quote(f"results/{study}"), "".join(f" --set {quote(text)}" for text in settings)
-    found = [f"implicitbias run {quote(f'studies/{study}.toml')}{options}", f"implicitbias check {folder}"]
-    return [*found, *(f"implicitbias reproduce {name} --in {folder}" for name in rows["run_id"].head(1))]
+def _commands(content: Content, folder: Path, rows: pd.DataFrame) -> list[str]:
+    """How to run the study again, judge it, and compute the run that decides, from where the report was written."""
+    name, place = content.identity["study"], quote(folder.as_posix())
+    study = f"studies/{name}.toml" if name in shipped() else f"{name}.toml"
+    out = "" if folder == default_folder(study) else f" --out {place}"
+    options = out + "".join(f" --set {quote(text)}" for text in content.identity.get("settings", []))
+    found = [f"implicitbias run {quote(study)}{options}", f"implicitbias check {place}"]
+    return [*found, *(f"implicitbias reproduce {run} --in {place}" for run in rows["run_id"].head(1))]
 
 
 def _row(row: dict, column: str | None) -> list[str]:

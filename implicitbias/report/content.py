@@ -17,9 +17,10 @@ from implicitbias.report.chosen import MAX_FIGURES, chosen, columns_of_curves, d
 from implicitbias.report.claimed import claimed
 from implicitbias.store import Store
 from implicitbias.study.claims import Verdict
-from implicitbias.study.expected import slack
+from implicitbias.study.expected import decided, slack
 from implicitbias.study.filters import select
-from implicitbias.study.keys import Study
+from implicitbias.study.groups import across
+from implicitbias.study.keys import Claim, Study
 from implicitbias.study.stored import curve_columns, judge
 
 MAX_PLAIN = 20000  # runs whose snapshots are drawn; of more, some data sets
@@ -100,7 +101,7 @@ class Content:
     @cached_property
     def of_claims(self) -> list[pd.DataFrame]:
         """The runs that each claim speaks of, those nearest to refuting it first."""
-        return [_runs_of(verdict, self.runs) for verdict in self.outcomes]
+        return [_runs_of(verdict, self.runs, self.study) for verdict in self.outcomes]
 
     def frames(self) -> dict[str, pd.DataFrame]:
         """The tables of the page that have rows."""
@@ -196,7 +197,17 @@ def drawn(
     return asked, [*asked, *distinct(chosen(ok, curves, towards, MAX_FIGURES - len(asked)), seen)], remarks
 
 
-def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:
+def _of_groups(claim: Claim, chosen: pd.DataFrame, study: Study) -> pd.Series:
+    """The value of the group that a run is in, NaN where it is in none."""
+    counts = (chosen["status"] == "ok") | ("status" in claim.where)
+    known, groups = across(claim, chosen, counts, study)
+    values_ = pd.Series(float("nan"), chosen.index)
+    for place, group in groups.items():
+        values_[group.index] = known[place]
+    return values_
+
+
+def _runs_of(verdict: Verdict, runs: pd.DataFrame, study: Study) -> pd.DataFrame:
     claim = verdict.claim
     chosen = select(runs, claim.where)
     found = chosen[_OF_CLAIM].copy()
@@ -206,7 +217,8 @@ def _runs_of(verdict: Verdict, runs: pd.DataFrame) -> pd.DataFrame:
         ]
         column = "slope"
     elif claim.across:
-        return found
+        column = decided(claim).removeprefix("mean of ").removeprefix("worst ")
+        found[column] = _of_groups(claim, chosen, study)
     else:
         column = claim.measure
         found[column] = values(claim.measure, chosen)

@@ -35,7 +35,7 @@ class Power(Schedule):
     remedy: ClassVar[str] = "a smaller a changes it less"
 
     def shape(self, t: np.ndarray) -> np.ndarray:
-        return np.ones(len(t)) if self.a == 0.0 else (np.asarray(t) + self.t0) ** -self.a
+        return np.ones(np.shape(t)) if self.a == 0.0 else (np.asarray(t) + self.t0) ** -self.a
 
     def table(self) -> dict[str, Any]:
         return asdict(self)  # the schedule of a table that names none

@@ -55,7 +55,7 @@ SMALL = (1 << 18, 1 << 21)
 PATIENCE, PAUSE = 20, 0.05  # times that a reader starts again because of what others write, and seconds between them
 # What is in a results folder.
 _OWN = re.compile(
-    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|export|report\.html|summary\.txt|\..*"
+    r"((unused\.)?(runs|curves)\.parquet|study\.(json|toml))(\.corrupt.*)?|parts|figures|tables|claims|export|report\.html|summary\.txt|\..*"
 )
 
 

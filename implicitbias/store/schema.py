@@ -7,12 +7,14 @@ Which measures there are depends on the groups and norms that the study asks for
 and meanings are in the Parquet files too, as the metadata of each field.
 """
 
+import re
 from dataclasses import fields
 from fnmatch import fnmatchcase
 from functools import cache
 
 import pyarrow as pa
 
+from implicitbias.errors import InputError
 from implicitbias.flows import KINDS
 from implicitbias.measure import Measures, groups
 from implicitbias.measure.group import Column
@@ -133,7 +135,7 @@ def _field(column: Column) -> pa.Field:
 def columns(pattern: str = "*"):
     """What the columns of the tables are: the data dictionary.
 
-    Arguments: pattern, a name with * for any letters
+    Arguments: pattern, a name with * for any letters; with a norm such as l1.5 in it, the columns of that norm too
     Returns a DataFrame with a row a column: name, table ("runs", or "runs, curves"), type, unit, meaning.
 
     >>> columns("ratio_l2").iloc[0].to_dict()["meaning"]
@@ -141,7 +143,12 @@ def columns(pattern: str = "*"):
     """
     import pandas as pd
 
-    of_curves = {column.name for column in curve_columns(USUAL)}
+    asked = [name for name in re.findall(r"l\d+(?:\.\d+)?", pattern) if name not in USUAL.norms]
+    try:
+        measures = Measures.of(None, [*USUAL.norms, *asked])
+    except InputError:
+        measures = USUAL
+    of_curves = {column.name for column in curve_columns(measures)}
     rows = [
         {
             "name": column.name,
@@ -150,7 +157,7 @@ def columns(pattern: str = "*"):
             "unit": column.unit,
             "meaning": column.says,
         }
-        for column in run_columns(USUAL)
+        for column in run_columns(measures)
         if fnmatchcase(column.name, pattern)
     ]
     return pd.DataFrame(rows, columns=["name", "table", "type", "unit", "meaning"])

@@ -33,9 +33,8 @@ def judge(claim: Claim, fit: Fit, runs: int = 1) -> str:
 
 
 def _leads_out(claim: Claim, fit: Fit) -> bool:
-    """Whether a slope inside the expectation drifts outwards, and out of it within the reach of the drift."""
-    here, next_ = slack(claim, fit.slope), slack(claim, fit.slope + fit.drift)
-    return here + fit.reach * (next_ - here) < 0.0
+    """Whether the drift of a slope inside the expectation leads out of it within its reach, on whichever side."""
+    return slack(claim, fit.slope + fit.reach * fit.drift) < 0.0
 
 
 def _may_lead_in(claim: Claim, fit: Fit) -> bool:

@@ -126,6 +126,13 @@ def _written(study, name: str) -> tuple[Path, str | None]:
     return Path(f"{name}.toml"), study_text(study)
 
 
+def checked_jobs(jobs: int | None) -> int:
+    """How many workers are asked for, by default one for each core. Errors: ``InputError``."""
+    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
+        raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
+    return jobs or os.cpu_count() or 1
+
+
 def run_study_in(pool, study: Path, folder: Path, *, settings: Sequence[str], notice, progress) -> Summary:
     """Run a study in a pool that stays open, unless the study ends early. Errors: as `run_study`."""
     progress = progress or (lambda phase, done, total: None)
@@ -135,8 +142,7 @@ def run_study_in(pool, study: Path, folder: Path, *, settings: Sequence[str], no
 
 def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, refresh, notice, progress) -> Summary:
     clock = time.perf_counter()
-    if jobs is not None and (isinstance(jobs, bool) or not isinstance(jobs, int) or jobs < 1):
-        raise InputError(f"jobs must be an integer >= 1, but is {jobs!r}")
+    jobs = checked_jobs(jobs)
     if shard is not None:
         read_shard(shard)
     if isinstance(study, Mapping) and out is None:
@@ -145,7 +151,7 @@ def _run(study, out, jobs, settings, backend, scheduler, shard, retry, mode, ref
     settings = setting_texts(settings)
     folder = out or default_folder(path)
     planned = plan(path, settings, text)
-    with closing(open_pool(jobs or os.cpu_count() or 1, backend, scheduler)) as pool:
+    with closing(open_pool(jobs, backend, scheduler)) as pool:
         return _computed(pool, path, folder, planned, settings, shard, retry, mode, refresh, notice, progress, clock)
 
 

@@ -1,6 +1,8 @@
 """`check --all`: every study is run or resumed, and every claim ends in the tables and on a page of its own."""
 
 import csv
+import html
+import shlex
 from pathlib import Path
 
 import pytest
@@ -68,7 +70,7 @@ def test_all_studies_become_one_table_and_a_page_a_claim(call, studies):
         claim = Page(Path(f"r/{name}/claims/1.html").read_text(encoding="utf-8"))
         runs = ib.load_runs(f"r/{name}", where={"batch": 4})
         for words in ("It goes | to l2", "a theorem", "cos_l2 >=", "one row: the same", f"Where does {name} go?",
-                      "a remark", "3 of the data", f"run studies/{name}.toml", *runs["run_id"]):  # fmt: skip
+                      "a remark", "3 of the data", f"implicitbias run {name}.toml --out r/{name}", *runs["run_id"]):  # fmt: skip
             assert words in claim.text, words
         assert "https://arxiv.org/abs/1710.10345" in claim.links
         for link in claim.links:
@@ -116,3 +118,44 @@ def test_mistakes_have_their_sentences(call, tmp_path):
     with pytest.raises(InputError, match="empty holds no study files"):
         ib.check_all(tmp_path / "empty")
     refused(call("check", "--all", "--jobs", 0), "jobs must be an integer >= 1, but is 0")
+    for jobs in (0, -1, True, 1.5, "2"):
+        with pytest.raises(InputError, match="jobs must be an integer >= 1, but is"):
+            ib.check_all(tmp_path, jobs=jobs)
+
+
+def test_the_commands_of_a_page_work_as_written(call, studies, tmp_path):
+    """From where `check --all` ran; a quick look has its settings and its folder."""
+    call("check", "--all", "--quick", "--jobs", 1)  # the studies of ./studies
+    page = Path("results/quick/sgd/claims/1.html").read_text(encoding="utf-8")
+    lines = html.unescape(page.split("<pre>")[1].split("</pre>")[0]).strip().splitlines()
+    assert len(lines) == 3 and "--set" in lines[0] and "--out results/quick/sgd" in lines[0]
+    run, check, again = (shlex.split(line)[1:] for line in lines)
+    run[1] = run[1] if Path(run[1]).exists() else f"studies/{run[1]}"  # a study of one's own may be anywhere
+    assert call(*run)[0] == 0 and call(*again)[0] == 0
+    assert "It goes" in call(*check)[1]
+
+
+def test_what_cannot_be_written_is_told(call, studies):
+    call("check", "--all", studies, "--out", "r", "--jobs", 1)
+    Path("r/index.html").unlink()
+    Path("r/index.html").mkdir()
+    code, _, err = call("check", "--all", studies, "--out", "r", "--jobs", 1)
+    assert code == 2 and "r/index.html cannot be written" in err
+
+
+def test_a_results_folder_with_claim_pages_can_be_repaired(call, studies):
+    call("check", "--all", studies, "--out", "r", "--jobs", 1)
+    Path("r/sgd/study.json").write_text("garbage")
+    code, _, err = call("run", studies / "sgd.toml", "--out", "r/sgd", "--jobs", 1)
+    assert code == 0 and "0 computed" not in err
+    assert len(ib.load_runs("r/sgd")) == 6
+
+
+def test_a_study_without_quick_settings_is_told_and_words_stay_apart(call, studies):
+    path = studies / "sgd.toml"
+    text = path.read_text().replace("quick =", "norms = ['l2']\n#")
+    path.write_text(text.replace('"a remark"', '"first\\nsecond <b>"'))
+    err = call("check", "--all", studies, "--out", "r", "--quick", "--jobs", 1)[2]
+    assert "sgd: has no settings for a quick look, so it runs in full" in err
+    assert rows_of(Path("r"))[0]["remark"] == "first\nsecond <b>"
+    assert "first second &lt;b>" in Path("r/claims.md").read_text(encoding="utf-8")

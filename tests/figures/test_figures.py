@@ -330,12 +330,21 @@ def test_marks_stand_between_the_levels_on_the_panels_they_name():
     marks = [
         {"batch": 2.0**1.5, "data_seed": 1, "n": 32},
         {"batch": 1, "data_seed": 0, "n": 16},
-        {"batch": 8, "data_seed": 2},
+        {"batch": 2.0**2.25, "data_seed": 2},
     ]
     figure = own(parse_figure(keys | {"marks": marks}), with_parameters(label_runs(runs)), None)
     few, many = (panel.heat.marks for panel in figure.panels)
-    assert few == [(0.0, 0.0), (3.0, 2.0)]
-    assert many == [pytest.approx((1.5, 1.0)), (3.0, 2.0)]
+    assert few == [(0.0, 0.0), pytest.approx((2.25, 2.0))]
+    assert many == [pytest.approx((1.5, 1.0)), pytest.approx((2.25, 2.0))]
+
+
+def test_a_mark_at_the_full_batch_is_there_and_one_off_the_map_is_told():
+    runs = frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0].assign(n=4)  # so b = 4 is all rows
+    keys = {"y": "cos_l2", "x": "batch", "hue": "data_seed", "mark": "heat"}
+    marks = [{"batch": 4, "data_seed": 1}, {"batch": 100, "data_seed": 1}, {"batch": 1, "data_seed": 50}]
+    figure = own(parse_figure(keys | {"marks": marks}), with_parameters(label_runs(runs)), None)
+    assert figure.panels[0].heat.columns[-1] == "full" and figure.panels[0].heat.marks == [(2.0, 1.0)]
+    assert figure.caption.endswith("2 of 3 marks lie outside.")
 
 
 @pytest.mark.parametrize("marks, mark, sentence", [

@@ -247,7 +247,7 @@ def test_data_without_a_separator_are_refused():
 
 @pytest.mark.parametrize("p", [1.0, math.inf, 0.5, math.nan])
 def test_steepest_flow_needs_p_between(p):
-    with pytest.raises(ib.InputError, match="p of SteepestFlow must be > 1 and finite"):
+    with pytest.raises(ib.InputError, match="p of SteepestFlow must be > 1 and at most 1000"):
         ib.SteepestFlow(p=p)
 
 

@@ -178,3 +178,12 @@ def test_one_over_log_t_is_no_power_and_is_not_refuted_early():
     assert "2 of 2 runs open, its drift leads out of the expectation, to -0.00" in verdicts[0].detail
     slopes = [fit.slope for fit in verdicts[5].fits.values()]
     assert max(slopes) < -1.5  # each misses by far, and drifts back
+
+
+def test_a_drift_that_leads_through_an_interval_and_out_of_it_leaves_it_open():
+    """-0.345 that drifts to -0.237 is no -0.333 +- 0.06, and no value of at most -0.273 either."""
+    fit = Fit(-0.345, 0.001, 0.012, 0.001, reach=9.0)
+    claim = {"says": "", "measure": "cos_l2", "against": "step"}
+    assert judge(Claim(**claim, equal=-0.3333, within=0.06), fit) == "undecided"
+    assert judge(Claim(**claim, at_most=-0.2733), fit) == "undecided"
+    assert judge(Claim(**claim, equal=-0.3, within=0.1), fit) == "holds"

@@ -55,12 +55,27 @@ def norm_of(given: NormLike, d: int) -> Norm:
 def _exponent(name: str) -> float:
     """The p > 1 of a name such as "l3" or "l1.5"; 0 if it is none, or not written in the shortest way."""
     found = float(name[1:]) if re.fullmatch(r"l\d+(\.\d+)?", name) else 0.0
-    return found if found > 1.0 and name == f"l{found:g}" else 0.0
+    return found if found > 1.0 and name == _shortest(found) else 0.0
+
+
+def _shortest(p: float) -> str:
+    return f"l{np.format_float_positional(p, trim='-')}"
+
+
+def _unknown(name: str) -> str:
+    """The sentence for a norm that is none, with the way to write one of l_p."""
+    try:
+        p = float(name.removeprefix("l").removeprefix("_"))
+    except ValueError:
+        return one_of(name, "norm", norms())
+    if name.startswith("l") and 1.0 < p < np.inf:
+        return f"unknown norm {name!r}; that of l_p with p = {p:g} is {_shortest(p)!r}"
+    return f"{one_of(name, 'norm', norms())}, or such as 'l3' for p > 1"
 
 
 def _kind(name: str) -> type[Norm]:
     if name not in norms():
-        raise InputError(one_of(name, "norm", norms()))
+        raise InputError(_unknown(name))
     return norms()[name]
 
 
@@ -78,7 +93,7 @@ def measurable(name: str) -> str:
     """The name of a norm that tables may have columns of: one without a parameter, or one such as "l1.5". Errors:
     ``InputError``."""
     if name not in named() and not _exponent(name):
-        raise InputError(one_of(name, "norm", named()))
+        raise InputError(_unknown(name) if name not in norms() else one_of(name, "norm", named()))
     return name
 
 
