@@ -17,7 +17,6 @@ from implicitbias.study.claims import Verdict
 from implicitbias.study.filters import select
 from implicitbias.study.formula import columns
 from implicitbias.study.shipped import shipped
-from implicitbias.sweep.places import default_folder
 
 MOST_VALUES = 12  # of a column of the setting that are told
 MOST_ROWS = 200  # runs on the page; its CSV file has all
@@ -99,7 +98,7 @@ def _commands(content: Content, folder: Path, rows: pd.DataFrame) -> list[str]:
     """How to run the study again, judge it, and compute the run that decides, from where the report was written."""
     name, place = content.identity["study"], quote(folder.as_posix())
     study = f"studies/{name}.toml" if name in shipped() else f"{name}.toml"
-    out = "" if folder == default_folder(study) else f" --out {place}"
+    out = "" if folder == Path("results") / name else f" --out {place}"
     options = out + "".join(f" --set {quote(text)}" for text in content.identity.get("settings", []))
     found = [f"implicitbias run {quote(study)}{options}", f"implicitbias check {place}"]
     return [*found, *(f"implicitbias reproduce {run} --in {place}" for run in rows["run_id"].head(1))]

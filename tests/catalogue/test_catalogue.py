@@ -70,7 +70,7 @@ def test_all_studies_become_one_table_and_a_page_a_claim(call, studies):
         claim = Page(Path(f"r/{name}/claims/1.html").read_text(encoding="utf-8"))
         runs = ib.load_runs(f"r/{name}", where={"batch": 4})
         for words in ("It goes | to l2", "a theorem", "cos_l2 >=", "one row: the same", f"Where does {name} go?",
-                      "a remark", "3 of the data", f"implicitbias run {name}.toml --out r/{name}", *runs["run_id"]):  # fmt: skip
+                      "a remark", "3 of the data", f"run {name}.toml --out r/{name}", *runs["run_id"]):  # fmt: skip
             assert words in claim.text, words
         assert "https://arxiv.org/abs/1710.10345" in claim.links
         for link in claim.links:

@@ -164,6 +164,20 @@ def test_no_text_of_the_user_becomes_html(tmp_path):
     assert "script" not in claim.tags and claim.text.count(evil) > 3
 
 
+def test_a_claim_that_compares_runs_lists_them_by_group_the_nearest_to_refuting_it_first(tmp_path):
+    claim = CLAIM.replace("where = { batch = %d }\n", 'across = "batch"\n').replace("at_least", "at_most")
+    claim = claim.replace('"cos_l2"\n', '"cos_l2"\n') % ("Spread", 1, 0.1)
+    path = write_report(folder(tmp_path, *tables(labels=("SGD",)), text=STUDY + claim))
+    rows = pd.read_csv(path.parent / "tables" / "claim_1.csv", dtype={"run_id": str})
+    runs = tables(labels=("SGD",))[0].to_pandas().set_index("run_id")
+    spread = runs.groupby("data_seed")["cos_l2"].agg(lambda x: x.max() - x.min())
+    column = "range of cos_l2 across batch"
+    assert rows[column].tolist() == pytest.approx(sorted(spread.repeat(3), reverse=True))
+    assert [spread[seed] for seed in rows["data_seed"]] == pytest.approx(rows[column].tolist())
+    page = read(path.parent / "claims" / "1.html")
+    assert f"reproduce {rows['run_id'][0]}" in page.text and column in page.text
+
+
 def test_same_tables_give_the_same_bytes(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
