@@ -3,6 +3,7 @@
 import ast
 import random
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def test_ci_runs_the_command_of_the_readme():
         r"^python3 -m venv .*pytest.*$", (HOME / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     assert f"\n{command}\n" in (HOME / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_ci_ends_where_a_part_of_that_command_fails(tmp_path):
+    head, _, _ = (HOME / ".ci/run").read_text(encoding="utf-8").partition("python3 -m venv .venv &&")
+    rest = (HOME / ".ci/run").read_text(encoding="utf-8").split("\n")
+    guard = rest[[line.startswith("python3 -m venv .venv &&") for line in rest].index(True) + 1]
+    for words, code in (("true && false && true", 1), ("true && true && false", 1), ("true && true", 0)):
+        script = head.replace('cd "$(dirname "$0")/.."', "") + f"{words}\n{guard}\necho went on\n"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (code, "" if code else "went on\n")
 
 
 def test_every_requirement_has_a_lowest_version():
