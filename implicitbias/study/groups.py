@@ -4,9 +4,10 @@ What a run is, is its canonical specification (study.expand.canonical): the rows
 hyper-parameter, the law of its step size, the setting, and how its limit is predicted. The table of runs has each part
 as a column, those of SPECIFICATION. Runs form a group if they agree in all of them but the one that `across` names.
 
-Two columns may differ all the same, where the study file leaves them to follow from others: `remainder`, if no grid
-gives it, because each batch order has its own; and `steps`, if the runs make the same number of `epochs` that a grid
-asks for. Names that the study gives to data and optimizers are no part of what a run is.
+Some columns may differ all the same, where the study file leaves them to follow from others: `remainder`, if no grid
+gives it, because each batch order has its own; `steps`, if the runs make the same number of `epochs` that a grid
+asks for; and what advances together with the axis, where a table has both in its `zip`. Names that the study gives to
+data and optimizers are no part of what a run is.
 """
 
 import math
@@ -77,12 +78,22 @@ def _groups(axis: str, runs: pd.DataFrame, study: Study) -> list[pd.DataFrame]:
     keys = runs[[name for name in SPECIFICATION if name != axis]].copy()
     if axis == "order" and all(grid.remainder is None for grid in study.grid):
         del keys["remainder"]
+    keys = keys.drop(columns=[name for name in _together(axis, study) if name in keys])
     epochs = sorted({value for grid in study.grid for value in grid.epochs or ()})
     if epochs and axis in ("batch", "order", "remainder"):
         keys["steps"] = [_horizon(run, epochs) for _, run in runs.iterrows()]
     labels = keys.groupby(list(keys), dropna=False, sort=False).ngroup()
     parts = [part for _, part in runs.groupby(labels.to_numpy(), sort=False)]
     return [part for part in parts if part[axis].nunique(dropna=False) > 1]
+
+
+def _together(axis: str, study: Study) -> set[str]:
+    """The columns that advance with an axis: a step size has several."""
+    names = {"lr"} if axis in STEP_SIZE else {axis}
+    lists = [list_ for grid in study.grid for list_ in grid.zip]
+    lists += [list_ for table in study.optimizer.values() for list_ in table.get("zip", [])]
+    found = {name for list_ in lists if names & set(list_) for name in list_}
+    return {column for name in found for column in (STEP_SIZE if name == "lr" else (name,))} - {axis}
 
 
 def _horizon(run: pd.Series, epochs: list[float]) -> str:

@@ -64,6 +64,17 @@ def test_across_orders_the_rule_for_the_remainder_may_differ():
     assert claim_on(runs, across="order", at_most=0.1, grid=[{"remainder": ["keep", "drop"]}]).outcome == "undecided"
 
 
+def test_what_advances_together_with_the_axis_may_differ():
+    runs = table({"cos_l2": 0.5, "batch": 1, "lr_eta": 0.1}, {"cos_l2": 0.9, "batch": 2, "lr_eta": 0.2},
+                 {"cos_l2": 0.7, "batch": 4, "lr_eta": 0.4})  # fmt: skip
+    assert claim_on(runs, across="batch", at_most=0.5).outcome == "undecided"
+    grid = [{"batch": [1, 2, 4], "lr": [0.1, 0.2, 0.4], "zip": [["batch", "lr"]]}]
+    verdict = claim_on(runs, across="batch", at_most=0.5, grid=grid)
+    assert (verdict.outcome, verdict.value) == ("holds", pytest.approx(0.4)) and "worst of 1 groups" in verdict.detail
+    assert claim_on(runs, across="lr_eta", at_most=0.5, grid=grid).value == pytest.approx(0.4)
+    assert claim_on(runs, across="batch", at_most=0.5, grid=[{"zip": [["lr", "steps"]]}]).outcome == "undecided"
+
+
 OTHERWISE = {
     "data_digest": "y", "optimizer_kind": "ngd", "seed": 1, "momentum": 0.9, "nesterov": True, "beta1": 0.5,
     "lr_eta": 1.0, "lr_a": 0.5, "lr_t0": 1.0, "order": "reshuffle", "remainder": "drop", "steps": 500, "time": 1.0,
