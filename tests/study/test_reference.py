@@ -96,8 +96,10 @@ def test_entries_show_their_parameters(call):
 def test_columns_are_explained(call):
     code, out, _ = call("columns", "inc_cos_*")
     assert code == 0 and "cosine between the increment w(t) - w(t/2) and the predicted limit of the run" in out
-    code, _, err = call("columns", "cos_l22")
+    code, _, err = call("columns", "cos_l2x")
     assert code != 0 and "did you mean 'cos_l2'?" in err
+    code, out, _ = call("columns", "inc_ratio_l1.5")
+    assert code == 0 and "l1.5 norm" in out  # as a study with norms = ["l1.5"] has it
 
 
 def test_an_unknown_topic_is_refused(call):
