@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from implicitbias.report.index import verdict_rows
+from implicitbias.study.expected import OUTCOMES
 
 FILE, PAGE = "claims.csv", "claims.md"
 COLUMNS = ("study", "claim", "says", "source", "standing", "verdict", "measured", "control", "remark")
-OUTCOMES = ("holds", "fails", "undecided")
 
 _HEAD = """# What the studies say
 

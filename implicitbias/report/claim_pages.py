@@ -60,10 +60,11 @@ def _page(content: Content, folder: Path, number: int, verdict: Verdict) -> str:
         },
         terms=_terms(claim.measure, content),
         setting=list(_setting(runs)),
-        picture=picture and _source(picture),
+        figure=picture and picture.figure,
+        source_of_figure=picture and embedded(picture),
         commands=_commands(content, folder, rows),
         column=column or "",
-        rows=[_row(row, column) for row in rows.head(MOST_ROWS).to_dict("records")],
+        rows=[cells(row, column) for row in rows.head(MOST_ROWS).to_dict("records")],
         rows_total=len(rows),
     )  # fmt: skip
 
@@ -104,7 +105,8 @@ def _commands(content: Content, folder: Path, rows: pd.DataFrame) -> list[str]:
     return [*found, *(f"implicitbias reproduce {run} --in {place}" for run in rows["run_id"].head(1))]
 
 
-def _row(row: dict, column: str | None) -> list[str]:
+def cells(row: dict, column: str | None) -> list[str]:
+    """A run of a claim as the cells of a table, its value of the column last."""
     value = row[column] if column else math.nan
     return [
         row["run_id"], row["status"], row["geometry"], _number(row["data_seed"]), row["method"], row["order"],
@@ -116,9 +118,6 @@ def _number(value) -> str:
     return "–" if pd.isna(value) else f"{value:g}"
 
 
-def _source(picture: Picture) -> dict:
-    return {
-        "data": f"data:image/svg+xml;base64,{base64.b64encode(picture.image).decode()}",
-        "title": picture.figure.title,
-        "caption": picture.figure.caption,
-    }
+def embedded(picture: Picture) -> str:
+    """A picture as the source of an image that needs no file."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(picture.image).decode()}"

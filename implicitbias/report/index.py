@@ -9,6 +9,7 @@ from pathlib import Path
 from implicitbias.errors import InputError
 from implicitbias.report.templates import template
 from implicitbias.store.files import replacing
+from implicitbias.study.expected import OUTCOMES
 
 _FIRST = re.compile(rb'<figure id="figure-\d+">\s*<img src="(data:image/svg\+xml;base64,[A-Za-z0-9+/=]+)"')
 _MEASURED = re.compile(rb"<p>(\d[^<]*? runs?[^<.]*)\.")
@@ -37,7 +38,7 @@ def write_index(folder, *, anew: bool = False, say: Callable[[str], None] = lamb
     try:
         with replacing(page) as temporary:
             tally = sum((Counter(dict(study["verdicts"])) for study in studies), Counter())
-            total = [(word, tally[word]) for word in ("holds", "fails", "undecided") if tally[word]]
+            total = [(word, tally[word]) for word in OUTCOMES if tally[word]]
             text = template("index.html.j2").render(studies=studies, total=total, mistakes=mistakes)
             temporary.write_bytes(text.encode())
     except OSError as error:
@@ -70,7 +71,7 @@ def _entry(place: Path) -> dict:
         "name": place.name,
         "title": study.title,
         "question": study.question.strip(),
-        "verdicts": [(word, tally[word]) for word in ("holds", "fails", "undecided") if tally[word]],
+        "verdicts": [(word, tally[word]) for word in OUTCOMES if tally[word]],
         "claims": claims,
         "runs": runs[1].decode() if runs else "",
         "picture": picture[1].decode() if picture else "",

@@ -1,6 +1,5 @@
 """The page of the report: what it says in words and tables. Only text goes in; the template escapes all of it."""
 
-import base64
 import math
 
 import pandas as pd
@@ -9,11 +8,12 @@ from implicitbias.figures.draw import WIDTHS
 from implicitbias.figures.table import needed
 from implicitbias.figures.words import spread
 from implicitbias.report import tables
-from implicitbias.report.claim_pages import told
+from implicitbias.report.claim_pages import cells, embedded, told
 from implicitbias.report.content import Content
 from implicitbias.report.links import linked
 from implicitbias.report.templates import template
 from implicitbias.store.schema import RIVALS, run_columns
+from implicitbias.study.expected import OUTCOMES
 
 MAX_ROWS = 120
 MAX_OF_CLAIM = 12  # runs of a claim on the page; its CSV file has all
@@ -21,7 +21,6 @@ MAX_FAILURES = 30
 MAX_MESSAGE = 300
 OPEN = 2  # figures by what varies that are not folded
 WIDE = 880  # pixels of a figure on a wide page
-_OUTCOMES = ("holds", "fails", "undecided")
 
 
 def render(content: Content, stamp: str) -> str:
@@ -73,7 +72,7 @@ def _figure(item) -> dict:
         "file": item.file,
         "claims": item.figure.claims,
         "width": round(WIDE * item.width / WIDTHS["page"]),
-        "source": f"data:image/svg+xml;base64,{base64.b64encode(item.image).decode()}",
+        "source": embedded(item),
     }
 
 
@@ -93,7 +92,7 @@ def _summary(runs: pd.DataFrame, identity: dict, outcomes: list) -> list[str]:
         rate = f", {_count(steps / seconds)} updates per second of one core" if seconds else ""
         found[-1] += f" in {seconds:,.2f} s inside the compiled kernels{rate}."
     if outcomes:
-        tally = [(sum(outcome.outcome == word for outcome in outcomes), word) for word in _OUTCOMES]
+        tally = [(sum(outcome.outcome == word for outcome in outcomes), word) for word in OUTCOMES]
         words = ", ".join(f"{count} {word}" for count, word in tally if count)
         found.append(f"Verdicts: {words}.")
     return found
@@ -127,16 +126,11 @@ def _verdict(number: int, verdict, content: Content) -> dict:
         "figure": figure,
         "column": column or "",
         "rows": [
-            [row["run_id"], row["status"], row["geometry"], _text(row["data_seed"]), row["method"], row["order"],
-             _text(row["batch"]), f"{row[column]:.6g}" if column and math.isfinite(row[column]) else "–"]
+            cells(row, column)
             for row in rows.head(MAX_OF_CLAIM).to_dict("records")
         ],
         "rows_total": len(rows),
     }  # fmt: skip
-
-
-def _text(value) -> str:
-    return "–" if pd.isna(value) else f"{value:g}"
 
 
 def _by_geometry(rows: list[dict]) -> list[tuple[str, list[dict]]]:

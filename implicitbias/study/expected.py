@@ -4,6 +4,8 @@ from implicitbias.study.fits import axis_names, window
 from implicitbias.study.groups import VECTORS
 from implicitbias.study.keys import Claim
 
+OUTCOMES = ("holds", "fails", "undecided")
+
 
 def slack(claim: Claim, value: float) -> float:
     """How far inside the expectation a value is; negative outside."""

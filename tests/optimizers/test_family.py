@@ -1,16 +1,11 @@
 """The optimizers that came with the family against 50-digit arithmetic, and against each other."""
 
-from dataclasses import dataclass
-
 import naive_family as twin
 import numpy as np
 import pytest
 
 import implicitbias as ib
-from implicitbias.lanes import load, store
-from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.orders import batches, steps_per_epoch
-from implicitbias.simulation.scales import COORDINATE, TRUE
 
 STEPS = 2_000
 INF = float("inf")
@@ -240,13 +235,6 @@ def test_rows_whose_squares_leave_float64_are_refused():
     np.testing.assert_allclose(run.weights[-1], expected, rtol=1e-9)
     assert len(np.unique(np.abs(expected))) > 5
 
-    @dataclass(frozen=True)
-    class Bent(OwnSign):
-        mode, evaluations = TRUE, ("batch", "curvature")
-
-    with pytest.raises(ib.InputError, match="Bent sees the curvature, which there is in mode COORDINATE alone"):
-        end(Bent())
-
 
 @pytest.mark.parametrize("one, other", [
     (ib.SteepestDescent(2), ib.NGD()),
@@ -347,81 +335,3 @@ def test_weight_decay_ends_in_its_box(optimizer):
 def test_what_does_not_fit_is_told(wrong, words):
     with pytest.raises(ib.InputError, match=words):
         wrong()
-
-
-# -- one's own --------------------------------------------------------------------------------------------------------
-
-
-def _sign(w, g, state, hyper, lr, bias, units, batch):
-    for c in range(g.shape[0]):
-        store(w, c, load(w, c) - times_sign(lr, load(g, c)))
-
-
-@dataclass(frozen=True)
-class OwnSign(ib.Optimizer):
-    """Signs.  Source: own.
-
-    >>> OwnSign().label
-    'OwnSign'
-    """
-
-    name, mode, degrees, step = "own_sign", COORDINATE, (1,), staticmethod(_sign)
-
-    def decays(self):
-        return (0.0,)
-
-
-def test_an_optimizer_of_ones_own_is_like_any_other():
-    assert {check.outcome for check in ib.testing.conformance(OwnSign()) if check.name != "refuses"} == {"kept"}
-    assert (end(OwnSign()) == end(ib.Signum(0.0))).all()
-
-
-def _drift(w, g, state, hyper, lr, bias, units, batch):
-    for c in range(g.shape[0]):
-        store(w, c, load(w, c) - lr * load(g, c) + 1e-3 * c)  # knows its coordinates
-
-
-@dataclass(frozen=True)
-class Drifting(OwnSign):
-    """Drifts.  Source: own.
-
-    >>> Drifting().label
-    'Drifting'
-    """
-
-    step = staticmethod(_drift)
-
-
-def test_a_promise_that_is_broken_is_named():
-    with pytest.raises(AssertionError, match=r"Drifting is not (alone|permuted)"):
-        ib.testing.conformance(Drifting())
-
-    @dataclass(frozen=True)
-    class Undocumented(OwnSign):
-        pass
-
-    Undocumented.__doc__ = "Signs."
-    with pytest.raises(AssertionError, match="Undocumented is not documented: its docstring lacks Source, >>>"):
-        ib.testing.conformance(Undocumented())
-
-
-def test_an_own_optimizer_that_lacks_something_is_told():
-    def short(w, g):
-        pass
-
-    @dataclass(frozen=True)
-    class Short(OwnSign):
-        step = staticmethod(short)
-
-    with pytest.raises(ib.InputError, match=r"takes \(w, g, state, hyper, lr, bias, units, batch\), not \(w, g\)"):
-        end(Short())
-
-    @dataclass(frozen=True)
-    class Bare(ib.Optimizer):
-        name = "bare"
-
-    with pytest.raises(ib.InputError) as caught:
-        Bare()
-    assert [mistake.split(",")[0] for mistake in caught.value.mistakes] == [
-        "Bare has no 'mode'", "Bare has no 'degrees'", "Bare has no 'step'"
-    ]  # fmt: skip
