@@ -8,7 +8,8 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "geometry": "implicitbias.geometry",
     "testing": "implicitbias.testing",
-    "Problem": "implicitbias.problem",
+    "Problem": "implicitbias.problems",
+    "Multiclass": "implicitbias.problems",
     "InputError": "implicitbias.errors",
     "NotSeparable": "implicitbias.errors",
     "Undecided": "implicitbias.errors",
@@ -118,7 +119,8 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import Signum as Signum
     from implicitbias.optimizers import Sophia as Sophia
     from implicitbias.optimizers import SteepestDescent as SteepestDescent
-    from implicitbias.problem import Problem as Problem
+    from implicitbias.problems import Multiclass as Multiclass
+    from implicitbias.problems import Problem as Problem
     from implicitbias.report import write_report as write_report
     from implicitbias.results import check as check
     from implicitbias.results import load_curves as load_curves

@@ -1,4 +1,4 @@
-"""The two classes of labels: which they are, how many rows each has, and which of them is +1."""
+"""The classes of labels: which they are, how many rows each has, and, of two, which of them is +1."""
 
 import math
 from collections import Counter
@@ -58,18 +58,8 @@ def two_classes(
     >>> print(two_classes(["yes", "no", "yes"]))
     +1 is 'yes' (2 rows), -1 is 'no' (1 row)
     """
-    # "-" stands for a missing value, but not beside "+"
-    signs = {value for value in labels if isinstance(value, str)} == {"+", "-"}
-    found = [value if signs and isinstance(value, str) else _label(value) for value in labels]
-    missing = [f"{row(i)} has no label{_instead(labels[i])}" for i, value in enumerate(found) if value is None]
-    if missing:
-        raise InputError(few(missing, "rows"))
-    if any(isinstance(value, str) for value in found):
-        numbers = [as_number(value) if isinstance(value, str) else value for value in found]
-        # so that 1 and 1.0 are one label
-        found = list(map(str, found)) if any(value is None for value in numbers) else numbers
+    found, classes = _read(labels, row)
     counts = Counter(found)
-    classes = ["-", "+"] if signs else sorted(counts)
     shown = ", ".join(map(show, classes[:_SHOWN])) + ", ..." * (len(classes) > _SHOWN)
     if len(classes) != 2:
         if len(classes) < 2 and not whole:
@@ -83,6 +73,70 @@ def two_classes(
     other = classes[classes[0] == chosen]
     signs = np.where([value == chosen for value in found], 1.0, -1.0)
     return Classes(other, chosen, (counts[other], counts[chosen]), signs)
+
+
+@dataclass(frozen=True)
+class ManyClasses:
+    """k classes, by their numbers 0, ..., k - 1.
+
+    Attributes
+        names   (k,) the labels, sorted
+        counts  how many rows they have, in this order
+        index   (n,) int64, the class of each row
+    """
+
+    names: tuple[str | float | bool, ...]
+    counts: tuple[int, ...]
+    index: np.ndarray = field(compare=False, repr=False)
+
+
+def many_classes(
+    labels: list, names: tuple | None = None, where: str = "labels", row: Callable[[int], str] = "row {}".format
+) -> ManyClasses:
+    """The classes of n labels, read as those of `two_classes`.
+
+    Arguments
+        labels  n values
+        names   the labels that there are, in their order; default those that occur, sorted
+        where   what holds the labels, for sentences
+        row     the words for row i
+
+    Errors: ``InputError`` for rows without a label, for one label alone, and for labels that are not among the names.
+
+    >>> found = many_classes([2, 0, 1, 2])
+    >>> found.names, found.counts, found.index
+    ((0, 1, 2), (1, 1, 2), array([2, 0, 1, 2]))
+    """
+    found, classes = _read(labels, row)
+    if names is not None:
+        strange = [x for x in classes if x not in names]
+        if strange:
+            raise InputError(
+                f"{where} holds {', '.join(map(show, strange[:_SHOWN]))}{', ...' * (len(strange) > _SHOWN)}, "
+                f"which is none of the classes {', '.join(map(show, names[:_SHOWN]))}{', ...' * (len(names) > _SHOWN)}"
+            )
+        classes = list(names)
+    elif len(classes) < 2:
+        told = f": {show(classes[0])} ({rows(len(found))})" if classes else ""
+        raise InputError(f"needs two labels or more, but {where} holds {len(classes)}{told}")
+    number = {name: c for c, name in enumerate(classes)}
+    index = np.array([number[value] for value in found], dtype=np.int64)
+    return ManyClasses(tuple(classes), tuple(np.bincount(index, minlength=len(classes)).tolist()), index)
+
+
+def _read(labels: list, row: Callable[[int], str]) -> tuple[list, list]:
+    """The labels of rows, and the classes that they are, in their order."""
+    # "-" stands for a missing value, but not beside "+"
+    signs = {value for value in labels if isinstance(value, str)} == {"+", "-"}
+    found = [value if signs and isinstance(value, str) else _label(value) for value in labels]
+    missing = [f"{row(i)} has no label{_instead(labels[i])}" for i, value in enumerate(found) if value is None]
+    if missing:
+        raise InputError(few(missing, "rows"))
+    if any(isinstance(value, str) for value in found):
+        numbers = [as_number(value) if isinstance(value, str) else value for value in found]
+        # so that 1 and 1.0 are one label
+        found = list(map(str, found)) if any(value is None for value in numbers) else numbers
+    return found, ["-", "+"] if signs else sorted(set(found))
 
 
 def as_number(text: str) -> float | None:

@@ -16,7 +16,7 @@ from implicitbias.errors import InputError
 from implicitbias.geometry import gaussian, sparse
 from implicitbias.limits import predict
 from implicitbias.optimizers.base import Optimizer, wrong_optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
 

@@ -94,7 +94,9 @@ def entry(name: str) -> str | None:
     if found is None:
         return None
     lines = [
-        f"{name}{inspect.signature(found)}".replace(" -> implicitbias.problem.Problem", "").replace(" -> None", "")
+        f"{name}{inspect.signature(found)}".replace(" -> implicitbias.problems.binary.Problem", "").replace(
+            " -> None", ""
+        )
     ]
     return "\n".join([*lines, "", inspect.getdoc(found) or "(no text: Python runs without docstrings)"])
 

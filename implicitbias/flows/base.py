@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 class Beginning(NamedTuple):

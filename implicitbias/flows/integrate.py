@@ -25,7 +25,7 @@ from implicitbias.flows.setting import FlowSetting, resolve_flow, snapshot_times
 from implicitbias.lengths import length
 from implicitbias.losses import log_loss, log_weights
 from implicitbias.margins import max_margin
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.run import Run
 
 # Error of a step, relative and absolute, where margins are of order one. At this tolerance LSODA agrees with the

@@ -22,7 +22,7 @@ from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
 from implicitbias.geometry.shifted_diagonal import shifted_diagonal
 from implicitbias.geometry.sparse import sparse
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 # The families under the names that study files use.
 FAMILIES: dict[str, Callable[..., Problem]] = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.tables import LABELS, Options, Table, check_size
-from implicitbias.problem import MOST_ENTRIES
+from implicitbias.problems.arrays import MOST_ENTRIES
 
 MOST_BYTES = 8 * MOST_ENTRIES + 2**16  # of an array with its header
 _SPARSE = {"format", "shape", "data"}  # what scipy.sparse.save_npz writes of every matrix, and of some:

@@ -6,7 +6,7 @@ import numpy as np
 
 from implicitbias.geometry.features import with_intercept
 from implicitbias.geometry.parameters import Count, Flag, Minority, NotNegative, Positive, Seed, family
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

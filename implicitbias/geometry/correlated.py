@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.geometry.parameters import Correlation, Count, Seed, family
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

@@ -29,7 +29,7 @@ from implicitbias.geometry.parameters import (
 )
 from implicitbias.geometry.tables import Options, Table, counted
 from implicitbias.labels import Classes, few, two_classes
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 def _read_text(data: bytes, options: Options) -> Table:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from implicitbias.geometry.parameters import Count, Seed, family
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

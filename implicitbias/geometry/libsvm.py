@@ -9,7 +9,7 @@ from implicitbias.errors import InputError
 from implicitbias.geometry.delimited import decode
 from implicitbias.geometry.tables import Options, Table
 from implicitbias.labels import as_number, few
-from implicitbias.problem import MOST_ENTRIES
+from implicitbias.problems.arrays import MOST_ENTRIES
 
 _LINE = re.compile(r"\s*\S+\s+[0-9]+:\S+(\s+[0-9]+:\S+)*\s*")
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.rotation import rotate_by
-from implicitbias.problem import MOST_ENTRIES, Problem
+from implicitbias.problems import Problem
+from implicitbias.problems.arrays import MOST_ENTRIES
 
 P = ParamSpec("P")
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from implicitbias.geometry.parameters import Count, FlagOrSeed, NotNegative, Seed, family
 from implicitbias.geometry.rotation import rotate_by, rotate_rows
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

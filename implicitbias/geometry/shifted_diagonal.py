@@ -6,7 +6,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.geometry.parameters import MOST_ENTRIES, Number, Numbers, family
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

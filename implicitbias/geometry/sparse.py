@@ -4,7 +4,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.geometry.parameters import Count, Flag, Seed, family
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 @family

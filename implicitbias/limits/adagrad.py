@@ -5,7 +5,7 @@ from implicitbias.limits.frozen import frozen
 from implicitbias.limits.limit import Limit
 from implicitbias.limits.predict import solve
 from implicitbias.optimizers import AdaGrad
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 
 def adagrad_direction(problem, run) -> Limit:

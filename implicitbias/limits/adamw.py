@@ -16,7 +16,7 @@ from implicitbias.limits.decay_curve import curve
 from implicitbias.limits.tail_maps import contributions
 from implicitbias.margins import max_margin
 from implicitbias.margins.exact import ExactMatrix, unit_scale
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.setting import is_integer, is_number
 from implicitbias.simulation.tail import LOSSES
 

@@ -8,7 +8,7 @@ import numpy as np
 from implicitbias.errors import InputError
 from implicitbias.limits.rules import Rule, full_batch
 from implicitbias.optimizers import AdaGrad
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.setting import Setting
 
 # Sums of squares above the first are normal numbers; the root of one below it is nothing beside the second.

@@ -13,7 +13,7 @@ from implicitbias.errors import InputError
 from implicitbias.limits.limit import Limit
 from implicitbias.margins import max_margin
 from implicitbias.margins.exact import ExactMatrix, unit_scale
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.setting import is_number
 
 SOLVED = 1e-10  # gap over ||u||_2, in units of the longest row, at which the barrier stops; rounding is at 1e-15

@@ -24,7 +24,7 @@ import numpy as np
 from implicitbias.limits.sliding import overtaking, settle
 from implicitbias.limits.tail_maps import TailMap, replacement
 from implicitbias.optimizers import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import fresh
 from implicitbias.simulation.schedules import Power

@@ -20,7 +20,7 @@ from implicitbias.limits.rules import Rule, runs_away
 from implicitbias.margins import max_margin
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.setting import resolve
 
 LARGE = 10**5  # entries of the data from which on fewer starts are tried

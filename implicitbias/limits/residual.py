@@ -12,7 +12,7 @@ from implicitbias.errors import InputError
 from implicitbias.lengths import length, unit
 from implicitbias.margins import max_margin
 from implicitbias.margins.exact import unit_scale
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 # Directions are known to about 1e-12. A row is on the margin when a_i.w_hat <= 1 + TIGHT, with room for that error
 # where |a_i||w_hat| is large; it carries no weight when its part alpha_i |a_i| of w_hat is below TIGHT of the largest.

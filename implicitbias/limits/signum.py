@@ -4,7 +4,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.margins import max_margin
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.setting import is_integer, is_number
 
 

@@ -12,7 +12,7 @@ from implicitbias.margins.face import WideFace
 from implicitbias.margins.norms import NormLike, norm_of
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 __all__ = ["Separator", "max_margin"]
 

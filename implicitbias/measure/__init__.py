@@ -24,7 +24,7 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.vectors import angle, cosine
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.registry import entries
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 if TYPE_CHECKING:
     from implicitbias.limits import Limit

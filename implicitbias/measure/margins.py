@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 from implicitbias.losses import log_weights
 from implicitbias.margins.norms import norm_of
 from implicitbias.measure.group import Column, Group, Snapshots
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 
 MASS = 0.99
 

@@ -5,7 +5,7 @@ import numpy as np
 from implicitbias.errors import InputError
 from implicitbias.lengths import length
 from implicitbias.measure.group import Column, Group
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.scales import level
 
 

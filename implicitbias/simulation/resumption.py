@@ -10,7 +10,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.end import End, fresh
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedule import Schedule

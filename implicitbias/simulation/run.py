@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias.errors import NotSeparable, Undecided
 from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.shown import as_html
 from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting

@@ -15,7 +15,7 @@ from implicitbias.errors import InputError, told
 from implicitbias.losses import log_loss
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of

@@ -14,7 +14,7 @@ from implicitbias.flows.setting import resolve_flow
 from implicitbias.geometry import FAMILIES, make
 from implicitbias.measure import Measures
 from implicitbias.optimizers import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, Schedule
 from implicitbias.simulation.setting import Setting, resolve

@@ -14,7 +14,7 @@ from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
 from implicitbias.measure import Snapshots, cosine
 from implicitbias.optimizers import Optimizer
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.simulation.orders import default_remainder
 from implicitbias.simulation.resumption import DEFAULTS
 from implicitbias.simulation.run import Run

@@ -19,7 +19,7 @@ from implicitbias.limits.limit import HELD
 from implicitbias.margins import max_margin
 from implicitbias.margins.norms import named, usual
 from implicitbias.measure import angle, cosine
-from implicitbias.problem import Problem
+from implicitbias.problems import Problem
 from implicitbias.store.files import replacing
 from implicitbias.terminal.screen import console, literal, table_of
 
