@@ -85,6 +85,10 @@ class Adam(Optimizer):
         own = {step: advance, step_with_eps: advance_with_eps}
         return own.get(self.step) or super().advance
 
+    @property
+    def sees_loss(self) -> bool:
+        return self.kappa > 0.0
+
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None
 

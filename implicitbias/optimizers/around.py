@@ -41,6 +41,14 @@ class Around(Optimizer):
     def step(self) -> Any:
         return type(self).make_step(self.base.step)
 
+    @property
+    def step_mode(self) -> int:
+        return self.base.step_mode
+
+    @property
+    def sees_loss(self) -> bool:
+        return self.base.sees_loss
+
     def hyper(self) -> tuple[float, ...]:
         return (*(float(getattr(self, name)) for name in self.own), *self.base.hyper())
 

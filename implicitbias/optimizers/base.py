@@ -138,7 +138,23 @@ class Optimizer:
         """The compiled driver with this optimizer's step; which one may depend on hyper-parameters."""
         from implicitbias.simulation.shared import with_step
 
-        return with_step(self.step, self.mode)
+        return with_step(self.step, self.step_mode)
+
+    @property
+    def step_mode(self) -> int:
+        """The units of the step, which may depend on hyper-parameters."""
+        return self.mode
+
+    @property
+    def sees_loss(self) -> bool:
+        """Whether the step asks for the losses of the samples."""
+        return False
+
+    def driver(self, several: bool) -> Any:
+        """The compiled driver for rows of two classes, or of several."""
+        from implicitbias.simulation.shared import with_step
+
+        return with_step(self.step, self.step_mode, True) if several else self.advance
 
     def under(self, schedule: "Schedule | None") -> "Optimizer":
         """The optimizer whose kernel makes the steps under a schedule. Errors: ``InputError`` where there is none."""

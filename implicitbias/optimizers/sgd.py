@@ -84,6 +84,7 @@ class SGDOverLoss(Optimizer):
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (1,)
     step: ClassVar = staticmethod(step_over_loss)
+    sees_loss: ClassVar[bool] = True
 
     def decays(self) -> tuple[float, ...]:
         return (0.0,)

@@ -9,7 +9,6 @@ from implicitbias.lanes import LANES, load, store
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.scales import BATCH, COORDINATE
-from implicitbias.simulation.shared import with_step
 
 
 @inlined
@@ -85,9 +84,9 @@ class SteepestDescent(Optimizer):
         return sign_step if self.p == math.inf else step
 
     @property
-    def advance(self):
+    def step_mode(self):
         # Signs need no common unit: a coordinate that light samples alone see has one, too.
-        return with_step(self.step, COORDINATE if self.p == math.inf else BATCH)
+        return COORDINATE if self.p == math.inf else BATCH
 
     def decays(self) -> tuple[float, ...]:
         return (0.0,)

@@ -12,11 +12,13 @@ from implicitbias.errors import InputError
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
+from implicitbias.problems import Multiclass
 from implicitbias.simulation.end import End
 from implicitbias.simulation.layout import EPOCH_LOOK, FROZEN, ITERATE, LOOKS, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
 from implicitbias.simulation.scales import COORDINATE, DECAY, PERIOD, TRUE, level
+from implicitbias.simulation.shapes import Shape
 from implicitbias.simulation.tail import LOSSES
 
 # A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
@@ -48,21 +50,29 @@ class Block:
         order, batch = effective(problem.n, setting.batch, setting.order)
         kind = type(optimizers[0])
         self.space = None if frozen else _space(problem, kind, starts)
-        rows = problem.rows if self.space is None else self.space.gram
-        n, d = rows.shape
+        classes = problem.k if isinstance(problem, Multiclass) else 1
+        rows = problem.X if classes > 1 else problem.rows if self.space is None else self.space.gram
+        n = len(rows)
+        self.shape = Shape(problem.shape if self.space is None else rows.shape[1:])
         # Updates proportional to the gradient need its true size, and no squares.
         shift, uneven = (0, False) if kind.mode == TRUE or self.space is not None else level(rows)
         padded = _padded(rows)
         scaled = _padded(np.ldexp(rows, -shift)) if shift else padded
         bent = _bent(padded, scaled, kind)
+        d, touched = (
+            self.shape.size,
+            self.shape.flat(np.tile(np.any(rows, axis=0), (classes, 1)).reshape(self.shape.of)),
+        )
+        self.problem = problem
+        labels = problem.labels.astype(float) if classes > 1 else np.zeros(n)
         self.data = Data(
             padded, padded.reshape(n, -1), scaled, scaled.reshape(n, -1), bent, bent.reshape(n, -1), float(shift),
-            uneven, 1.0 if self.space is None else self.space.stretch, np.zeros((1, n)),
-            FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(np.any(rows, axis=0).sum()),
-            np.any(rows, axis=0), bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order],
-            np.uint64(setting.seed), batch, steps_per_epoch(n, batch, setting.remainder),
+            uneven, 1.0 if self.space is None else self.space.stretch, np.zeros((1, n * classes)),
+            FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
+            bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
+            steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width,
         )  # fmt: skip
-        self.kernel = optimizers[0].advance
+        self.kernel = optimizers[0].driver(classes > 1)
         self.made, self.born = starts[0].steps, starts[0].born
         # Runs with one step-size law, its sum so far and one bias correction share a row of the tables.
         laws = [(s.law, x.bias(), e.shapes) for s, x, e in zip(schedules, optimizers, starts)]
@@ -81,26 +91,31 @@ class Block:
             _Lot(self, lot, wide) for lot, wide in ((everyone[:many], True), (everyone[many:], False)) if len(lot)
         ]
         self._begin(starts)
-        cost = len(optimizers) * (2 * batch * d + 16 * d + 200)
+        cost = len(optimizers) * (2 * batch * d + 16 * d + 200)  # a product of d numbers with each row of the batch
         self.slots = min(lot.runs.kept.shape[0] for lot in self.lots)
         self.segment = int(np.clip(MULTIPLICATIONS / cost, 16, MOST_STEPS))
 
     def _begin(self, starts: list[End]) -> None:
         begun = starts[0].state is not None
         zero = self.space is not None and not begun  # in the space of margins
-        self.put(np.zeros((len(starts), self.data.d)) if zero else np.array([end.iterate for end in starts]))
+        iterates = np.zeros((len(starts), self.data.d)) if zero else np.array([end.iterate for end in starts])
+        self.put(iterates if zero or begun else self.shape.flat(iterates))
         if begun:
             for lot in self.lots:
                 lot.remember(starts)
 
     def put(self, start: np.ndarray) -> None:
-        """Set all iterates to start (R, d), (R, n) in the space of margins."""
+        """Set all iterates to start (R, d), (R, n) in the space of margins; d as `Shape` has it."""
         for lot in self.lots:
             lot.put(start)
 
     def freeze(self, z: np.ndarray) -> None:
-        """Set the margins (n,) that the run of a frozen block sees."""
-        self.data.frozen[0] = z
+        """Set the margins (N,), those of the problem, that the run of a frozen block sees."""
+        if self.data.classes == 1:
+            self.data.frozen[0] = z
+        else:
+            each = self.data.frozen.reshape(self.data.classes, -1)
+            each[self.problem.others.T, np.arange(self.problem.n)] = z.reshape(self.problem.n, -1).T
 
     def advance(
         self, stops: np.ndarray, each: bool = False, limit: float = math.inf
@@ -136,6 +151,7 @@ class Block:
                 eta, which = self.eta[:, None], self.which
                 with np.errstate(over="ignore", under="ignore", invalid="ignore"):
                     lengths = length(after - before)
+                    after = self._in_shape(after)
                     sum_lr, lr = self.earlier[:, None] + eta * sums[which][:, at], eta * table[which][:, at]
                 self.seconds += time.perf_counter() - clock
                 yield position, after, lengths, sum_lr, lr
@@ -155,13 +171,13 @@ class Block:
         return found
 
     def state(self, r: int) -> np.ndarray:
-        """(K, d) the state of run r without its scales."""
+        """(K, *shape) the state of run r without its scales."""
         lot = self._lot(r)
         state, expo, origin = (lot.one(x, r) for x in (lot.runs.state, lot.runs.expo, lot.runs.origin))
         units = np.clip(np.nan_to_num(expo + origin) + self.data.shift, -(2**28), 2**28)
         shifts = (lot.runs.degrees[:, None] * units).astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
-            return self._in_weights(np.ldexp(state, shifts))
+            return self._in_shape(self._in_weights(np.ldexp(state, shifts)))
 
     def end(self, r: int) -> End:
         """Where run r is, to go on from."""
@@ -184,9 +200,14 @@ class Block:
         flat = self.space.weights(x.reshape(-1, self.data.d))
         return flat.reshape(*x.shape[:-1], flat.shape[-1])
 
+    def _in_shape(self, x: np.ndarray) -> np.ndarray:
+        return x if self.space is not None else self.shape.back(x)
+
 
 def _space(problem, kind, starts: list[End]) -> MarginSpace | None:
     """The margin space, if runs that begin can use it, or those that go on are in it."""
+    if isinstance(problem, Multiclass):
+        return None
     if starts[0].state is None:
         return margin_space(problem, kind, np.array([end.iterate for end in starts]))
     return margin_space(problem, kind, np.zeros((1, problem.d))) if starts[0].in_margins else None
@@ -226,7 +247,8 @@ class _Lot:
         self.points = type(block.optimizers[0]).points
         chosen = [block.optimizers[i] for i in members]
         groups = -(-len(members) // LANES) if wide else len(members)
-        padded = block.data.flat.shape[1]
+        classes = block.data.classes
+        padded = block.data.flat.shape[1] * classes
         chunks = padded if wide else padded // LANES
         kind, batch = type(chosen[0]), block.data.batch
         decays = np.array([item.decays() for item in chosen])
@@ -247,6 +269,7 @@ class _Lot:
             *(aligned((samples, LANES)) for _ in range(4)), *(aligned((chunks, LANES)) for _ in range(2)),
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64), np.arange(block.data.rows.shape[0]),
+            *(aligned((samples * classes if classes > 1 else 0, LANES)) for _ in range(3)), aligned((samples, LANES)),
         )  # fmt: skip
         eta = self._lanes(block.eta[members][:, None])[:, 0]
         if wide:  # empty lanes stay where they are
@@ -273,6 +296,7 @@ class _Lot:
             looks,
             -1 if told is None else told,
             block.born,
+            chosen[0].sees_loss,
             work,
         )
 

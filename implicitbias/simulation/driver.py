@@ -19,6 +19,7 @@ Where the margins come from, `source`:
 
 from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import LANES, any_lane, has_lane, load, splat, store
+from implicitbias.simulation.classes import class_curvature, class_gradient
 from implicitbias.simulation.gradients import curvature, gradient
 from implicitbias.simulation.layout import CURVATURE_LOOK, EPOCH_LOOK, Batch, Bias
 from implicitbias.simulation.orders import FULL, fill_batches
@@ -40,6 +41,12 @@ def drive_several(step, mode, data, runs, table, bias, slots, first):
     """`drive` for a step that sees several gradients, one after the other (`Optimizer.evaluations`), or whose recorded
     iterate is not where gradients are taken."""
     through(several, step, mode, data, runs, table, bias, slots, first)
+
+
+@inlined
+def drive_classes(step, mode, data, runs, table, bias, slots, first):
+    """The same for rows of several classes; the mode need not be known to the compiler."""
+    through(several_of_classes, step, mode, data, runs, table, bias, slots, first)
 
 
 @inlined
@@ -91,7 +98,17 @@ def once(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
 
 @inlined
 def several(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
-    """The same for the gradients that `runs.looks` asks for, each at the w that the step before has left."""
+    looks(gradient, curvature, step, mode, data, runs, table, bias, slots, r, at, t, rows, size)
+
+
+@inlined
+def several_of_classes(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
+    looks(class_gradient, class_curvature, step, mode, data, runs, table, bias, slots, r, at, t, rows, size)
+
+
+@inlined
+def looks(gradient, curvature, step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
+    """As `once`, for the gradients that `runs.looks` asks for, each at the w that the step before has left."""
     slot = slots[at]
     if slot >= 0:
         keep(runs, slot, 0, r)
@@ -126,7 +143,7 @@ def keep(runs, slot, side, r):
 def apply(step, data, runs, table, bias, r, at, t, size, squared, phase):
     """The update of group r with the gradient in work.g."""
     wide, work, which = runs.wide, runs.work, runs.which[r]
-    chunks = data.d if wide else data.rows.shape[1]
+    chunks = data.d if wide else runs.w.shape[1]
     batch = Batch(wide, size, work.z, work.f, work.q, data.loss, squared, work.squares[:chunks], work.room, phase,
                   t - runs.born)  # fmt: skip
     lr = load(runs.eta[r], 0) * pick(table, which, wide, at, work.room)

@@ -67,12 +67,12 @@ def gradient(mode, data, runs, rows, size, r):
                     if data.uneven:
                         light = light | apart
                     if any_lane(light):
-                        squared = in_common_units(data, runs, rows, size, squared, light)
+                        squared = in_common_units(data, runs, rows, size, work.f, work.q, squared, light)
             else:
                 chunks = data.d if wide else data.rows.shape[1]
                 weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, work.squares[:chunks])
                 if any_lane(apart):
-                    by_coordinate(data, runs, rows, size, apart)
+                    by_coordinate(data, runs, rows, size, work.f, work.q, 0, data.d, apart)
     return squared
 
 
@@ -81,15 +81,20 @@ def curvature(data, runs, rows, size, r):
     """The diagonal of the Hessian of a batch whose margins are in work.z, in work.g and the units of the states: what a
     gradient is with the squares of the rows, and with l'' in the place of the weights."""
     wide, work = runs.wide, runs.work
-    squares = Data(
-        data.rows, data.flat, data.bent, data.bent_flat, data.bent, data.bent_flat, data.shift, data.uneven,
-        data.stretch, data.frozen, data.source, data.d, data.columns, data.touched, data.has_zeros, data.loss,
-        data.order, data.seed, data.batch, data.per_epoch,
-    )  # fmt: skip
     weights = bend_weights(work.z, work.f, work.q, size if wide else -(-size // LANES), data.loss)
     high, low = spread(weights, work.q, size, wide)
     spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
-    in_units_of_the_state(squares, runs, rows, size, r, weights, high, high - low > spread_limit)
+    in_units_of_the_state(with_squares(data), runs, rows, size, r, weights, high, high - low > spread_limit)
+
+
+@hot
+def with_squares(data):
+    """The data with (minus) the squares of the rows where gradients are added up from."""
+    return Data(
+        data.rows, data.flat, data.bent, data.bent_flat, data.bent, data.bent_flat, data.shift, data.uneven,
+        data.stretch, data.frozen, data.source, data.d, data.columns, data.touched, data.has_zeros, data.loss,
+        data.order, data.seed, data.batch, data.per_epoch, data.labels, data.classes, data.width,
+    )  # fmt: skip
 
 
 @hot
@@ -165,69 +170,79 @@ def in_units_of_the_state(data, runs, index, size, r, first, high, apart):
             store(runs.origin[r], c, high)
             store(runs.expo[r], c, splat(0.0))
         if any_lane(apart):
-            with_care(data, runs, index, size, r, apart, apart)
+            with_care(data, runs, index, size, r, runs.work.f, runs.work.q, 0, data.d, apart, apart)
         return
     care = needs_care(high, apart, span, load(runs.fade[r], 0))
     uniform_gradient(data, runs, index, size, first, select(care, high, load(span, LEAST)))
     if any_lane(care):
-        with_care(data, runs, index, size, r, care, apart)
+        with_care(data, runs, index, size, r, runs.work.f, runs.work.q, 0, data.d, care, apart)
+        set_spans(data, runs, r, care)
 
 
 @helper
-def with_care(data, runs, index, size, r, care, apart):
-    """Bring the gradient of the runs that need it from the units of their heaviest sample to those of their state, one
-    coordinate at a time. Where their weights are far apart, a coordinate may see light samples only: it is added up
-    again in units of its own."""
-    work, wide, g = runs.work, runs.wide, runs.work.g
+def with_care(data, runs, index, size, r, f, q, first, count, care, apart):
+    """Bring `count` coordinates of the gradient, from `first` on, of the runs that need it from the units of their
+    heaviest sample, with weights f 2^q, to those of their state, one coordinate at a time. Where weights are far apart,
+    a coordinate may see light samples only: it is added up again in units of its own."""
+    wide, g = runs.wide, runs.work.g
     state, expo, origin = runs.state[r], runs.expo[r], runs.origin[r]
     for lane in range(LANES if wide else 1):
         if not has_lane(care, lane):
             continue
-        high = work.q[place(wide, lane, 0)]
+        high = q[place(wide, lane, 0)]
         for k in range(1, size):
-            high = max(high, work.q[place(wide, lane, k)])
+            high = max(high, q[place(wide, lane, k)])
         look, fade = has_lane(apart, lane), runs.fade[r, lane]
-        for j in range(data.d):
+        for j in range(first, first + count):
             at = place(wide, lane, j)
             x, power, order = g[at], high, 0
             if look and (data.uneven or abs(x) < LIGHT) and data.touched[j]:
-                x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
+                x, _, power, order = light_gradient(data, index, size, f, q, wide, lane, j - first)
             g[at] = align(x, power, order, state, runs.degrees, expo, origin, at, fade, runs.forget)
-        set_span(expo, origin, runs.span[r], wide, lane, data.d)
 
 
 @helper
-def by_coordinate(data, runs, index, size, apart):
-    """Gradient and squares of the runs whose weights are far `apart`: a coordinate that sees light samples only is
-    added up again, in units of its own."""
+def set_spans(data, runs, r, moved):
+    """What is known of the units of the runs in which some have moved."""
+    for lane in range(LANES if runs.wide else 1):
+        if has_lane(moved, lane):
+            set_span(runs.expo[r], runs.origin[r], runs.span[r], runs.wide, lane, data.d)
+
+
+@helper
+def by_coordinate(data, runs, index, size, f, q, first, count, apart):
+    """`count` coordinates, from `first` on, of gradient and squares of the runs whose weights f 2^q are far `apart`:
+    one that sees light samples only is added up again, in units of its own."""
     work, wide = runs.work, runs.wide
     for lane in range(LANES if wide else 1):
         if has_lane(apart, lane):
-            for j in range(data.d):
+            for j in range(first, first + count):
                 at = place(wide, lane, j)
                 if (data.uneven or work.squares[at] < LIGHT * LIGHT) and data.touched[j]:
-                    work.g[at], work.squares[at], _, _ = light_gradient(
-                        data, index, size, work.f, work.q, wide, lane, j
-                    )
+                    work.g[at], work.squares[at], _, _ = light_gradient(data, index, size, f, q, wide, lane, j - first)
 
 
 @helper
-def in_common_units(data, runs, index, size, squared, light):
+def in_common_units(data, runs, index, size, f, q, squared, light):
     """||g||_2^2 where it is `light` beside the heaviest sample, and g in the units of its own heaviest coordinate: what
-    is heavier may touch no coordinate alone, or cancel."""
-    work, wide, g = runs.work, runs.wide, runs.work.g
+    is heavier may touch no coordinate alone, or cancel. The weights f 2^q of each class follow those of the last."""
+    wide, g, samples = runs.wide, runs.work.g, f.shape[0] // data.classes
     for lane in range(LANES if wide else 1):
         if not has_lane(light, lane):
             continue
         unit, least, found = 0.0, 0, False
         for j in range(data.d):
-            x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
+            c, column = j // data.width, j % data.width
+            mine = slice(c * samples, (c + 1) * samples)
+            x, _, power, order = light_gradient(data, index, size, f[mine], q[mine], wide, lane, column)
             order += exponent(x)
             if x != 0.0 and (not found or (power - unit) + (order - least) > 0.0):
                 unit, least, found = power, order, True
         total = 0.0
         for j in range(data.d):
-            x, _, power, order = light_gradient(data, index, size, work.f, work.q, wide, lane, j)
+            c, column = j // data.width, j % data.width
+            mine = slice(c * samples, (c + 1) * samples)
+            x, _, power, order = light_gradient(data, index, size, f[mine], q[mine], wide, lane, column)
             x = times_pow2(x, (power - unit) + (order - least)) if x != 0.0 else x
             g[place(wide, lane, j)] = x
             total += x * x

@@ -10,7 +10,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers import Optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 from implicitbias.simulation.end import End, fresh
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedule import Schedule
@@ -20,7 +20,7 @@ DEFAULTS = {"batch": 1, "order": "reshuffle", "seed": 0, "loss": "logistic", "re
 PATH = ("steps", "weights", "sum_lr", "last_lr", "last_move")
 
 
-def runs_to_go_on_from(start, runs: int, problem: Problem, mistakes: list[str]) -> list[Run | None]:
+def runs_to_go_on_from(start, runs: int, problem: AnyProblem, mistakes: list[str]) -> list[Run | None]:
     """The run that each of so many runs goes on from; None for one that begins. What is wrong goes to `mistakes`."""
     nothing: list[Run | None] = [None] * runs
     if start is None:
@@ -36,7 +36,7 @@ def runs_to_go_on_from(start, runs: int, problem: Problem, mistakes: list[str]) 
     return nothing if wrong else given if many else given * runs
 
 
-def _unfit(where: str, start, problem: Problem) -> list[str]:
+def _unfit(where: str, start, problem: AnyProblem) -> list[str]:
     """Why nothing can go on from there."""
     if not isinstance(start, Run):
         return [f"{where} must be a Run that simulate has returned, not {type(start).__name__}"]

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias.errors import NotSeparable, Undecided
 from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 from implicitbias.shown import as_html
 from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting
@@ -51,7 +51,7 @@ class Run:
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """
 
-    problem: Problem
+    problem: AnyProblem
     optimizer: Optimizer
     lr: Schedule | None
     setting: Setting

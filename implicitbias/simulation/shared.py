@@ -13,7 +13,7 @@ from numba.core import types
 from implicitbias.errors import InputError
 from implicitbias.jit import FirstClass, kernel
 from implicitbias.lanes.value import lanes
-from implicitbias.simulation.driver import drive_several
+from implicitbias.simulation.driver import drive_classes, drive_several
 from implicitbias.simulation.layout import Batch, Bias
 from implicitbias.simulation.scales import BATCH, COORDINATE, SAMPLES, TRUE, Units
 
@@ -45,13 +45,19 @@ def samples(step, data, runs, table, bias, slots, first):
     drive_several(step, SAMPLES, data, runs, table, bias, slots, first)
 
 
+@kernel
+def classes(step, mode, data, runs, table, bias, slots, first):
+    drive_classes(step, mode, data, runs, table, bias, slots, first)
+
+
 ARGUMENTS = ("w", "g", "state", "hyper", "lr", "bias", "units", "batch")
 _DRIVERS = {TRUE: true, BATCH: batch, COORDINATE: coordinate, SAMPLES: samples}
 
 
 @functools.cache
-def with_step(step: Callable, mode: int) -> Callable:
-    """The driver of a mode with a step (w, g, state, hyper, lr, bias, units, batch) in it.
+def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
+    """The driver of a mode with a step (w, g, state, hyper, lr, bias, units, batch) in it, for rows of several classes
+    or of two.
 
     Errors: ``InputError`` for a step that takes something else.
     """
@@ -59,4 +65,11 @@ def with_step(step: Callable, mode: int) -> Callable:
     given = list(inspect.signature(function).parameters)
     if len(given) != len(ARGUMENTS):
         raise InputError(f"the step of an optimizer takes ({', '.join(ARGUMENTS)}), not ({', '.join(given)})")
-    return functools.partial(_DRIVERS[mode], FirstClass(function, _STEP))
+    taken = _taken(function)
+    return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
+
+
+@functools.cache
+def _taken(function: Callable) -> FirstClass:
+    """A step as a value, compiled once for all drivers."""
+    return FirstClass(function, _STEP)

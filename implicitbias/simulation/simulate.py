@@ -15,7 +15,7 @@ from implicitbias.errors import InputError, told
 from implicitbias.losses import log_loss
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass, as_problem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
@@ -29,7 +29,7 @@ StepSizes: TypeAlias = "float | Schedule | Sequence[float | Schedule] | NDArray[
 # fmt: off
 @overload
 def simulate(
-    problem: Problem | ArrayLike, optimizer: Optimizer,
+    problem: AnyProblem | ArrayLike, optimizer: Optimizer,
     *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
@@ -38,7 +38,7 @@ def simulate(
 ) -> Run: ...
 @overload
 def simulate(
-    problem: Problem | ArrayLike, optimizer: Iterable[Optimizer],
+    problem: AnyProblem | ArrayLike, optimizer: Iterable[Optimizer],
     *, lr: StepSizes | None = ..., batch: int | Literal["n"] | None = ..., order: str | None = ..., steps: int |
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
@@ -50,7 +50,7 @@ def simulate(
 
 @told
 def simulate(
-    problem: Problem | ArrayLike,
+    problem: AnyProblem | ArrayLike,
     optimizer: Optimizer | Iterable[Optimizer],
     *,
     lr: StepSizes | None = None,
@@ -75,7 +75,7 @@ def simulate(
     All runs of one call share the data and the batch order; they advance together.
 
     Arguments
-        problem         a Problem, or its rows (n, d)
+        problem         a Problem or a Multiclass, or the rows (n, d) of a Problem
         optimizer       one optimizer, or a list of R of them; or one flow, or a list of flows (`implicitbias.flows`)
         lr              step size: a number (constant; default 0.1), a schedule such as Power or Cosine, or a list of R
                         of these; it must be finite and > 0 at every step of the horizon
@@ -89,7 +89,7 @@ def simulate(
         remainder       what happens to the last n mod batch rows of an epoch: "drop" leaves them out (default of
                         reshuffle: every batch has the same size, as its limit theory assumes), "keep" makes a smaller
                         last batch (default elsewhere)
-        initial         starting point (d,), or (R, d); default zero
+        initial         starting point (d,), or (R, d), of a Multiclass (k, d) or (R, k, d); default zero
         start           a Run to go on from, or R of them: runs of steps on these rows that ended ok; see below
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
@@ -122,7 +122,7 @@ def simulate(
     >>> [end.status for end in ends]
     ['ok', 'ok']
     """
-    problem = problem if isinstance(problem, Problem) else Problem(problem)
+    problem = as_problem(problem)
     single = isinstance(optimizer, Optimizer)
     several = isinstance(optimizer, Iterable) and not (isinstance(optimizer, str) or hasattr(optimizer, "__array__"))
     optimizers = list(optimizer) if several else [optimizer]
@@ -133,7 +133,7 @@ def simulate(
         isinstance(timeout, numbers.Real) and not isinstance(timeout, bool) and timeout > 0
     ):
         mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
-    origins = _initial(initial, len(optimizers), problem.d, mistakes)
+    origins = _initial(initial, len(optimizers), problem.shape, mistakes)
     starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
     if start is not None and initial is not None:
         mistakes.append("give either initial or start: a run that goes on begins where its start ends")
@@ -198,14 +198,14 @@ def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
 
 
 def _in_blocks(
-    problem: Problem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float
+    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float
 ) -> list[Run]:
     """The runs from where they begin: those that can advance together do."""
     # The compiled driver takes one kind of optimizer at a time, with a memory or without, that tells one of its
     # iterates, and one clock.
     blocks = {}
     for position, (item, at, setting) in enumerate(zip(optimizers, begins, settings)):
-        kind = (type(item), item.advance, any(item.decays()), item.recorded)
+        kind = (type(item), item.driver(isinstance(problem, Multiclass)), any(item.decays()), item.recorded)
         clock = (setting, at.steps, at.born, at.state is None, at.in_margins)
         blocks.setdefault((kind, clock), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)
@@ -217,15 +217,19 @@ def _in_blocks(
 
 
 def _run(
-    problem: Problem, optimizers: list, schedules: list, begins: list[End], setting: Setting, timeout: float
+    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], setting: Setting, timeout: float
 ) -> list[Run]:
     """Advance a block to every snapshot, or until no run is left, or as long as each may take."""
     block = Block(problem, optimizers, schedules, begins, setting)
-    loss, until, rows = setting.loss, setting.until_log_loss, problem.rows
+    until = setting.until_log_loss
+
+    def loss_at(weights):
+        return log_loss(problem.soft_margins(problem.margins(weights)), setting.loss)
+
     steps = snapshot_steps(setting.steps, setting.per_octave)
     steps = steps[steps > block.made]
     runs = len(optimizers)
-    weights = np.empty((runs, len(steps), problem.d))
+    weights = np.empty((runs, len(steps), *problem.shape))
     moves, sums, lrs = np.empty((3, runs, len(steps)))
     kept = np.full(runs, len(steps))
     finite = np.ones(runs, bool)
@@ -237,14 +241,14 @@ def _run(
         here = slice(first, first + found[0].shape[1])
         weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
         with np.errstate(over="ignore", invalid="ignore"):
-            good = np.array([np.isfinite(w @ rows.T).all(axis=1) for w in weights[:, here]])
+            good = np.array([np.isfinite(problem.margins(w)).all(axis=1) for w in weights[:, here]])
         lost = running & ~good.all(axis=1)
         finite[lost] = False
         kept[lost] = first + good[lost].argmin(axis=1)
         ended = lost
         if until is not None:
             there = running & ~lost
-            there[there] = log_loss(weights[there, first] @ rows.T, loss) <= until
+            there[there] = loss_at(weights[there, first]) <= until
             kept[there] = first + 1
             ended = lost | there
         for r in np.flatnonzero(running if here.stop == len(steps) else ended):
@@ -257,8 +261,8 @@ def _run(
     late = running & (here.stop < len(steps))
     kept[late] = here.stop
     with np.errstate(over="ignore", invalid="ignore"):  # of the runs that are not finite
-        ends = log_loss(weights[np.arange(runs), kept - 1] @ rows.T, loss)
-    diverged = ends > log_loss(np.zeros(len(rows)), loss)
+        ends = loss_at(weights[np.arange(runs), kept - 1])
+    diverged = ends > loss_at(np.zeros(problem.shape))
     result = []
     for r, item in enumerate(optimizers):
         keep = slice(kept[r])
@@ -300,17 +304,17 @@ def _under(optimizers: list, schedules: list[Schedule], mistakes: list[str]) -> 
     return movers
 
 
-def _initial(initial, runs: int, d: int, mistakes: list[str]) -> np.ndarray:
+def _initial(initial, runs: int, shape: tuple[int, ...], mistakes: list[str]) -> np.ndarray:
     if initial is None:
-        return np.zeros((runs, d))
+        return np.zeros((runs, *shape))
     try:
         start = np.asarray(initial, dtype=np.float64)
     except (TypeError, ValueError):
         start = np.empty(0)
-    if start.shape not in ((d,), (runs, d)):
-        mistakes.append(f"initial must be numbers of shape ({d},) or ({runs}, {d})")
+    if start.shape not in (shape, (runs, *shape)):
+        mistakes.append(f"initial must be numbers of shape {shape} or {(runs, *shape)}")
     elif not np.isfinite(start).all():
         mistakes.append("initial must be finite")
     else:
-        return np.array(np.broadcast_to(start, (runs, d)))
-    return np.zeros((runs, d))
+        return np.array(np.broadcast_to(start, (runs, *shape)))
+    return np.zeros((runs, *shape))

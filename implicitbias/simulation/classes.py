@@ -1,0 +1,261 @@
+"""The gradient of a batch of rows of several classes.
+
+With the scores u_ic = w_c.x_i, the margins are z_ic = u_iy - u_ic and the weights of the pairs (i, c), c != y_i,
+
+    s_ic = e^(-z_ic) / (1 + sum_c' e^(-z_ic'))   logistic,     e^(-z_ic)   exponential,
+
+and the gradient of class c is the mean over the batch of s_ic x_i, or, of the rows of its own class, of -S_i x_i with
+S_i = sum_c s_ic: never p_y - 1, which cancels. So each class is a binary problem with the same rows x_i and weights of
+either sign, -s_ic and S_i, and has units of its own: its weights may be exponentially lighter than those of another.
+Of a sample as a whole, S_i is the weight that its soft margin -log sum_c e^(-z_ic) has in the binary problem.
+"""
+
+import math
+
+import numpy as np
+
+from implicitbias.jit import helper, hot, inlined
+from implicitbias.lanes import (
+    LANES,
+    absolute,
+    any_lane,
+    load,
+    maximum,
+    minimum,
+    pow2_lanes,
+    select,
+    splat,
+    store,
+)
+from implicitbias.simulation.gradients import (
+    by_coordinate,
+    in_common_units,
+    set_spans,
+    spread,
+    with_care,
+    with_squares,
+)
+from implicitbias.simulation.layout import ROWS
+from implicitbias.simulation.products import margins, square_length, weighted_squares, weighted_sum
+from implicitbias.simulation.scales import BATCH, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
+from implicitbias.simulation.tail import EXPONENTIAL, FAR, LOGISTIC, MOST, split_exp, split_exp_far
+
+
+@inlined
+def class_gradient(mode, data, runs, rows, size, r):
+    """The mean gradient of a batch at w, in work.g, and what else the mode asks for; ||g||^2 is returned."""
+    weigh_classes(data, runs, rows, size, r)
+    return sum_classes(mode, data, runs, rows, size, r)
+
+
+@helper
+def class_curvature(data, runs, rows, size, r):
+    """The diagonal of the Hessian of a batch whose weights are known, in work.g and the units of the states: what a
+    gradient is with the squares of the rows, and s (1 - s) in the place of the weights."""
+    work, samples = runs.work, size if runs.wide else -(-size // LANES)
+    for k in range(data.classes * samples):
+        store(work.f_each, k, absolute(load(work.f_each, k)))
+    if data.loss == LOGISTIC:
+        bend(work, samples, data.classes)
+    sum_classes(COORDINATE, with_squares(data), runs, rows, size, r)
+
+
+@hot
+def of_class(c, count):
+    """Where the part of class c is in an array (classes * count, 8)."""
+    return slice(c * count, (c + 1) * count)
+
+
+@hot
+def weigh_classes(data, runs, index, size, r):
+    """Scores of the batch, margins, and weights f 2^q of every class, with their signs."""
+    work, wide = runs.work, runs.wide
+    samples = size if wide else -(-size // LANES)
+    find_labels(data.labels, index, size, wide, work.labels)
+    known = data.source != ROWS
+    if known:  # frozen margins come with a single run
+        every = data.frozen.reshape(-1)
+        for c in range(data.classes):
+            line = work.z_each[of_class(c, samples)].reshape(-1)
+            for k in range(samples * LANES):
+                line[k] = every[c * data.labels.shape[0] + index[min(k, size - 1)]]
+    else:
+        per = data.width if wide else data.rows.shape[1]
+        for c in range(data.classes):
+            w, z = runs.w[r][of_class(c, per)], work.z_each[of_class(c, samples)]
+            margins(data.rows, data.flat, index, size, w, wide, z)
+    largest = softmax(work, samples, data.classes, data.loss, known, runs.tells, split_exp)
+    if any_lane(largest > FAR):
+        far_softmax(work, samples, data.classes, data.loss, runs.tells)
+
+
+@hot
+def find_labels(labels, index, size, wide, found):
+    """The labels of the batch, laid out as its margins; what fills the last chunk of samples is as in `margins`."""
+    if wide:
+        for k in range(size):
+            store(found, k, splat(labels[index[k]]))
+        return
+    line, whole = found.reshape(-1), size - size % LANES
+    for k in range(size):
+        line[k] = labels[index[k]]
+    if whole < size:
+        for k in range(size, whole + LANES):
+            line[k] = labels[index[whole]]
+
+
+@helper
+def far_softmax(work, samples, classes, loss, tells):
+    softmax(work, samples, classes, loss, True, tells, split_exp_far)
+
+
+@hot
+def softmax(work, samples, classes, loss, known, tells, split):
+    """Scores become margins, unless these are `known`; then the weights of all classes and of each sample as a whole.
+    Returns the largest size of a margin."""
+    z, f, q = work.z_each, work.f_each, work.q_each
+    largest = splat(0.0)
+    for s in range(samples):
+        label, own = load(work.labels, s), splat(0.0)
+        if not known:
+            for c in range(classes):
+                own = select(label == float(c), load(z, c * samples + s), own)
+        heaviest = splat(-MOST)  # of the pairs
+        for c in range(classes):
+            at = c * samples + s
+            margin = load(z, at) if known else own - load(z, at)
+            mine = label == float(c)
+            store(z, at, margin)
+            largest = maximum(largest, select(mine, 0.0, absolute(margin)))
+            part = split(-select(mine, 0.0, margin))
+            power = select(mine, -MOST, part[1])
+            store(f, at, select(mine, 0.0, part[0]))
+            store(q, at, power)
+            heaviest = maximum(heaviest, power)
+        total = splat(0.0)  # in units of the heaviest
+        for c in range(classes):
+            at = c * samples + s
+            total = total + load(f, at) * pow2_lanes(load(q, at) - heaviest)
+        # 1 + sum_c e^-z_c = rest 2^top
+        top = maximum(heaviest, 0.0) if loss != EXPONENTIAL else splat(0.0)
+        over = splat(1.0)
+        if loss != EXPONENTIAL:
+            over = 1.0 / (pow2_lanes(-top) + total * pow2_lanes(heaviest - top))
+        whole, power, own = total * over, heaviest - top, pow2_lanes(-top) * over
+        for c in range(classes):
+            at, mine = c * samples + s, label == float(c)
+            store(z, at, select(mine, own, load(z, at)))  # the softmax of the label, for `bend`
+            store(f, at, select(mine, whole, -(load(f, at) * over)))
+            store(q, at, select(mine, power, load(q, at) - top))
+        store(work.f, s, whole)
+        store(work.q, s, power)
+        if tells:
+            store(work.z, s, total)
+            soften(work.z[s], heaviest, work.room)
+    return largest
+
+
+@helper
+def soften(z, heaviest, room):
+    """The soft margin -log(z 2^heaviest) in the place of z (8,)."""
+    store(room, 0, heaviest)
+    for lane in range(LANES):
+        z[lane] = -(math.log(z[lane]) + room[0, lane] * math.log(2.0))
+
+
+@helper
+def bend(work, samples, classes):
+    """s (1 - s) in the place of the weights s. What is left of a probability are the other ones, which add up without
+    cancelling."""
+    z, f, q = work.z_each, work.f_each, work.q_each
+    for s in range(samples):
+        label, own = load(work.labels, s), splat(0.0)
+        for c in range(classes):
+            own = select(label == float(c), load(z, c * samples + s), own)
+        for c in range(classes):
+            rest = own
+            for other in range(classes):
+                if other != c:
+                    at = other * samples + s
+                    part = load(f, at) * pow2_lanes(load(q, at))
+                    rest = rest + select(label == float(other), 0.0, part)
+            store(z, c * samples + s, select(label == float(c), own, rest))
+        for c in range(classes):
+            at = c * samples + s
+            store(f, at, load(f, at) * load(z, at))
+
+
+@inlined
+def sum_classes(mode, data, runs, rows, size, r):
+    """The mean gradient from the weights, in work.g; ||g||^2 is returned."""
+    wide, work = runs.wide, runs.work
+    samples, per = size if wide else -(-size // LANES), data.width if wide else data.rows.shape[1]
+    spread_limit = -1.0 if data.uneven else float(SPREAD) if data.has_zeros else np.inf
+    squared, moved = splat(0.0), splat(0.0)
+    highest, lowest = splat(-np.inf), splat(np.inf)
+    if mode == BATCH:  # one unit for all classes
+        for c in range(data.classes):
+            high, low = spread_of(work, c, samples, size, wide)
+            highest, lowest = maximum(highest, high), minimum(lowest, low)
+    for c in range(data.classes):
+        high, low = spread_of(work, c, samples, size, wide)
+        apart = high - low > spread_limit
+        if mode == COORDINATE:
+            moved = moved + in_units_of_class(data, runs, rows, size, r, c, high, apart)
+            continue
+        add_up(data, work, rows, size, wide, c, splat(0.0) if mode == TRUE else highest if mode == BATCH else high)
+        if mode == SAMPLES:
+            squares = work.squares[of_class(c, per)]
+            weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, squares)
+            if any_lane(apart):
+                f, q = work.f_each[of_class(c, samples)], work.q_each[of_class(c, samples)]
+                by_coordinate(data, runs, rows, size, f, q, c * data.width, data.width, apart)
+    if mode == BATCH:
+        squared = square_length(work.g[: data.d if wide else runs.w.shape[1]], wide)
+        light = squared < LIGHT * LIGHT
+        if data.uneven:
+            light = light | (highest - lowest > spread_limit)
+        if any_lane(light):
+            f, q = work.f_each[: data.classes * samples], work.q_each[: data.classes * samples]
+            squared = in_common_units(data, runs, rows, size, f, q, squared, light)
+    if any_lane(moved > 0.0):
+        set_spans(data, runs, r, moved > 0.0)
+    return squared
+
+
+@hot
+def spread_of(work, c, samples, size, wide):
+    """The largest and the least exponent of the weights of a class, of each run."""
+    q = work.q_each[of_class(c, samples)]
+    return spread((load(q, 0), load(q, 0)), q, size, wide)
+
+
+@hot
+def add_up(data, work, index, size, wide, c, unit):
+    """The mean gradient of a class, in units of 2^unit."""
+    samples, per = size if wide else -(-size // LANES), data.width if wide else data.rows.shape[1]
+    f, q, share = work.f_each[of_class(c, samples)], work.q_each[of_class(c, samples)], -1.0 / size
+    for s in range(samples):
+        store(work.weight, s, load(f, s) * pow2_lanes(load(q, s) - unit) * share)
+    weighted_sum(data.scaled, data.scaled_flat, index, size, work.weight, wide, work.g[of_class(c, per)])
+
+
+@hot
+def in_units_of_class(data, runs, index, size, r, c, high, apart):
+    """The mean gradient of a class, coordinate j in units of 2^expo[j]; 1 for the runs in which some may have moved."""
+    work, wide, span = runs.work, runs.wide, runs.span[r]
+    samples, per = size if wide else -(-size // LANES), data.width if wide else data.rows.shape[1]
+    f, q = work.f_each[of_class(c, samples)], work.q_each[of_class(c, samples)]
+    care = apart
+    if runs.forget:  # without memory the units are free: those of the class
+        add_up(data, work, index, size, wide, c, high)
+        expo, origin = runs.expo[r][of_class(c, per)], runs.origin[r][of_class(c, per)]
+        for j in range(per):
+            store(origin, j, high)
+            store(expo, j, splat(0.0))
+    else:
+        care = needs_care(high, apart, span, load(runs.fade[r], 0))
+        add_up(data, work, index, size, wide, c, select(care, high, load(span, LEAST)))
+    if any_lane(care):
+        with_care(data, runs, index, size, r, f, q, c * data.width, data.width, care, apart)
+    return splat(0.0) if runs.forget else select(care, 1.0, 0.0)
