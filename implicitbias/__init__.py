@@ -49,6 +49,10 @@ _PUBLIC = {
     "ScheduleFreeSGD": "implicitbias.optimizers",
     "Sophia": "implicitbias.optimizers",
     "SteepestDescent": "implicitbias.optimizers",
+    "Muon": "implicitbias.optimizers",
+    "NormalizedSteepestDescent": "implicitbias.optimizers",
+    "OLion": "implicitbias.optimizers",
+    "RandomSpectrum": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
     "Signum": "implicitbias.optimizers",
@@ -110,9 +114,13 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import LaProp as LaProp
     from implicitbias.optimizers import Lion as Lion
     from implicitbias.optimizers import MirrorDescent as MirrorDescent
+    from implicitbias.optimizers import Muon as Muon
     from implicitbias.optimizers import NAdam as NAdam
+    from implicitbias.optimizers import NormalizedSteepestDescent as NormalizedSteepestDescent
+    from implicitbias.optimizers import OLion as OLion
     from implicitbias.optimizers import Optimizer as Optimizer
     from implicitbias.optimizers import ProgressiveRescaling as ProgressiveRescaling
+    from implicitbias.optimizers import RandomSpectrum as RandomSpectrum
     from implicitbias.optimizers import RMSProp as RMSProp
     from implicitbias.optimizers import ScheduleFreeAdamW as ScheduleFreeAdamW
     from implicitbias.optimizers import ScheduleFreeSGD as ScheduleFreeSGD

@@ -1,6 +1,6 @@
 """The optimizers, one file each. A new one is a new file and its class in the list below."""
 
-from implicitbias.optimizers import clipped, decayed, ema, mars, svrg
+from implicitbias.optimizers import clipped, decayed, ema, mars, matrix, svrg
 from implicitbias.optimizers.adagrad import AdaGrad
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.adam_proxy import AdamProxy
@@ -15,6 +15,7 @@ from implicitbias.optimizers.ftrl import FTRL
 from implicitbias.optimizers.laprop import LaProp
 from implicitbias.optimizers.lion import Lion
 from implicitbias.optimizers.mars import MARS
+from implicitbias.optimizers.matrix import Muon, NormalizedSteepestDescent, OLion, RandomSpectrum
 from implicitbias.optimizers.mirror_descent import MirrorDescent
 from implicitbias.optimizers.nadam import NAdam
 from implicitbias.optimizers.ngd import NGD
@@ -33,12 +34,13 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     for kind in (
         Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD, RMSProp, NAdam, LaProp, AMSGrad, FTRL, Lion, SteepestDescent,
         MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, Sophia,
-        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS,
+        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS, *matrix.KINDS,
     )
 }  # fmt: skip
 
 __all__ = [
     "EMA", "FTRL", "MARS", "NGD", "OPTIMIZERS", "SAM", "SGD", "SVRG", "AMSGrad", "AdaGrad", "Adam", "AdamProxy",
-    "AdamW", "Clipped", "Decayed", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "NAdam", "Optimizer",
-    "ProgressiveRescaling", "RMSProp", "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "SteepestDescent",
+    "AdamW", "Clipped", "Decayed", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "Muon", "NAdam",
+    "NormalizedSteepestDescent", "OLion", "Optimizer", "ProgressiveRescaling", "RMSProp", "RandomSpectrum",
+    "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "SteepestDescent",
 ]  # fmt: skip

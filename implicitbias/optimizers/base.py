@@ -1,7 +1,7 @@
 """What every optimizer of the package is: hyper-parameters, a step kernel, and what the driver must know of it."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -25,6 +25,17 @@ def nonnegative(default: float) -> Any:
     return field(default=default, metadata={"valid": lambda x: 0 <= x <= finite, "range": ">= 0 and finite"})
 
 
+def choice(default: str, choices: Sequence[str]) -> Any:
+    """A hyper-parameter that is one of a few words."""
+    return field(default=default, metadata={"choices": tuple(choices)})
+
+
+def count(default: int, least: int = 1) -> Any:
+    """A hyper-parameter that is a whole number."""
+    valid = {"valid": lambda x: x >= least and float(x).is_integer(), "range": f"a whole number >= {least}"}
+    return field(default=default, metadata=valid)
+
+
 def later(default: Any) -> Any:
     """A hyper-parameter that came after results had been stored: a default, or one of the above. What is at its default
     is as it was before, also in the ids and tables of runs."""
@@ -37,6 +48,11 @@ def bias_corrections(beta1: float, beta2: float, t: np.ndarray) -> tuple[np.ndar
     step size and of eps."""
     c1, c2 = (-np.expm1((t + 1) * np.log(beta)) if beta > 0.0 else np.ones(len(t)) for beta in (beta1, beta2))
     return np.sqrt(c2) / c1, np.sqrt(c2)
+
+
+def _number(item: Field, value: Any) -> float:
+    """A hyper-parameter as kernels read it: of words, which of the choices."""
+    return float(item.metadata["choices"].index(value) if "choices" in item.metadata else value)
 
 
 def wrong_optimizer(given) -> str:
@@ -104,6 +120,10 @@ class Optimizer:
                 if not isinstance(value, bool):
                     mistakes.append(f"{where} must be true or false, not {value!r}")
                 continue
+            if choices := item.metadata.get("choices"):
+                if value not in choices:
+                    mistakes.append(f"{where}: {one_of(value, item.name, choices)}")
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 mistakes.append(f"{where} must be a number, not {value!r}")
             elif not item.metadata["valid"](value):
@@ -156,6 +176,10 @@ class Optimizer:
 
         return with_step(self.step, self.step_mode, True) if several else self.advance
 
+    def rooms(self, k: int, width: int, d: int, n: int) -> tuple[int, int]:
+        """Numbers that a step on matrices (k, d), d padded to `width`, from n rows keeps, and those that it needs."""
+        return 0, 0
+
     def under(self, schedule: "Schedule | None") -> "Optimizer":
         """The optimizer whose kernel makes the steps under a schedule. Errors: ``InputError`` where there is none."""
         if schedule is not None and schedule.over_loss:
@@ -166,9 +190,9 @@ class Optimizer:
 
     def hyper(self) -> tuple[float, ...]:
         """The hyper-parameters as the kernel reads them, in the order of the fields."""
-        return tuple(float(getattr(self, item.name)) for item in fields(self))
+        return tuple(_number(item, getattr(self, item.name)) for item in fields(self))
 
-    def canonical(self) -> dict[str, float | bool]:
+    def canonical(self) -> dict[str, float | bool | str]:
         """The hyper-parameters by name, as ids and tables have them: without those of `later` that are at their
         defaults."""
         return {
@@ -198,8 +222,12 @@ class Optimizer:
     def label(self) -> str:
         """Short name for plots: the class and whatever is not at its default."""
         shown = [
-            f"{item.name}={getattr(self, item.name):g}" if not isinstance(getattr(self, item.name), bool) else item.name
+            item.name
+            if value is True
+            else f"{item.name}={value}"
+            if isinstance(value, (str, bool))
+            else f"{item.name}={value:g}"
             for item in fields(self)
-            if getattr(self, item.name) != item.default
+            if (value := getattr(self, item.name)) != item.default
         ]
         return f"{type(self).__name__}({', '.join(shown)})" if shown else type(self).__name__

@@ -17,7 +17,7 @@ from implicitbias.simulation.end import End
 from implicitbias.simulation.layout import EPOCH_LOOK, FROZEN, ITERATE, LOOKS, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
-from implicitbias.simulation.scales import COORDINATE, DECAY, PERIOD, TRUE, level
+from implicitbias.simulation.scales import CLASSES, COORDINATE, DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.shapes import Shape
 from implicitbias.simulation.tail import LOSSES
 
@@ -70,7 +70,8 @@ class Block:
             uneven, 1.0 if self.space is None else self.space.stretch, np.zeros((1, n * classes)),
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
             bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
-            steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width,
+            steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width, rows.shape[1],
+            np.linalg.matrix_rank(rows) if kind.mode == CLASSES else rows.shape[1],
         )  # fmt: skip
         self.kernel = optimizers[0].driver(classes > 1)
         self.made, self.born = starts[0].steps, starts[0].born
@@ -86,6 +87,8 @@ class Block:
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
             many = len(optimizers)
+        if kind.mode == CLASSES:  # a matrix is seen by one run at a time
+            many = 0
         everyone = np.arange(len(optimizers))
         self.lots = [
             _Lot(self, lot, wide) for lot, wide in ((everyone[:many], True), (everyone[many:], False)) if len(lot)
@@ -184,7 +187,8 @@ class Block:
         lot = self._lot(r)
         parts = (lot.one(x, r).copy() for x in (lot.runs.w, lot.runs.state, lot.runs.expo, lot.runs.origin))
         shapes, earlier = float(self.sums[self.which[r]]), float(self.earlier[r])
-        return End(self.made, self.born, earlier, shapes, *parts, lot.span(r), self.space is not None)
+        memory = lot.memory(r)
+        return End(self.made, self.born, earlier, shapes, *parts, lot.span(r), self.space is not None, memory)
 
     def _lot(self, r: int) -> _Lot:
         return next(lot for lot in self.lots if r in lot.members)
@@ -264,12 +268,15 @@ class _Lot:
         looks = np.array([LOOKS[name] for name in kind.evaluations])
         most = batch if EPOCH_LOOK not in looks else block.data.rows.shape[0]
         samples = most if wide else -(-most // LANES)
+        k, n = block.data.classes, len(block.data.rows)
+        kept = [item.rooms(k, block.data.width, block.data.features, n) for item in chosen]
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
         work = Work(
             *(aligned((samples, LANES)) for _ in range(4)), *(aligned((chunks, LANES)) for _ in range(2)),
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64), np.arange(block.data.rows.shape[0]),
             *(aligned((samples * classes if classes > 1 else 0, LANES)) for _ in range(3)), aligned((samples, LANES)),
+            np.zeros(max(sizes[1] for sizes in kept)),
         )  # fmt: skip
         eta = self._lanes(block.eta[members][:, None])[:, 0]
         if wide:  # empty lanes stay where they are
@@ -297,6 +304,7 @@ class _Lot:
             -1 if told is None else told,
             block.born,
             chosen[0].sees_loss,
+            np.zeros((groups, max(sizes[0] for sizes in kept))),
             work,
         )
 
@@ -323,6 +331,9 @@ class _Lot:
         for name in ("state", "expo", "origin"):
             self._fill(getattr(self.runs, name), np.array([getattr(end, name) for end in ends]))
         self.runs.span[:] = self._lanes(np.array([end.span for end in ends])[self.members])
+        if self.runs.memory.size:  # of matrices, which are laid out one by one
+            for mine, r in zip(self.runs.memory, self.members):
+                mine[: len(ends[r].memory)] = ends[r].memory
 
     def _fill(self, x: np.ndarray, values: np.ndarray) -> None:
         """Set x (G, ..., chunks, 8) to the values (R, ..., d) of the runs of the block."""
@@ -356,6 +367,10 @@ class _Lot:
         k = int(np.flatnonzero(self.members == r)[0])
         group, lane = (k // LANES, k % LANES) if self.wide else (k, 0)
         return self.runs.span[group, :, lane].copy()
+
+    def memory(self, r: int) -> np.ndarray | None:
+        """What run r keeps beside its iterate; None where that is nothing."""
+        return self.runs.memory[np.flatnonzero(self.members == r)[0]].copy() if self.runs.memory.size else None
 
     def stop(self, running: np.ndarray) -> None:
         mine = running[self.members]

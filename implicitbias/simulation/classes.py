@@ -37,7 +37,7 @@ from implicitbias.simulation.gradients import (
 )
 from implicitbias.simulation.layout import ROWS
 from implicitbias.simulation.products import margins, square_length, weighted_squares, weighted_sum
-from implicitbias.simulation.scales import BATCH, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
+from implicitbias.simulation.scales import BATCH, CLASSES, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
 from implicitbias.simulation.tail import EXPONENTIAL, FAR, LOGISTIC, MOST, split_exp, split_exp_far
 
 
@@ -204,6 +204,8 @@ def sum_classes(mode, data, runs, rows, size, r):
             moved = moved + in_units_of_class(data, runs, rows, size, r, c, high, apart)
             continue
         add_up(data, work, rows, size, wide, c, splat(0.0) if mode == TRUE else highest if mode == BATCH else high)
+        if mode == CLASSES:
+            store(runs.origin[r], c * per, high)
         if mode == SAMPLES:
             squares = work.squares[of_class(c, per)]
             weighted_squares(data.scaled, data.scaled_flat, rows, size, work.weight, wide, squares)

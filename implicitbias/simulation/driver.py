@@ -21,9 +21,9 @@ from implicitbias.jit import helper, hot, inlined
 from implicitbias.lanes import LANES, any_lane, has_lane, load, splat, store
 from implicitbias.simulation.classes import class_curvature, class_gradient
 from implicitbias.simulation.gradients import curvature, gradient
-from implicitbias.simulation.layout import CURVATURE_LOOK, EPOCH_LOOK, Batch, Bias
+from implicitbias.simulation.layout import CURVATURE_LOOK, EPOCH_LOOK, Batch, Bias, Matrix
 from implicitbias.simulation.orders import FULL, fill_batches
-from implicitbias.simulation.scales import COORDINATE, Units, drifted, renormalise
+from implicitbias.simulation.scales import CLASSES, COORDINATE, Units, drifted, renormalise
 
 
 @inlined
@@ -47,6 +47,13 @@ def drive_several(step, mode, data, runs, table, bias, slots, first):
 def drive_classes(step, mode, data, runs, table, bias, slots, first):
     """The same for rows of several classes; the mode need not be known to the compiler."""
     through(several_of_classes, step, mode, data, runs, table, bias, slots, first)
+
+
+@inlined
+def drive_matrices(step, data, runs, table, bias, slots, first):
+    """The same for a step (w, g, hyper, lr, units, batch, matrix) that sees the weights of the classes as a matrix; one
+    run at a time, each class in the units of its own weights."""
+    through(several_of_matrices, step, CLASSES, data, runs, table, bias, slots, first)
 
 
 @inlined
@@ -107,6 +114,17 @@ def several_of_classes(step, mode, data, runs, table, bias, slots, r, at, t, row
 
 
 @inlined
+def several_of_matrices(step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
+    slot = slots[at]
+    if slot >= 0:
+        keep(runs, slot, 0, r)
+    class_gradient(CLASSES, data, runs, rows, size, r)
+    apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows)
+    if slot >= 0:
+        keep(runs, slot, 1, r)
+
+
+@inlined
 def looks(gradient, curvature, step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
     """As `once`, for the gradients that `runs.looks` asks for, each at the w that the step before has left."""
     slot = slots[at]
@@ -151,6 +169,18 @@ def apply(step, data, runs, table, bias, r, at, t, size, squared, phase):
     factors = Bias(pick(bias[0], which, wide, place_, work.room), pick(bias[1], which, wide, place_, work.room))
     units = Units(runs.expo[r], runs.origin[r], data.shift)
     step(runs.w[r], work.g[:chunks], runs.state[r], runs.hyper[r], lr, factors, units, batch)
+
+
+@inlined
+def apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows):
+    """The same for a step that sees a matrix and its samples."""
+    work = runs.work
+    batch = Batch(False, size, work.z, work.f, work.q, data.loss, splat(0.0), work.squares, work.room, 0, t - runs.born)
+    lr = load(runs.eta[r], 0) * pick(table, runs.which[r], False, at, work.room)
+    units = Units(runs.expo[r], runs.origin[r], data.shift)
+    matrix = Matrix(data.classes, data.features, min(data.classes - 1, data.rank), data.scaled, rows, work.f_each,
+                    work.q_each, work.every, runs.memory[r], work.scratch, data.seed)  # fmt: skip
+    step(runs.w[r], work.g, runs.hyper[r], lr, units, batch, matrix)
 
 
 @hot

@@ -18,6 +18,7 @@ class End:
     iterate     (d,) where the next gradient is taken, which need not be the recorded iterate
     state       (K, d) in units given by expo, origin (d,) and span (3,), see scales.py; None if there is none yet
     in_margins  whether all this is in the space of margins, d being n
+    memory      what a matrix optimizer keeps beside the iterate
     """
 
     steps: int
@@ -30,6 +31,7 @@ class End:
     origin: np.ndarray | None = None
     span: np.ndarray | None = None
     in_margins: bool = False
+    memory: np.ndarray | None = None
 
     def rescheduled(self, eta: float) -> End:
         """The same under another schedule than that with factor eta."""

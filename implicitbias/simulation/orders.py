@@ -32,7 +32,7 @@ REMAINDERS = ("drop", "keep")
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
-_S30, _S27, _S31, _S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+_S30, _S27, _S31, _S11, _S12 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11), np.uint64(12)
 _TO_UNIT = 2.0**-53
 _APART = np.uint64(2**63)  # no seed has this bit
 FINEST = 2.0**-53
@@ -116,7 +116,15 @@ def uniforms(seed: int, counters: np.ndarray) -> np.ndarray:
     mix = _mix.py_func
     start = mix((np.array([seed], np.uint64) ^ _APART) + _GOLDEN)
     bits = mix(mix(start + np.asarray(counters).astype(np.uint64) * _GOLDEN) + _GOLDEN)
-    return ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * (2.0 * FINEST)
+    return ((bits >> _S12).astype(np.float64) + 0.5) * (2.0 * FINEST)
+
+
+@helper
+def uniform(seed, counter):
+    """That of one counter."""
+    start = _mix((np.uint64(seed) ^ _APART) + _GOLDEN)
+    bits = _mix(_mix(start + np.uint64(counter) * _GOLDEN) + _GOLDEN)
+    return (np.float64(bits >> _S12) + 0.5) * (2.0 * FINEST)
 
 
 _fill = kernel(fill_batches.py_func)

@@ -10,6 +10,8 @@ A step kernel sees the gradient and its own state in units of a power of two, ch
                 seen by one sample only, exponentially lighter than the others, and its m/sqrt(v) is still of order one.
     SAMPLES     the largest weight of the batch, coordinate by coordinate on sparse rows; for updates without state
                 that divide g by the root of `squares` (AdamProxy). expo is not kept
+    CLASSES     the largest weight of each class in the batch, told as the origin of its coordinates; for updates that
+                see a matrix with a row for each class, and keep what they remember in units of their own
 
 A state of degree k (m: 1, v: 2) is stored as state * 2^(-k expo[j]). Scaling by powers of two is exact, so w does not
 depend on when it happens. The last state is the one that the others are divided by (v), or the only one: the exponents
@@ -34,7 +36,7 @@ from implicitbias.jit import helper, hot
 from implicitbias.lanes import absolute, largest, load, maximum, minimum, select, splat, total
 from implicitbias.simulation.tail import exponent, pow2, times_pow2, times_pow2_lanes
 
-TRUE, BATCH, COORDINATE, SAMPLES = 0, 1, 2, 3
+TRUE, BATCH, COORDINATE, SAMPLES, CLASSES = 0, 1, 2, 3, 4
 
 # Binary orders of magnitude. Squares must stay within 2^+-1022 with room for the rows' own size: a gradient may exceed
 # the scale of its coordinate by 2^HEADROOM; one lighter than 2^-SPREAD needs a look at each coordinate, which may have

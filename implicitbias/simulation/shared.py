@@ -13,16 +13,17 @@ from numba.core import types
 from implicitbias.errors import InputError
 from implicitbias.jit import FirstClass, kernel
 from implicitbias.lanes.value import lanes
-from implicitbias.simulation.driver import drive_classes, drive_several
-from implicitbias.simulation.layout import Batch, Bias
+from implicitbias.simulation.driver import drive_classes, drive_matrices, drive_several
+from implicitbias.simulation.layout import Batch, Bias, Matrix
 from implicitbias.simulation.scales import BATCH, COORDINATE, SAMPLES, TRUE, Units
 
 _2, _3 = (types.Array(types.float64, ndim, "C") for ndim in (2, 3))
 _BATCH = (types.boolean, types.int64, _2, _2, _2, types.int64, lanes, _2, _2, types.int64, types.int64)
-_STEP = types.void(
-    _2, _2, _3, _2, lanes, types.NamedUniTuple(lanes, 2, Bias), types.NamedTuple((_2, _2, types.float64), Units),
-    types.NamedTuple(_BATCH, Batch),
-)  # fmt: skip
+_UNITS = types.NamedTuple((_2, _2, types.float64), Units)
+_STEP = types.void(_2, _2, _3, _2, lanes, types.NamedUniTuple(lanes, 2, Bias), _UNITS, types.NamedTuple(_BATCH, Batch))
+_FLOATS, _INDICES = (types.Array(kind, 1, "C") for kind in (types.float64, types.int64))
+_MATRIX = (types.int64, types.int64, types.int64, _3, _INDICES, _2, _2, _INDICES, _FLOATS, _FLOATS, types.uint64)
+_MATRIX_STEP = types.void(_2, _2, _2, lanes, _UNITS, types.NamedTuple(_BATCH, Batch), types.NamedTuple(_MATRIX, Matrix))
 
 
 @kernel
@@ -50,6 +51,11 @@ def classes(step, mode, data, runs, table, bias, slots, first):
     drive_classes(step, mode, data, runs, table, bias, slots, first)
 
 
+@kernel
+def matrices(step, data, runs, table, bias, slots, first):
+    drive_matrices(step, data, runs, table, bias, slots, first)
+
+
 ARGUMENTS = ("w", "g", "state", "hyper", "lr", "bias", "units", "batch")
 _DRIVERS = {TRUE: true, BATCH: batch, COORDINATE: coordinate, SAMPLES: samples}
 
@@ -65,11 +71,17 @@ def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
     given = list(inspect.signature(function).parameters)
     if len(given) != len(ARGUMENTS):
         raise InputError(f"the step of an optimizer takes ({', '.join(ARGUMENTS)}), not ({', '.join(given)})")
-    taken = _taken(function)
+    taken = _taken(function, _STEP)
     return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
 
 
 @functools.cache
-def _taken(function: Callable) -> FirstClass:
+def with_matrix_step(step: Callable) -> Callable:
+    """The driver with a step (w, g, hyper, lr, units, batch, matrix) in it."""
+    return functools.partial(matrices, _taken(getattr(step, "py_func", step), _MATRIX_STEP))
+
+
+@functools.cache
+def _taken(function: Callable, signature) -> FirstClass:
     """A step as a value, compiled once for all drivers."""
-    return FirstClass(function, _STEP)
+    return FirstClass(function, signature)

@@ -1,0 +1,54 @@
+"""What optimizers of matrices have in common: they see the weights of k classes as a matrix W (k, d)."""
+
+from typing import Any, ClassVar
+
+from implicitbias.errors import InputError
+from implicitbias.optimizers.base import Optimizer
+from implicitbias.optimizers.matrix import steepest, tally
+from implicitbias.simulation.scales import CLASSES
+
+
+class MatrixOptimizer(Optimizer):
+    """An optimizer of matrices, with a step (w, g, hyper, lr, units, batch, matrix)."""
+
+    mode: ClassVar[int] = CLASSES
+    degrees: ClassVar[tuple[int, ...]] = (1,)  # nothing is kept in the units of the driver
+
+    @property
+    def scale_free(self) -> bool:
+        return True
+
+    @property
+    def advance(self) -> Any:
+        raise InputError(f"{type(self).__name__} is for matrices: it needs a Multiclass problem, not a binary one")
+
+    def driver(self, several: bool) -> Any:
+        from implicitbias.simulation.shared import with_matrix_step
+
+        return with_matrix_step(self.step) if several else self.advance
+
+    def decays(self) -> tuple[float, ...]:
+        return (0.0,)
+
+
+class SteepestOptimizer(MatrixOptimizer):
+    """One that moves along a map of its momentum; `hyper` is as `steepest.step` reads it."""
+
+    step: ClassVar = staticmethod(steepest.step)
+
+    def hyper(self) -> tuple[float, ...]:
+        found = [0.0] * 10
+        for place, value in self.parts().items():
+            found[place] = float(value)
+        return tuple(found)
+
+    def parts(self) -> dict[int, float]:
+        """What `steepest.step` reads, by its place there."""
+        raise NotImplementedError
+
+    def rooms(self, k: int, width: int, d: int, n: int) -> tuple[int, int]:
+        parts = self.parts()
+        memory = k * width + k
+        if parts[steepest.MAP] >= steepest.SPECTRAL and parts[steepest.MU] > 0.0 and not parts.get(steepest.LAST):
+            memory += tally.room_for(k, n)
+        return memory, steepest.room_for(k, width, d, n)

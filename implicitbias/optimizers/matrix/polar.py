@@ -1,0 +1,167 @@
+"""The polar factor and its kin: singular values replaced by others, of a matrix and of its samples.
+
+With G = U diag(s) V' over the nonzero singular values, what is asked for is U diag(phi) V', where phi depends on the
+rank of a singular value among the others alone: phi = 1 is the polar factor, phi = 1 up to the r-th and 0 beyond is the
+steepest descent of max(spectral, nuclear/r), and random phi keep no more than the singular vectors.
+
+The factor of a gradient in one unit is right as long as its singular values are within a few binary orders. Else the
+samples know better: G = -sum_i f_i x_i' with f_i the weights of sample i for each class, and the weights alone are
+graded. So the samples are made orthonormal, heaviest first, which the weights do not change but for the order, and the
+gradient in this basis is a matrix with graded rows (`factors`).
+"""
+
+import numpy as np
+
+from implicitbias.jit import helper, hot
+from implicitbias.lanes import load, store
+from implicitbias.optimizers.matrix.factors import orthonormal, ranks_of, recompose, rotate_rows
+from implicitbias.optimizers.matrix.rows import add_to, scale_row
+from implicitbias.simulation.tail import exponent, pow2
+
+NEAR = 14.0  # binary orders between singular values up to which one unit will do: the error is 2^(14 - 53)
+
+# Singular values become: all 1; 1 for the first `count`; uniform on (0, 2).
+ALL, FIRST, RANDOM = 0, 1, 2
+
+
+def room_for(k: int, width: int, d: int, n: int) -> int:
+    """Numbers of room that `replaced` needs for matrices (k, d) from n samples, d padded to `width`."""
+    r, ks, ds, ns = min(k, d), _whole(k), _whole(d), _whole(n)
+    near = r * (width + 2 * ks + _whole(r) + 2) + 2 * k
+    far = n * (width + 2) + d * (width + ns + 1 + ks) + r * (ks + 2 * ds + _whole(r) + 2)
+    return max(near, far)
+
+
+def _whole(x: int) -> int:
+    return -(-x // 8) * 8
+
+
+@hot
+def whole(x):
+    return (x + 7) // 8
+
+
+@hot
+def phi(kind, count, place, uniforms):
+    if kind == FIRST:
+        return 1.0 if place < count else 0.0
+    return 2.0 * uniforms[int(place)] if kind == RANDOM else 1.0
+
+
+@helper
+def replaced(a, cap, kind, count, uniforms, room, out):
+    """out (k, chunks, 8) = U diag(phi) V' of the matrix a (k, chunks, 8), which is destroyed, of rank up to `cap`.
+
+    Returns whether the singular values are near enough to each other for it to be right.
+    """
+    k, chunks = a.shape[0], a.shape[1]
+    ks, cs = whole(k), whole(cap)
+    at = 0
+    q = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    at += cap * chunks * 8
+    r = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    at += cap * ks * 8
+    p = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    at += cap * ks * 8
+    turn = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    at += cap * cs * 8
+    size, at = room[at : at + k], at + k
+    height, at = room[at : at + cap], at + cap
+    weight, at = room[at : at + cap], at + cap
+    expo = room[at : at + k]
+    expo[:] = 0.0
+    rank = orthonormal(a, expo, k, cap, q, r, size, height)
+    if rank < 0:  # NaN
+        for c in range(k):
+            scale_row(out[c], np.nan)
+        return True
+    near = rank == cap
+    if near and rank > 1:
+        near = pivot(r, rank - 1) > pivot(r, 0) - NEAR
+    if not near:
+        return False
+    values(r, height, rank, turn, kind, count, uniforms, weight, p)
+    for c in range(k):
+        scale_row(out[c], 0.0)
+        for t in range(rank):
+            add_to(out[c], p[t].reshape(-1)[c], q[t])
+    return True
+
+
+@helper
+def pivot(r, t):
+    """The binary order of the largest entry of row t."""
+    line, top = r[t].reshape(-1), 0.0
+    for i in range(line.shape[0]):
+        top = max(top, abs(line[i]))
+    return float(exponent(top))
+
+
+@helper
+def values(r, height, rank, turn, kind, count, uniforms, weight, p):
+    """p = T' diag(phi) W of graded rows r."""
+    rotate_rows(r, height, rank, turn)
+    ranks_of(r, height, rank, weight)
+    for i in range(rank):
+        weight[i] = phi(kind, count, weight[i], uniforms)
+    recompose(r, rank, turn, weight, p)
+
+
+@helper
+def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, d, room, out):
+    """out (k, chunks, 8) = U diag(phi) V' of -sum_i f_i x_i' with the rows x_i, i = index[:samples], and the weights
+    f 2^q (k, samples) of either sign."""
+    k, chunks = out.shape[0], out.shape[1]
+    most, ks, ms = min(samples, d), whole(k), whole(samples)
+    at = samples * chunks * 8
+    v = room[:at].reshape(samples, chunks, 8)
+    size, at = room[at : at + samples], at + samples
+    expo, at = room[at : at + samples], at + samples
+    basis = room[at : at + most * chunks * 8].reshape(most, chunks, 8)
+    at += most * chunks * 8
+    part = room[at : at + most * ms * 8].reshape(most, ms, 8)
+    at += most * ms * 8
+    level, at = room[at : at + most], at + most
+    for i in range(samples):
+        expo[i] = -np.inf
+        for c in range(k):
+            if f[c, i] != 0.0:
+                expo[i] = max(expo[i], q[c, i] + exponent(f[c, i]))
+        for j in range(chunks):
+            store(v[i], j, load(rows[index[i]], j))
+        if expo[i] == -np.inf:  # never seen
+            expo[i] = 0.0
+            scale_row(v[i], 0.0)
+    rank = orthonormal(v, expo, samples, most, basis, part, size, level)
+    for c in range(k):
+        scale_row(out[c], 0.0)
+    if rank <= 0:
+        return
+    b = room[at : at + rank * ks * 8].reshape(rank, ks, 8)
+    at += rank * ks * 8
+    cap, rs = min(rank, k - 1), whole(rank)
+    classes = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    at += cap * ks * 8
+    r = room[at : at + cap * rs * 8].reshape(cap, rs, 8)
+    at += cap * rs * 8
+    p = room[at : at + cap * rs * 8].reshape(cap, rs, 8)
+    at += cap * rs * 8
+    turn = room[at : at + cap * whole(cap) * 8].reshape(cap, whole(cap), 8)
+    at += cap * whole(cap) * 8
+    height, at = room[at : at + cap], at + cap
+    weight, at = room[at : at + cap], at + cap
+    for t in range(rank):
+        # a coefficient has the units of its sample, over those of the pivot, in it; the weights of the sample are left
+        line, coefficients = b[t].reshape(-1), part[t].reshape(-1)
+        line[:] = 0.0
+        for i in range(samples):
+            if coefficients[i] != 0.0:
+                for c in range(k):
+                    line[c] -= coefficients[i] * f[c, i] * pow2(q[c, i] - expo[i])
+    found = orthonormal(b, level, rank, cap, classes, r, size, height)
+    values(r, height, found, turn, kind, count, uniforms, weight, p)
+    for s in range(found):
+        by_class, by_basis = classes[s].reshape(-1), p[s].reshape(-1)
+        for t in range(rank):
+            for c in range(k):
+                add_to(out[c], by_class[c] * by_basis[t], basis[t])

@@ -1,0 +1,188 @@
+"""The step of all optimizers that move W along a map of their momentum: which map, and in what units."""
+
+import math
+
+import numpy as np
+
+from implicitbias.jit import helper, inlined
+from implicitbias.lanes import fma, load, splat, store
+from implicitbias.optimizers.matrix import newton_schulz, polar, tally
+from implicitbias.optimizers.matrix.rows import blend, dot, scale_row, together, units_of
+from implicitbias.optimizers.parts import times_sign
+from implicitbias.simulation.orders import uniform
+from implicitbias.simulation.tail import exponent, times_pow2
+
+# The maps, as the step reads them. Those from SPECTRAL on replace singular values.
+FROBENIUS, MAX, ROWS, COLUMNS, NEWTON_SCHULZ, SPECTRAL, TRUNCATED, RANDOM, SIGN_OF_POLAR = range(9)
+SCALES = ("none", "original", "match_rms_adamw", "spectral")
+
+MU, NESTEROV, MAP, COUNT, ITERATIONS, SCALE, DECAY, LAST, TRANSPOSED, SEED = range(10)
+
+
+@inlined
+def step(w, g, hyper, lr, units, batch, matrix):
+    mu, nesterov, last = hyper[MU, 0], hyper[NESTEROV, 0] > 0.0, hyper[LAST, 0] > 0.0
+    k, per = matrix.classes, g.shape[0] // matrix.classes
+    weights, gradient = w.reshape(k, per, 8), g.reshape(k, per, 8)
+    count, at = k * per * 8, 0
+    unit, at = matrix.room[:k], k
+    found = matrix.room[at : at + count].reshape(k, per, 8)
+    at += count
+    seen = matrix.room[at : at + count].reshape(k, per, 8)
+    at += count
+    expo = matrix.room[at : at + k]
+    room = matrix.room[at + k :]
+    units_of(units, k, per, unit)
+    momentum, power = matrix.memory[:count].reshape(k, per, 8), matrix.memory[count : count + k]
+    ledger = matrix.memory[count + k :]
+    if last:
+        mapped(gradient, unit, 0.0, False, hyper, batch, matrix, ledger, room, found)
+        for c in range(k):
+            for j in range(per):
+                new = fma(mu, load(momentum[c], j), (1.0 - mu) * load(found[c], j))
+                store(momentum[c], j, new)
+                store(found[c], j, fma(mu, new, (1.0 - mu) * load(found[c], j)) if nesterov else new)
+    elif mu == 0.0:
+        mapped(gradient, unit, 0.0, False, hyper, batch, matrix, ledger, room, found)
+    else:
+        blend(momentum, power, mu, gradient, unit, 1.0 - mu)
+        if ledger.shape[0] > 0:
+            f, q = weights_of(matrix, batch)
+            tally.remember(ledger, k, matrix.rows.shape[0], mu, matrix.index, batch.size, f, q)
+        if nesterov:
+            for c in range(k):
+                expo[c] = power[c]
+                for j in range(per):
+                    store(seen[c], j, load(momentum[c], j))
+            blend(seen, expo, mu, gradient, unit, 1.0 - mu)
+            mapped(seen, expo, mu, True, hyper, batch, matrix, ledger, room, found)
+        else:
+            mapped(momentum, power, mu, False, hyper, batch, matrix, ledger, room, found)
+    size = scale(int(hyper[SCALE, 0]), k, matrix.features, hyper[TRANSPOSED, 0] > 0.0)
+    keep, move = 1.0 - lr * load(hyper, DECAY), -lr * size
+    for c in range(k):
+        for j in range(per):
+            store(weights[c], j, fma(move, load(found[c], j), keep * load(weights[c], j)))
+
+
+@helper
+def scale(kind, k, d, transposed):
+    """The factor of a step on a matrix of so many rows and columns."""
+    rows, columns = (d, k) if transposed else (k, d)
+    if kind == 1:
+        return math.sqrt(max(1.0, rows / columns))
+    if kind == 2:
+        return 0.2 * math.sqrt(max(rows, columns))
+    return math.sqrt(rows / columns) if kind == 3 else 1.0
+
+
+@helper
+def weights_of(matrix, batch):
+    """The weights (k, samples) of the batch, f and q."""
+    k, samples = matrix.classes, (batch.size + 7) // 8
+    return matrix.f[: k * samples].reshape(k, samples * 8), matrix.q[: k * samples].reshape(k, samples * 8)
+
+
+@helper
+def mapped(x, expo, mu, nesterov, hyper, batch, matrix, ledger, room, out):
+    """out = the map of a matrix x in units 2^expo of its rows; of an average, whose decay is mu, the samples are in the
+    ledger, ahead of which Nesterov's is."""
+    kind, k, per = int(hyper[MAP, 0]), x.shape[0], x.shape[1]
+    if kind == MAX:
+        for c in range(k):
+            for j in range(per):
+                store(out[c], j, times_sign(splat(1.0), load(x[c], j)))
+    elif kind == ROWS:
+        for c in range(k):
+            unit_row(x[c], out[c])
+    elif kind == COLUMNS:
+        unit_columns(x.reshape(k, per * 8), expo, out.reshape(k, per * 8))
+    else:
+        together(x, expo, out)
+        if kind == FROBENIUS:
+            squares = 0.0
+            for c in range(k):
+                squares += dot(out[c], out[c])
+            for c in range(k):
+                if squares != 0.0:
+                    scale_row(out[c], 1.0 / math.sqrt(squares))
+        elif kind == NEWTON_SCHULZ:
+            newton_schulz.iterate(out, matrix.features, int(hyper[COUNT, 0]), int(hyper[ITERATIONS, 0]), room)
+        else:
+            singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out)
+
+
+@helper
+def unit_row(x, out):
+    """out = x / ||x||_2, 0 for 0."""
+    top = 0.0
+    line = x.reshape(-1)
+    for j in range(line.shape[0]):
+        top = max(top, abs(line[j])) if line[j] == line[j] else np.nan
+    over = 1.0 / top if top > 0.0 else 1.0
+    squares = 0.0
+    for j in range(x.shape[0]):
+        store(out, j, over * load(x, j))
+    squares = dot(out, out)
+    if squares != 0.0:
+        scale_row(out, 1.0 / math.sqrt(squares))
+
+
+@helper
+def unit_columns(x, expo, out):
+    """out = each column of x, in units 2^expo of the rows, over its length; 0 for 0."""
+    for j in range(x.shape[1]):
+        top = -np.inf
+        for c in range(x.shape[0]):
+            if x[c, j] != 0.0:
+                top = max(top, expo[c] + exponent(x[c, j]))
+        squares = 0.0
+        for c in range(x.shape[0]):
+            out[c, j] = times_pow2(x[c, j], expo[c] - top) if x[c, j] != 0.0 else 0.0
+            squares += out[c, j] * out[c, j]
+        for c in range(x.shape[0]):
+            out[c, j] /= math.sqrt(squares) if squares != 0.0 else 1.0
+
+
+@helper
+def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
+    """out = the matrix out, in one unit, with its singular values replaced."""
+    k, per, n = out.shape[0], out.shape[1], matrix.rows.shape[0]
+    samples = batch.size if mu == 0.0 else int(ledger[2])
+    cap = min(matrix.rank, samples)
+    which = polar.FIRST if kind == TRUNCATED else polar.RANDOM if kind == RANDOM else polar.ALL
+    count = int(hyper[COUNT, 0])
+    uniforms, at = room[:cap], cap
+    for i in range(cap if kind == RANDOM else 0):
+        uniforms[i] = uniform(matrix.seed + np.uint64(hyper[SEED, 0]), batch.t * k + i)
+    copy = room[at : at + k * per * 8].reshape(k, per, 8)
+    at += k * per * 8
+    nothing = True
+    for c in range(k):
+        for j in range(per):
+            store(copy[c], j, load(out[c], j))
+        nothing = nothing and dot(out[c], out[c]) == 0.0
+    if nothing:
+        return
+    if not polar.replaced(copy, cap, which, count, uniforms, room[at:], out):
+        d = matrix.features
+        if mu == 0.0:
+            f, q = weights_of(matrix, batch)
+            polar.replaced_of_samples(
+                matrix.rows, matrix.index, samples, f, q, which, count, uniforms, d, room[at:], out
+            )
+        else:
+            f, at = room[at : at + k * n].reshape(k, n), at + k * n
+            q, at = room[at : at + k * n].reshape(k, n), at + k * n
+            tally.now(ledger, k, n, mu if nesterov else 1.0, matrix.index, batch.size, *weights_of(matrix, batch), f, q)
+            polar.replaced_of_samples(matrix.rows, matrix.every, n, f, q, which, count, uniforms, d, room[at:], out)
+    if kind == SIGN_OF_POLAR:
+        for c in range(k):
+            for j in range(per):
+                store(out[c], j, times_sign(splat(1.0), load(out[c], j)))
+
+
+def room_for(k: int, width: int, d: int, n: int) -> int:
+    """Numbers of room that a step needs."""
+    spectral = min(k, d) + k * width + 2 * k * n + polar.room_for(k, width, d, n)
+    return 2 * k + 2 * k * width + max(spectral, newton_schulz.room_for(k, width, d))
