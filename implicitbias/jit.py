@@ -47,26 +47,33 @@ def hot(function):
 
 def kernel(function):
     """An entry point called from Python, cached on disk between processes, if there is a folder to write to."""
+    with _on_disk() as cache:
+        return njit(cache=cache, **_OPTIONS)(function)
+
+
+@contextlib.contextmanager
+def _on_disk() -> Iterator[bool]:
+    """Whether what is decorated now can be cached on disk."""
     # Numba's own invalidation sees only the file of the kernel, not the helpers inlined from other files, so the
     # folder is named by everything that goes into the machine code. The setting is read while decorating; restoring
     # it leaves the caching of the user's own functions alone.
     folder = _cache_folder()
-    if folder is None:
-        return njit(**_OPTIONS)(function)
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
     try:
-        return njit(cache=True, **_OPTIONS)(function)
+        yield folder is not None
     finally:
         numba.config.CACHE_DIR = before
 
 
 class FirstClass(types.WrapperAddressProtocol):
     """A function of this signature as a value that kernels take. It is compiled when it is first used, in a moment, and
-    what takes it is compiled once for all. A call of it costs some 50 ns, for arguments go by value."""
+    what takes it is compiled once for all. A call of it costs some 50 ns, for arguments go by value. What takes longer
+    than a moment to compile is `kept` on disk, as a kernel; it must then be a function of a module of the package."""
 
-    def __init__(self, function, signature):
-        self._function, self._signature = function, signature
+    def __init__(self, function, signature, kept: bool = False):
+        self._function, self._signature, self._kept = function, signature, kept
 
     def __wrapper_address__(self) -> int:
         return self._address
@@ -76,7 +83,10 @@ class FirstClass(types.WrapperAddressProtocol):
 
     @functools.cached_property
     def _address(self) -> int:
-        return cfunc(self._signature, **_CALLED)(self._function).address
+        if not self._kept:
+            return cfunc(self._signature, **_CALLED)(self._function).address
+        with _on_disk() as cache:
+            return cfunc(self._signature, cache=cache, **_CALLED)(self._function).address
 
 
 @functools.cache

@@ -78,10 +78,10 @@ def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
 @functools.cache
 def with_matrix_step(step: Callable) -> Callable:
     """The driver with a step (w, g, hyper, lr, units, batch, matrix) in it."""
-    return functools.partial(matrices, _taken(getattr(step, "py_func", step), _MATRIX_STEP))
+    return functools.partial(matrices, _taken(getattr(step, "py_func", step), _MATRIX_STEP, True))
 
 
 @functools.cache
-def _taken(function: Callable, signature) -> FirstClass:
+def _taken(function: Callable, signature, kept: bool = False) -> FirstClass:
     """A step as a value, compiled once for all drivers."""
-    return FirstClass(function, signature)
+    return FirstClass(function, signature, kept)

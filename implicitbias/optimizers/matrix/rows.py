@@ -6,14 +6,14 @@ has all its digits.
 
 import numpy as np
 
-from implicitbias.jit import hot
+from implicitbias.jit import helper
 from implicitbias.lanes import absolute, first_lane, fma, largest, load, maximum, splat, store, total
 from implicitbias.simulation.tail import exponent, pow2, times_pow2
 
 APART = 64  # binary orders by which a row may shrink before its unit follows
 
 
-@hot
+@helper
 def dot(x, y):
     """The product of two rows (chunks, 8)."""
     p = splat(0.0)
@@ -22,20 +22,20 @@ def dot(x, y):
     return first_lane(total(p))
 
 
-@hot
+@helper
 def add_to(y, a, x):
     """y += a x for two rows."""
     for j in range(x.shape[0]):
         store(y, j, fma(a, load(x, j), load(y, j)))
 
 
-@hot
+@helper
 def scale_row(y, a):
     for j in range(y.shape[0]):
         store(y, j, a * load(y, j))
 
 
-@hot
+@helper
 def largest_of(x):
     """The largest |entry| of a row; a NaN may not be seen."""
     top = splat(0.0)
@@ -44,14 +44,14 @@ def largest_of(x):
     return first_lane(largest(top))
 
 
-@hot
+@helper
 def order_of(x, expo):
     """The binary order of the largest entry of a row; that of nothing if it is zero."""
     top = largest_of(x)
     return expo + exponent(top) if top > 0.0 else -np.inf
 
 
-@hot
+@helper
 def blend(m, expo, keep, g, unit, share):
     """m = keep m + share g, row by row; the units of m follow."""
     for c in range(m.shape[0]):
@@ -72,7 +72,7 @@ def blend(m, expo, keep, g, unit, share):
             store(m[c], j, fma(a, load(g[c], j), keep * load(m[c], j)))
 
 
-@hot
+@helper
 def together(x, expo, out):
     """out = x in one unit for all rows, which is returned: the order of its largest entry."""
     top = -np.inf
@@ -85,7 +85,7 @@ def together(x, expo, out):
     return top
 
 
-@hot
+@helper
 def units_of(units, k, per, expo):
     """The exponents of the rows of a gradient, into expo (k,)."""
     for c in range(k):

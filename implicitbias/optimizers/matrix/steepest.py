@@ -35,34 +35,38 @@ def step(w, g, hyper, lr, units, batch, matrix):
     units_of(units, k, per, unit)
     momentum, power = matrix.memory[:count].reshape(k, per, 8), matrix.memory[count : count + k]
     ledger = matrix.memory[count + k :]
-    if last:
-        mapped(gradient, unit, 0.0, False, hyper, batch, matrix, ledger, room, found)
-        for c in range(k):
-            for j in range(per):
-                new = fma(mu, load(momentum[c], j), (1.0 - mu) * load(found[c], j))
-                store(momentum[c], j, new)
-                store(found[c], j, fma(mu, new, (1.0 - mu) * load(found[c], j)) if nesterov else new)
-    elif mu == 0.0:
-        mapped(gradient, unit, 0.0, False, hyper, batch, matrix, ledger, room, found)
-    else:
+    average = mu > 0.0 and not last
+    if average:
         blend(momentum, power, mu, gradient, unit, 1.0 - mu)
         if ledger.shape[0] > 0:
             f, q = weights_of(matrix, batch)
             tally.remember(ledger, k, matrix.rows.shape[0], mu, matrix.index, batch.size, f, q)
+        copy_rows(momentum, power, seen, expo)
         if nesterov:
-            for c in range(k):
-                expo[c] = power[c]
-                for j in range(per):
-                    store(seen[c], j, load(momentum[c], j))
             blend(seen, expo, mu, gradient, unit, 1.0 - mu)
-            mapped(seen, expo, mu, True, hyper, batch, matrix, ledger, room, found)
-        else:
-            mapped(momentum, power, mu, False, hyper, batch, matrix, ledger, room, found)
+    else:
+        copy_rows(gradient, unit, seen, expo)
+    mapped(seen, expo, mu if average else 0.0, nesterov, hyper, batch, matrix, ledger, room, found)
+    if last:
+        for c in range(k):
+            for j in range(per):
+                now = load(found[c], j)
+                new = fma(mu, load(momentum[c], j), (1.0 - mu) * now)
+                store(momentum[c], j, new)
+                store(found[c], j, fma(mu, new, (1.0 - mu) * now) if nesterov else new)
     size = scale(int(hyper[SCALE, 0]), k, matrix.features, hyper[TRANSPOSED, 0] > 0.0)
     keep, move = 1.0 - lr * load(hyper, DECAY), -lr * size
     for c in range(k):
         for j in range(per):
             store(weights[c], j, fma(move, load(found[c], j), keep * load(weights[c], j)))
+
+
+@helper
+def copy_rows(x, expo, y, power):
+    for c in range(x.shape[0]):
+        power[c] = expo[c]
+        for j in range(x.shape[1]):
+            store(y[c], j, load(x[c], j))
 
 
 @helper
@@ -83,7 +87,7 @@ def weights_of(matrix, batch):
     return matrix.f[: k * samples].reshape(k, samples * 8), matrix.q[: k * samples].reshape(k, samples * 8)
 
 
-@helper
+@inlined
 def mapped(x, expo, mu, nesterov, hyper, batch, matrix, ledger, room, out):
     """out = the map of a matrix x in units 2^expo of its rows; of an average, whose decay is mu, the samples are in the
     ledger, ahead of which Nesterov's is."""
@@ -144,7 +148,7 @@ def unit_columns(x, expo, out):
             out[c, j] /= math.sqrt(squares) if squares != 0.0 else 1.0
 
 
-@helper
+@inlined
 def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
     """out = the matrix out, in one unit, with its singular values replaced."""
     k, per, n = out.shape[0], out.shape[1], matrix.rows.shape[0]
@@ -162,9 +166,7 @@ def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
         for j in range(per):
             store(copy[c], j, load(out[c], j))
         nothing = nothing and dot(out[c], out[c]) == 0.0
-    if nothing:
-        return
-    if not polar.replaced(copy, cap, which, count, uniforms, room[at:], out):
+    if not nothing and not polar.replaced(copy, cap, which, count, uniforms, room[at:], out):
         d = matrix.features
         if mu == 0.0:
             f, q = weights_of(matrix, batch)
