@@ -53,6 +53,12 @@ _PUBLIC = {
     "NormalizedSteepestDescent": "implicitbias.optimizers",
     "OLion": "implicitbias.optimizers",
     "RandomSpectrum": "implicitbias.optimizers",
+    "SOAP": "implicitbias.optimizers",
+    "AdaSGD": "implicitbias.optimizers",
+    "Adafactor": "implicitbias.optimizers",
+    "Adalayer": "implicitbias.optimizers",
+    "Dion": "implicitbias.optimizers",
+    "Shampoo": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
     "Signum": "implicitbias.optimizers",
@@ -102,14 +108,19 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import NGD as NGD
     from implicitbias.optimizers import SAM as SAM
     from implicitbias.optimizers import SGD as SGD
+    from implicitbias.optimizers import SOAP as SOAP
     from implicitbias.optimizers import SVRG as SVRG
+    from implicitbias.optimizers import Adafactor as Adafactor
     from implicitbias.optimizers import AdaGrad as AdaGrad
+    from implicitbias.optimizers import Adalayer as Adalayer
     from implicitbias.optimizers import Adam as Adam
     from implicitbias.optimizers import AdamProxy as AdamProxy
     from implicitbias.optimizers import AdamW as AdamW
+    from implicitbias.optimizers import AdaSGD as AdaSGD
     from implicitbias.optimizers import AMSGrad as AMSGrad
     from implicitbias.optimizers import Clipped as Clipped
     from implicitbias.optimizers import Decayed as Decayed
+    from implicitbias.optimizers import Dion as Dion
     from implicitbias.optimizers import DualAccelerated as DualAccelerated
     from implicitbias.optimizers import LaProp as LaProp
     from implicitbias.optimizers import Lion as Lion
@@ -124,6 +135,7 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import RMSProp as RMSProp
     from implicitbias.optimizers import ScheduleFreeAdamW as ScheduleFreeAdamW
     from implicitbias.optimizers import ScheduleFreeSGD as ScheduleFreeSGD
+    from implicitbias.optimizers import Shampoo as Shampoo
     from implicitbias.optimizers import Signum as Signum
     from implicitbias.optimizers import Sophia as Sophia
     from implicitbias.optimizers import SteepestDescent as SteepestDescent

@@ -15,7 +15,18 @@ from implicitbias.optimizers.ftrl import FTRL
 from implicitbias.optimizers.laprop import LaProp
 from implicitbias.optimizers.lion import Lion
 from implicitbias.optimizers.mars import MARS
-from implicitbias.optimizers.matrix import Muon, NormalizedSteepestDescent, OLion, RandomSpectrum
+from implicitbias.optimizers.matrix import (
+    SOAP,
+    Adafactor,
+    Adalayer,
+    AdaSGD,
+    Dion,
+    Muon,
+    NormalizedSteepestDescent,
+    OLion,
+    RandomSpectrum,
+    Shampoo,
+)
 from implicitbias.optimizers.mirror_descent import MirrorDescent
 from implicitbias.optimizers.nadam import NAdam
 from implicitbias.optimizers.ngd import NGD
@@ -39,8 +50,42 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 }  # fmt: skip
 
 __all__ = [
-    "EMA", "FTRL", "MARS", "NGD", "OPTIMIZERS", "SAM", "SGD", "SVRG", "AMSGrad", "AdaGrad", "Adam", "AdamProxy",
-    "AdamW", "Clipped", "Decayed", "DualAccelerated", "LaProp", "Lion", "MirrorDescent", "Muon", "NAdam",
-    "NormalizedSteepestDescent", "OLion", "Optimizer", "ProgressiveRescaling", "RMSProp", "RandomSpectrum",
-    "ScheduleFreeAdamW", "ScheduleFreeSGD", "Signum", "Sophia", "SteepestDescent",
+    "EMA",
+    "FTRL",
+    "MARS",
+    "NGD",
+    "OPTIMIZERS",
+    "SAM",
+    "SGD",
+    "SOAP",
+    "SVRG",
+    "AMSGrad",
+    "AdaGrad",
+    "AdaSGD",
+    "Adafactor",
+    "Adalayer",
+    "Adam",
+    "AdamProxy",
+    "AdamW",
+    "Clipped",
+    "Decayed",
+    "Dion",
+    "DualAccelerated",
+    "LaProp",
+    "Lion",
+    "MirrorDescent",
+    "Muon",
+    "NAdam",
+    "NormalizedSteepestDescent",
+    "OLion",
+    "Optimizer",
+    "ProgressiveRescaling",
+    "RMSProp",
+    "RandomSpectrum",
+    "ScheduleFreeAdamW",
+    "ScheduleFreeSGD",
+    "Shampoo",
+    "Signum",
+    "Sophia",
+    "SteepestDescent",
 ]  # fmt: skip

@@ -180,6 +180,10 @@ class Optimizer:
         """Numbers that a step on matrices (k, d), d padded to `width`, from n rows keeps, and those that it needs."""
         return 0, 0
 
+    def unfit(self, shape: tuple[int, ...]) -> str | None:
+        """The sentence that says why there is no run with weights of this shape, (d,) or (k, d); None if there is."""
+        return None
+
     def under(self, schedule: "Schedule | None") -> "Optimizer":
         """The optimizer whose kernel makes the steps under a schedule. Errors: ``InputError`` where there is none."""
         if schedule is not None and schedule.over_loss:

@@ -163,6 +163,7 @@ def simulate(
     wrong = [law.mistake(setting.steps) for law, setting in zip(schedules, settings) if setting is not None]
     mistakes += filter(None, dict.fromkeys(wrong))
     movers = _under(optimizers, schedules, mistakes)
+    mistakes += filter(None, dict.fromkeys(item.unfit(problem.shape) for item in movers))
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout

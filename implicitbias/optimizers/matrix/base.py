@@ -2,7 +2,6 @@
 
 from typing import Any, ClassVar
 
-from implicitbias.errors import InputError
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.optimizers.matrix import steepest, tally
 from implicitbias.simulation.scales import CLASSES
@@ -18,14 +17,28 @@ class MatrixOptimizer(Optimizer):
     def scale_free(self) -> bool:
         return True
 
+    def unfit(self, shape: tuple[int, ...]) -> str | None:
+        if len(shape) == 1:
+            return f"{type(self).__name__} is for matrices: it needs a Multiclass problem, not a binary one"
+        if self.largest_rank() > min(shape):
+            return (
+                f"{self.label} needs singular values up to number {self.largest_rank():g}, but weights of {shape[0]} "
+                f"classes and {shape[1]} features have {min(shape)}"
+            )
+        return None
+
+    def largest_rank(self) -> float:
+        """The number of the last singular value that is asked for."""
+        return 1.0
+
     @property
     def advance(self) -> Any:
-        raise InputError(f"{type(self).__name__} is for matrices: it needs a Multiclass problem, not a binary one")
+        return self.driver(True)
 
     def driver(self, several: bool) -> Any:
         from implicitbias.simulation.shared import with_matrix_step
 
-        return with_matrix_step(self.step) if several else self.advance
+        return with_matrix_step(self.step)
 
     def decays(self) -> tuple[float, ...]:
         return (0.0,)

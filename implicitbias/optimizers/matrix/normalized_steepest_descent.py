@@ -54,6 +54,9 @@ class NormalizedSteepestDescent(SteepestOptimizer):
             steepest.COUNT: self.r if self.norm == "ky_fan" else 1.0,
         }  # fmt: skip
 
+    def largest_rank(self):
+        return self.r if self.norm == "ky_fan" else 1.0
+
     @property
     def translates(self) -> bool:
         return self.weight_decay == 0.0

@@ -4,6 +4,8 @@ The classes of a problem may be exponentially apart, and then so are the rows of
 has all its digits.
 """
 
+import math
+
 import numpy as np
 
 from implicitbias.jit import helper
@@ -90,3 +92,16 @@ def units_of(units, k, per, expo):
     """The exponents of the rows of a gradient, into expo (k,)."""
     for c in range(k):
         expo[c] = units.origin[c * per, 0]
+
+
+@helper
+def blend_squares(v, expo, at, keep, share, unit):
+    """v[at] = keep v[at] + share, squares in units 2^(2 expo[at]) and 2^(2 unit); the unit of v follows."""
+    old = 2.0 * expo[at] + exponent(v[at]) if v[at] > 0.0 else -np.inf
+    new = 2.0 * unit + exponent(share) if share > 0.0 else -np.inf
+    if max(old, new) > -np.inf:
+        to = math.floor(0.5 * max(old, new))
+        if v[at] == 0.0 or abs(to - expo[at]) > APART:
+            v[at] = times_pow2(v[at], 2.0 * (expo[at] - to)) if v[at] > 0.0 else 0.0
+            expo[at] = to
+    v[at] = keep * v[at] + times_pow2(share, 2.0 * (unit - expo[at]))

@@ -1,0 +1,97 @@
+"""Averages of the products G G' and G'G, and their eigenvectors."""
+
+import math
+
+import numpy as np
+
+from implicitbias.jit import helper
+from implicitbias.lanes import fma, load, store
+from implicitbias.optimizers.matrix.factors import rotate_rows
+from implicitbias.optimizers.matrix.rows import APART, dot, scale_row
+from implicitbias.simulation.tail import times_pow2
+
+# An eigenvalue below this part of the largest is round-off: its eigenvector is one of no gradient. The products square
+# what float64 knows of singular values, so those below 1e-6 of the largest are not seen.
+NOTHING = 1e-12
+
+
+@helper
+def average(left, right, expo, keep, a, d, share, top):
+    """left = keep left + share A A', right = keep right + share A'A, A in units 2^top and both in 2^(2 expo[0])."""
+    k = a.shape[0]
+    if top == -np.inf:
+        move, unit = 1.0, expo[0]
+    else:
+        unit = top if expo[0] == -np.inf or top - expo[0] > APART or expo[0] - top > APART else expo[0]
+        move = times_pow2(1.0, 2.0 * (expo[0] - unit)) if expo[0] > -np.inf else 0.0
+        expo[0] = unit
+    size = share * times_pow2(1.0, 2.0 * (top - unit)) if top > -np.inf else 0.0
+    for c in range(k):
+        line = left[c].reshape(-1)
+        for b in range(k):
+            line[b] = keep * move * line[b] + size * dot(a[c], a[b])
+    for i in range(d):
+        for j in range(right.shape[1]):
+            store(right[i], j, keep * move * load(right[i], j))
+        for c in range(k):
+            weight = size * a[c].reshape(-1)[i]
+            for j in range(right.shape[1]):
+                store(right[i], j, fma(weight, load(a[c], j), load(right[i], j)))
+
+
+@helper
+def eigenvectors(a, m, zeros, room, basis, values):
+    """The eigenvectors of the first m rows of a symmetric a >= 0 into the rows of basis, its eigenvalues into values, the
+    largest first; those that are round-off are 0. `room` is as large as a, zeros (m,)."""
+    for i in range(m):
+        zeros[i] = 0.0
+        for j in range(a.shape[1]):
+            store(room[i], j, load(a[i], j))
+    rotate_rows(room, zeros, m, basis)
+    top = 0.0
+    for i in range(m):
+        values[i] = math.sqrt(dot(room[i], room[i]))
+        top = max(top, values[i])
+    for i in range(m):
+        best = i
+        for j in range(i + 1, m):
+            best = j if values[j] > values[best] else best
+        values[i], values[best] = values[best], values[i]
+        for j in range(basis.shape[1] if best > i else 0):
+            one = load(basis[i], j)
+            store(basis[i], j, load(basis[best], j))
+            store(basis[best], j, one)
+        if not values[i] > NOTHING * top:
+            values[i] = 0.0
+
+
+@helper
+def rotated(left, a, right, m, d, middle, out):
+    """out (m, ...) = left a right', for left (m, k), a (k, d) and right (d, d), all by rows."""
+    k = a.shape[0]
+    for i in range(m):
+        line = left[i].reshape(-1)
+        scale_row(middle[i], 0.0)
+        for c in range(k):
+            for j in range(a.shape[1]):
+                store(middle[i], j, fma(line[c], load(a[c], j), load(middle[i], j)))
+        found = out[i].reshape(-1)
+        for j in range(found.shape[0]):
+            found[j] = dot(middle[i], right[j]) if j < d else 0.0
+
+
+@helper
+def rotated_back(left, a, right, k, d, middle, out):
+    """out (k, ...) = left' a right, the inverse of `rotated` for orthogonal left (k, k) and right (d, d)."""
+    for i in range(k):
+        line = a[i].reshape(-1)
+        scale_row(middle[i], 0.0)
+        for j in range(d):
+            for s in range(middle.shape[1]):
+                store(middle[i], s, fma(line[j], load(right[j], s), load(middle[i], s)))
+    for c in range(k):
+        scale_row(out[c], 0.0)
+        for i in range(k):
+            weight = left[i].reshape(-1)[c]
+            for s in range(middle.shape[1]):
+                store(out[c], s, fma(weight, load(middle[i], s), load(out[c], s)))
