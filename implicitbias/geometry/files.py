@@ -64,7 +64,7 @@ def from_file(
     decimal: Decimal = None,
     zero_based: MaybeFlag = None,
     multiclass: MaybeFlag = None,
-) -> AnyProblem:
+) -> Problem:  # or Multiclass, which `Family` tells type checkers
     """Classification data from a table of text, or an NPZ, Parquet or LIBSVM file, by its extension.
 
     a_i = y_i x_i with y_i = +1 for the positive label and -1 for the other; with multiclass, x_i and any number of
@@ -148,7 +148,7 @@ def from_file(
     except InputError as error:
         raise InputError(f"{path}: {mistake}" for mistake in error.mistakes) from None
     problem.reading = _reading(path, table, features, column, how, classes)
-    return problem
+    return problem  # type: ignore[return-value]
 
 
 def _bytes(path: str) -> bytes:

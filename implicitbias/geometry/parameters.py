@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Annotated, Any, ParamSpec, Protocol, TypeVar, get_type_hints, overload
+from typing import Annotated, Any, Literal, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 import numpy as np
 
@@ -196,11 +196,13 @@ def converted(where: str, rules: dict[str, Rule], given: dict[str, Any]) -> dict
 
 
 class Family(Protocol[P, R]):
-    """A data family: its own parameters, and rotate."""
+    """A data family: its own parameters, and rotate; and files, which hold two classes or more."""
 
     __name__: str
     many: frozenset[str]
 
+    @overload
+    def __call__(self, *args: Any, multiclass: Literal[True], **kwargs: Any) -> Multiclass: ...
     @overload
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
     @overload
