@@ -238,7 +238,8 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     """Run a part of a block, and its separators apart."""
     first = block[0]
     for optimizer in kernels_of(block).values():
-        warm_up(optimizer, first.data.k is not None)
+        with suppress(Exception):  # what goes wrong in a run is its status, and no matter here
+            warm_up(optimizer, first.data.k is not None)
     setting = _shorter(first, len(block))
     # A run of one step, on another order than the sample's, which leaves the separators behind.
     tiny = {"time": 1.0} if setting.steps is None else {"steps": 1, "seed": 2**62}
@@ -257,9 +258,9 @@ def _predictions(some: list[Prediction]) -> list[float]:
     """Seconds of one prediction each, as many as there is time for."""
     seconds: list[float] = []
     for item in random.Random(0).sample(some, len(some)):
-        if not isinstance(item.optimizer, Flow):
-            warm_up(item.optimizer, item.data.k is not None)
-        with suppress(Exception), one_thread():  # what goes wrong in a run is its status, and no matter here
+        with suppress(Exception), one_thread():
+            if not isinstance(item.optimizer, Flow):
+                warm_up(item.optimizer, item.data.k is not None)
             max_margin(problem_of(item.data))  # a run has its separators already
             clock = time.process_time()
             predicted.__wrapped__(item)  # an earlier forecast may have left it behind
