@@ -89,10 +89,19 @@ class ManyClasses:
     counts: tuple[int, ...]
     index: np.ndarray = field(compare=False, repr=False)
 
+    def __str__(self) -> str:
+        told = [f"{show(name)} ({rows(count)})" for name, count in zip(self.names[:_SHOWN], self.counts)]
+        more = len(self.names) - _SHOWN
+        return f"{len(self.names)} classes: {', '.join(told)}" + f", and {more} more" * (more > 0)
+
 
 def many_classes(
-    labels: list, names: tuple | None = None, where: str = "labels", row: Callable[[int], str] = "row {}".format
-) -> ManyClasses:
+    labels: list,
+    names: tuple | None = None,
+    where: str = "labels",
+    row: Callable[[int], str] = "row {}".format,
+    whole: bool = True,
+) -> ManyClasses | None:
     """The classes of n labels, read as those of `two_classes`.
 
     Arguments
@@ -100,12 +109,15 @@ def many_classes(
         names   the labels that there are, in their order; default those that occur, sorted
         where   what holds the labels, for sentences
         row     the words for row i
+        whole   whether these are all labels; of a part, one label alone is no mistake and the answer None
 
     Errors: ``InputError`` for rows without a label, for one label alone, and for labels that are not among the names.
 
     >>> found = many_classes([2, 0, 1, 2])
     >>> found.names, found.counts, found.index
     ((0, 1, 2), (1, 1, 2), array([2, 0, 1, 2]))
+    >>> print(found)
+    3 classes: 0 (1 row), 1 (1 row), 2 (2 rows)
     """
     found, classes = _read(labels, row)
     if names is not None:
@@ -117,6 +129,8 @@ def many_classes(
             )
         classes = list(names)
     elif len(classes) < 2:
+        if not whole:
+            return None
         told = f": {show(classes[0])} ({rows(len(found))})" if classes else ""
         raise InputError(f"needs two labels or more, but {where} holds {len(classes)}{told}")
     number = {name: c for c, name in enumerate(classes)}

@@ -213,3 +213,15 @@ def test_where_directions_cannot_be_saved(call, wide, tmp_path):
         }.items():
             assert call(command, "wide.csv", "--save", name) == (2, "", f"error: {words}\n")
     assert (tmp_path / "wide.csv").read_bytes() == before
+
+
+def test_files_of_many_classes(call, tmp_path):
+    (tmp_path / "trees.csv").write_text("height,width,kind\n1,2,oak\n3,0.5,elm\n0.5,3,ash\n")
+    code, _, err = call("margins", "trees.csv")
+    assert code == 2 and squeezed(err).endswith("multiclass = true makes each of them a class")
+    for command in ("margins", "predict"):
+        code, _, err = call(command, "trees.csv", "--multiclass")
+        sentence = "error: trees: margins and predict are for data of two classes; leave out --multiclass"
+        assert (code, squeezed(err)) == (2, sentence)
+    code, out, _ = call("list", "digits_classes")
+    assert code == 0 and out.startswith("digits_classes(classes: ") and "->" not in out.splitlines()[0]

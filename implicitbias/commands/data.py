@@ -35,6 +35,7 @@ def _reading(
     zero_based: Annotated[
         bool | None, typer.Option("--zero-based/--one-based", help="Where LIBSVM indices start.")
     ] = None,
+    multiclass: Annotated[bool, typer.Option("--multiclass", help="Each label is a class, two or more.")] = False,
     standardize: Annotated[bool, typer.Option(help="Scale features to mean 0 and variance 1.")] = False,
     intercept: Annotated[bool, typer.Option(help="Append a constant feature.")] = False,
 ):
@@ -45,10 +46,11 @@ def _reading(
         return int(name) if re.fullmatch(r"-?[0-9]{1,9}", name) else name
 
     lists = {"drop": drop, "columns": columns}
-    chosen = {key: [column(name) for name in names] for key, names in lists.items() if names}
+    chosen: dict = {key: [column(name) for name in names] for key, names in lists.items() if names}
     return from_file(
         file, label=None if label is None else column(label), positive=positive, header=header, delimiter=delimiter,
-        decimal=decimal, zero_based=zero_based, standardize=standardize, intercept=intercept, **chosen,
+        decimal=decimal, zero_based=zero_based, multiclass=multiclass or None, standardize=standardize,
+        intercept=intercept, **chosen,
     )  # fmt: skip
 
 

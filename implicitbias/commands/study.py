@@ -93,12 +93,8 @@ def entry(name: str) -> str | None:
     found = FAMILIES.get(name) or KINDS.get(name)
     if found is None:
         return None
-    lines = [
-        f"{name}{inspect.signature(found)}".replace(" -> implicitbias.problems.binary.Problem", "").replace(
-            " -> None", ""
-        )
-    ]
-    return "\n".join([*lines, "", inspect.getdoc(found) or "(no text: Python runs without docstrings)"])
+    signature = inspect.signature(found).replace(return_annotation=inspect.Signature.empty)
+    return "\n".join([f"{name}{signature}", "", inspect.getdoc(found) or "(no text: Python runs without docstrings)"])
 
 
 def print_entry(name: str) -> bool:

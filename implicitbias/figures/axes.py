@@ -18,7 +18,7 @@ from implicitbias.study.naming import short
 from implicitbias.study.step_sizes import shape_words
 
 MAX_HUES, MAX_PANELS = 7, 6
-_DATA = ("data", "n", "d")
+DATA = ("data", "n", "d", "k")
 _HYPER = ("kappa", "eps", "momentum", "beta", "beta1", "beta2", "weight_decay")
 _LR = ("lr_schedule", "lr_a", "lr_eta")
 _SETTING = ("loss", "remainder", "steps", "time", "until_log_loss")
@@ -114,7 +114,7 @@ def full_batches(frame: pd.DataFrame) -> pd.DataFrame:
 
 def slim(frame: pd.DataFrame, *more: str) -> pd.DataFrame:
     """The columns that may be axes, and some more."""
-    known = {*_DATA, "optimizer", *_hyper_names(), *_LR, *_SETTING, "batch", "order", *_NAMES, "optimizer_kind",
+    known = {*DATA, "optimizer", *_hyper_names(), *_LR, *_SETTING, "batch", "order", *_NAMES, "optimizer_kind",
              "run_id", "limit_method", "seed", "data_seed", "status", *more}  # fmt: skip
     return frame[[name for name in frame if name in known or name.startswith("data.")]]
 
@@ -123,8 +123,8 @@ def varying(frame: pd.DataFrame) -> list[Axis]:
     """The axes of a table of runs, each of which varies while those before it do not: data first, order last."""
     parameters = [name for name in frame if name.startswith("data.")]
     hyper = [name for name in dict.fromkeys([*_HYPER, *_hyper_names()]) if name in frame]
-    lr = [name for name in _LR if name in frame]
-    names = [*_DATA, *parameters, "optimizer", *hyper, *lr, "batch", "order", *_SETTING]
+    data, lr = ([name for name in names if name in frame] for names in (DATA, _LR))
+    names = [*data, *parameters, "optimizer", *hyper, *lr, "batch", "order", *_SETTING]
     codes, found = np.zeros(len(frame), int), []
     for name in names:
         # a full batch has no order, and nothing remains of it
@@ -216,7 +216,7 @@ def roles(frame: pd.DataFrame, panels: int = MAX_PANELS) -> Roles:
 
 
 def _is_data(name: str) -> bool:
-    return name in _DATA or name.startswith("data.")
+    return name in DATA or name.startswith("data.")
 
 
 def _names(frame: pd.DataFrame, axes: dict, name: str) -> Axis:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
-from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varying
+from implicitbias.figures.axes import DATA, Axis, axis_of, full_batches, roles, varying
 from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heats_of, hue_of, keys_of, panels, spread_orders
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
@@ -201,9 +201,9 @@ def _not_told(figure: Figure, runs: pd.DataFrame) -> str:
             rows = rows.assign(**{name: rows[name].astype(object)})
     left = [axis for axis in varying(runs) if axis.name not in told]
     if "method" in told:
-        left = [axis for axis in left if axis.name in ("batch", "order", "data", "n", "d") or axis.name[:5] == "data."]
+        left = [axis for axis in left if axis.name in ("batch", "order", *DATA) or axis.name[:5] == "data."]
     if "geometry" in told:
-        left = [axis for axis in left if axis.name not in ("data", "n", "d") and axis.name[:5] != "data."]
+        left = [axis for axis in left if axis.name not in DATA and axis.name[:5] != "data."]
     left = [axis for axis in left if _within(runs, axis, told - {None, "measure"})]
     return ", ".join(axis.name for axis in left)
 

@@ -12,11 +12,12 @@ from implicitbias.figures.draw import draw, image, kind_of
 from implicitbias.figures.own import own
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.table import label_runs, needed, with_parameters
-from implicitbias.measure import Measures
+from implicitbias.problems import Multiclass
 from implicitbias.store.schema import USUAL
 from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.groups import whole
 from implicitbias.study.keys import Figure
+from implicitbias.study.rows import size
 from implicitbias.study.spec import parse_figure
 from implicitbias.study.step_sizes import step_columns
 
@@ -81,16 +82,22 @@ def plot(
     return drawn
 
 
-def measured(results) -> Measures:
-    """The measures that results may have: of a folder, those of its study."""
+def measured(results) -> dict:
+    """What results may have: of a folder, the measures of its study and the kind of its data."""
     from implicitbias.store import Store
 
-    return Store.open(results).measures if isinstance(results, (str, Path)) else USUAL
+    if isinstance(results, (str, Path)):
+        store = Store.open(results)
+        return {"measures": store.measures, "multiclass": store.multiclass}
+    if isinstance(results, pd.DataFrame):
+        return {"measures": USUAL, "multiclass": "k" in results}
+    runs = results if isinstance(results, (list, tuple)) else [results]
+    return {"measures": USUAL, "multiclass": any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs)}
 
 
 def compose(results, figure: Figure) -> Drawn:
     """The panels of a figure of results. Arguments and errors as those of `plot`."""
-    wrong = figure_mistakes({"": figure}, measured(results))
+    wrong = figure_mistakes({"": figure}, **measured(results))
     if wrong:
         raise InputError(wrong)
     runs, curves = tables(results, figure)
@@ -146,7 +153,7 @@ def _of_runs(runs: list) -> tuple[pd.DataFrame, pd.DataFrame]:
         curve = run.curve.assign(run_id=str(number))
         rows.append(
             {"run_id": str(number), "data": run.problem.name, "data_params": "{}", "data_seed": None,
-             "n": run.problem.n, "d": run.problem.d, "data_digest": id(run.problem), "optimizer": run.optimizer.name,
+             **size(run.problem), "data_digest": id(run.problem), "optimizer": run.optimizer.name,
              "optimizer_kind": run.optimizer.name, "label": run.optimizer.label, "limit_method": "theory",
              **run.optimizer.canonical(), **step_columns(run.lr), **asdict(run.setting), "status": run.status,
              **curve.iloc[-1].to_dict()}

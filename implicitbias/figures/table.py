@@ -24,10 +24,10 @@ def label_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_parameters(runs: pd.DataFrame) -> pd.DataFrame:
-    """The table of runs with a column data.NAME for each parameter of the data; n and d have columns already."""
+    """The table of runs with a column data.NAME for each parameter of the data; n, d and k have columns."""
     texts = runs["data_params"].astype(object).where(runs["data_params"].notna(), "{}")
     tables = {text: json.loads(text) for text in texts.unique()}
-    names = dict.fromkeys(key for table in tables.values() for key in table if key not in ("seed", "n", "d"))
+    names = dict.fromkeys(key for table in tables.values() for key in table if key not in ("seed", "n", "d", "k"))
     found = {f"data.{key}": [_cell(tables[text].get(key)) for text in texts] for key in names}
     return pd.concat([runs, pd.DataFrame(found, index=runs.index)], axis=1)
 

@@ -1,6 +1,7 @@
-"""Data sets by shape: each family is a function (parameters, seed) -> Problem.
+"""Data sets by shape: each family is a function (parameters, seed) -> Problem, or Multiclass for k classes.
 
-One seed gives one data set on every machine, and raising n keeps the first rows.
+One seed gives one data set on every machine, and raising n, or the rows of each class, keeps the first rows. What real
+sets have of k classes is in a family of its own, called NAME_classes.
 """
 
 from collections.abc import Callable
@@ -10,10 +11,13 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.bundled import breast_cancer, digits, iris, wine
+from implicitbias.geometry.bundled_classes import digits_classes, iris_classes, wine_classes
+from implicitbias.geometry.class_means import class_means, zipf
 from implicitbias.geometry.clusters import clusters, imbalanced
 from implicitbias.geometry.correlated import correlated
 from implicitbias.geometry.files import from_file
 from implicitbias.geometry.gaussian import gaussian
+from implicitbias.geometry.gaussian_labels import gaussian_labels
 from implicitbias.geometry.heavy_tailed import heavy_tailed
 from implicitbias.geometry.opposed_pair import opposed_pair
 from implicitbias.geometry.parameters import COUNT, SEED, converted
@@ -22,10 +26,10 @@ from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
 from implicitbias.geometry.shifted_diagonal import shifted_diagonal
 from implicitbias.geometry.sparse import sparse
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 
 # The families under the names that study files use.
-FAMILIES: dict[str, Callable[..., Problem]] = {
+FAMILIES: dict[str, Callable[..., AnyProblem]] = {
     "gaussian": gaussian,
     "scaled_rademacher": scaled_rademacher,
     "scaled_rademacher_reference": scaled_rademacher_reference,
@@ -41,13 +45,20 @@ FAMILIES: dict[str, Callable[..., Problem]] = {
     "iris": iris,
     "breast_cancer": breast_cancer,
     "wine": wine,
+    "class_means": class_means,
+    "zipf": zipf,
+    "gaussian_labels": gaussian_labels,
+    "digits_classes": digits_classes,
+    "iris_classes": iris_classes,
+    "wine_classes": wine_classes,
     "file": from_file,
 }
 
 __all__ = [
-    "FAMILIES", "breast_cancer", "clusters", "correlated", "digits", "from_file", "gaussian", "heavy_tailed",
-    "imbalanced", "iris", "make", "opposed_pair", "power_law", "rotation", "scaled_rademacher",
-    "scaled_rademacher_reference", "shifted_diagonal", "sparse", "wine",
+    "FAMILIES", "breast_cancer", "class_means", "clusters", "correlated", "digits", "digits_classes",
+    "from_file", "gaussian", "gaussian_labels", "heavy_tailed", "imbalanced", "iris", "iris_classes", "make",
+    "opposed_pair", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
+    "shifted_diagonal", "sparse", "wine", "wine_classes", "zipf",
 ]  # fmt: skip
 
 
@@ -55,7 +66,7 @@ def __dir__() -> list[str]:
     return __all__
 
 
-def make(kind: str, /, **params: Any) -> Problem:
+def make(kind: str, /, **params: Any) -> AnyProblem:
     """The data of a family by its name.
 
     Arguments

@@ -126,16 +126,22 @@ def wine(
 def _pair(name: str, a: int, b: int, n: int | None, standardize: bool, intercept: bool) -> Problem:
     if a == b:
         raise InputError(f"{name}: a and b must be two different classes, but both are {a}")
-    try:
-        from sklearn import datasets
-    except ImportError:
-        raise InputError(f"{name}: this set comes with scikit-learn: pip install 'implicitbias[data]'") from None
-    X, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+    X, target = load(name, name)
     pair = (target == a) | (target == b)
     X, y = X[pair], np.where(target[pair] == a, 1, -1)
     # Statistics of the whole pair, so that n only decides how many of the rows are taken.
-    X = prepared(np.asarray(X, dtype=np.float64), standardize, intercept)
+    X = prepared(X, standardize, intercept)
     least = 1 + int(np.argmax(y != y[0]))
     if n is not None and not least <= n <= len(y):
         raise InputError(f"{name}: n must be from {least} (the first rows are one class) to {len(y)}, but is {n}")
     return Problem(X[:n], y[:n], name=name)
+
+
+def load(name: str, caller: str) -> tuple[np.ndarray, np.ndarray]:
+    """The features (n, d) and the numbers of the classes (n,) of a set. Errors: ``InputError`` without scikit-learn."""
+    try:
+        from sklearn import datasets
+    except ImportError:
+        raise InputError(f"{caller}: this set comes with scikit-learn: pip install 'implicitbias[data]'") from None
+    X, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return np.asarray(X, dtype=np.float64), target

@@ -28,8 +28,8 @@ from implicitbias.geometry.parameters import (
     family,
 )
 from implicitbias.geometry.tables import Options, Table, counted
-from implicitbias.labels import Classes, few, two_classes
-from implicitbias.problems import Problem
+from implicitbias.labels import Classes, ManyClasses, few, many_classes, two_classes
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 
 
 def _read_text(data: bytes, options: Options) -> Table:
@@ -63,11 +63,13 @@ def from_file(
     delimiter: Delimiter = None,
     decimal: Decimal = None,
     zero_based: MaybeFlag = None,
-) -> Problem:
-    """Binary classification data from a table of text, or an NPZ, Parquet or LIBSVM file, by its extension.
+    multiclass: MaybeFlag = None,
+) -> Problem:  # or Multiclass, which `Family` tells type checkers
+    """Classification data from a table of text, or an NPZ, Parquet or LIBSVM file, by its extension.
 
-    a_i = y_i x_i with y_i = +1 for the positive label and -1 for the other. What was read, and how it was understood,
-    is in ``reading`` of the problem; what may mean two things is refused, with the option that decides.
+    a_i = y_i x_i with y_i = +1 for the positive label and -1 for the other; with multiclass, x_i and any number of
+    labels from two on. What was read, and how it was understood, is in ``reading`` of the problem; what may mean two
+    things is refused, with the option that decides.
 
         .csv, .tsv                 one row a line, cells between commas, semicolons, tabs, bars or spaces
         .libsvm, .svm, .svmlight   label index:value ..., absent ones are zero
@@ -92,8 +94,10 @@ def from_file(
         delimiter    what is between the cells of a text; by default what makes columns of numbers
         decimal      the decimal point of a text, "." or ","
         zero_based   whether LIBSVM indices count from 0; by default where an index 0 is there
+        multiclass   True for a class for each label, of which there may be more than two
 
-    Returns a ``Problem`` with rows (n, d), or (n, d + 1) with the intercept, named after the file.
+    Returns a ``Problem`` with rows (n, d), or (n, d + 1) with the intercept, named after the file; with multiclass a
+    ``Multiclass`` with X of this shape.
 
     Errors: ``InputError`` listing what is wrong and where: the file, its lines, columns, cells and labels.
 
@@ -119,6 +123,8 @@ def from_file(
     if reader is None:
         known = ", ".join(READERS)
         raise InputError(f"{path}: unknown extension {inner.suffix!r}; use one of {known}, perhaps with .gz")
+    if multiclass and positive is not None:
+        raise InputError(f"{path}: positive is for two classes; with multiclass = true no label is +1")
     data = _bytes(path)
     delimiter = {"tab": "\t", "space": " "}.get(delimiter, delimiter)
     options = Options(label, drop or (), columns or (), header, delimiter, decimal, zero_based)
@@ -129,15 +135,20 @@ def from_file(
             raise InputError("is empty")
         table = reader(data, options)
         features, column, how = choose(table, options)
-        X, classes = _checked(table, features, column, how, positive, zero=standardize or intercept)
+        X, classes = _checked(table, features, column, how, positive, bool(multiclass), zero=standardize or intercept)
         names = [table.name(k) for k in features] if len(features) <= _MOST_NAMES else None
         names = names and [*names, *["intercept"] * intercept]
-        problem = Problem(prepared(X, standardize, intercept), classes.signs, name=inner.stem, feature_names=names)
+        X = prepared(X, standardize, intercept)
+        if isinstance(classes, ManyClasses):
+            problem: AnyProblem = Multiclass(X, classes.index, name=inner.stem, feature_names=names)
+            problem.classes = classes.names
+        else:
+            problem = Problem(X, classes.signs, name=inner.stem, feature_names=names)
+            problem.classes = classes
     except InputError as error:
         raise InputError(f"{path}: {mistake}" for mistake in error.mistakes) from None
-    problem.classes = classes
     problem.reading = _reading(path, table, features, column, how, classes)
-    return problem
+    return problem  # type: ignore[return-value]
 
 
 def _bytes(path: str) -> bytes:
@@ -183,7 +194,9 @@ def _check_options(options: Options, reader: Callable) -> None:
         raise InputError(mistakes)
 
 
-def _checked(table: Table, features, column: int | None, how: str, positive, zero: bool) -> tuple[np.ndarray, Classes]:
+def _checked(
+    table: Table, features, column: int | None, how: str, positive, multiclass: bool, zero: bool
+) -> tuple[np.ndarray, Classes | ManyClasses]:
     """The features and the classes. Errors: ``InputError`` with everything that is wrong with them.
 
     A zero row is only a mistake if it stays one (`zero` says that it may not), and only in a table read in full.
@@ -191,10 +204,17 @@ def _checked(table: Table, features, column: int | None, how: str, positive, zer
     classes, mistakes = None, []
     try:
         labels, where = (table.labels, table.where) if column is None else (table.cells(column), table.words(column))
-        classes = two_classes(labels, positive, where, table.row, whole=not table.mistakes)
+        whole = not table.mistakes
+        if multiclass:
+            classes = many_classes(labels, None, where, table.row, whole)
+        else:
+            classes = two_classes(labels, positive, where, table.row, whole)
     except InputError as error:
-        other = "; label chooses another column" if column is not None and how != AS_ASKED else ""
-        mistakes += [mistake + other * mistake.startswith("needs exactly") for mistake in error.mistakes]
+        ways = ["label chooses another column"] * (column is not None and how != AS_ASKED)
+        for mistake in error.mistakes:
+            more = ["multiclass = true makes each of them a class"] * (f"{where} holds 1:" not in mistake)
+            count = mistake.startswith(("needs exactly", "needs two"))
+            mistakes.append("; ".join([mistake, *(ways + more) * count]))
     X, wrong = matrix(table, features)
     mistakes += table.mistakes + wrong
     if not (mistakes or zero):
@@ -205,7 +225,9 @@ def _checked(table: Table, features, column: int | None, how: str, positive, zer
     return X, classes
 
 
-def _reading(path: str, table: Table, features, column: int | None, how: str, classes: Classes) -> tuple[str, ...]:
+def _reading(
+    path: str, table: Table, features, column: int | None, how: str, classes: Classes | ManyClasses
+) -> tuple[str, ...]:
     """What was read, and how it was understood."""
     named = table.names is not None
     shown = [repr(table.name(k)) for k in features[:_NAMED]] if named else []

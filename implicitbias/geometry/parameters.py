@@ -9,16 +9,17 @@ import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Annotated, Any, ParamSpec, Protocol, get_type_hints, overload
+from typing import Annotated, Any, Literal, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.rotation import rotate_by
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.problems.arrays import MOST_ENTRIES
 
 P = ParamSpec("P")
+R = TypeVar("R", bound=AnyProblem, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,22 @@ def one(*choices: str) -> Rule:
     return Rule("one of " + ", ".join(map(repr, choices)), lambda value: choices[choices.index(value)])
 
 
+def several(rule: Rule) -> Rule:
+    """Lists of two or more different values that fit a rule; or None."""
+
+    def convert(value):
+        if value is None:
+            return None
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        found = tuple(map(rule.convert, value))
+        if len(found) < 2 or len(set(found)) < len(found):
+            raise ValueError
+        return found
+
+    return Rule(f"a list of two or more different classes (each {rule.words}) or None", convert, many=True)
+
+
 def _flag(value):
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError
@@ -114,6 +131,8 @@ def _columns(value):
 
 
 _NUMBER = real("a finite number", lambda value: True)
+_POSITIVE = real("a finite number > 0", lambda value: value > 0)
+_NOT_NEGATIVE = real("a finite number >= 0", lambda value: value >= 0)
 _FLAG = Rule("True or False", _flag)
 _INDEX = Rule("an index", whole(-(2**63)).convert)
 _COLUMN = either(Rule("a column name", _text), _INDEX)
@@ -121,14 +140,19 @@ COUNT = whole(1)
 SEED = whole(0, 2**63 - 1)  # the tables keep it as int64
 
 Count = Annotated[int, COUNT]
+CountFromZero = Annotated[int, whole(0)]
+ClassCount = Annotated[int, whole(2)]
 MaybeCount = Annotated[int | None, either(whole(1), none=True)]
 Seed = Annotated[int, SEED]
 MaybeSeed = Annotated[int | None, Rule(f"{SEED.words} or None", either(SEED, none=True).convert, brief=True)]
 Number = Annotated[float, _NUMBER]
-Positive = Annotated[float, real("a finite number > 0", lambda value: value > 0)]
-NotNegative = Annotated[float, real("a finite number >= 0", lambda value: value >= 0)]
+Positive = Annotated[float, _POSITIVE]
+PositiveOrUnit = Annotated[float | str, either(_POSITIVE, one("unit"))]
+NotNegative = Annotated[float, _NOT_NEGATIVE]
+MaybeNotNegative = Annotated[float | None, either(_NOT_NEGATIVE, none=True)]
 Correlation = Annotated[float, real("a number between -1 and 1, both excluded", lambda value: -1 < value < 1)]
 Minority = Annotated[float, real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)]
+Share = Annotated[float, real("a number >= 0 and < 1", lambda value: 0 <= value < 1)]
 Numbers = Annotated[Sequence[float], Rule("a list of one or more finite numbers", _numbers, many=True)]
 Flag = Annotated[bool, _FLAG]
 FlagOrSeed = Annotated[bool | int, either(_FLAG, SEED)]
@@ -171,16 +195,18 @@ def converted(where: str, rules: dict[str, Rule], given: dict[str, Any]) -> dict
     return params
 
 
-class Family(Protocol[P]):
-    """A data family: its own parameters, and rotate."""
+class Family(Protocol[P, R]):
+    """A data family: its own parameters, and rotate; and files, which hold two classes or more."""
 
     __name__: str
     many: frozenset[str]
 
     @overload
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Problem: ...
+    def __call__(self, *args: Any, multiclass: Literal[True], **kwargs: Any) -> Multiclass: ...
     @overload
-    def __call__(self, *args: Any, rotate: int | None, **kwargs: Any) -> Problem: ...
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+    @overload
+    def __call__(self, *args: Any, rotate: int | None, **kwargs: Any) -> R: ...
 
 
 _ROTATE = inspect.Parameter("rotate", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
@@ -190,7 +216,7 @@ _ABOUT_ROTATE = """
     Returns"""
 
 
-def family(function: Callable[P, Problem]) -> Family[P]:
+def family(function: Callable[P, R]) -> Family[P, R]:
     """Checks the arguments of a data family by its annotations, and notes them in the problem's params. Its signature
     has the plain types. A family without a `rotate` of its own has that of all others.
 
@@ -204,8 +230,8 @@ def family(function: Callable[P, Problem]) -> Family[P]:
     if shared:
         rules[_ROTATE.name] = MaybeSeed.__metadata__[0]
         parameters.append(_ROTATE)
-        plain = {**{item.name: item.annotation for item in parameters}, "return": Problem}
-    signature = signature.replace(parameters=parameters, return_annotation=Problem)
+        plain = {**{item.name: item.annotation for item in parameters}, "return": plain["return"]}
+    signature = signature.replace(parameters=parameters, return_annotation=plain["return"])
 
     @functools.wraps(function)
     def checked(*args, **kwargs):
@@ -233,8 +259,12 @@ def family(function: Callable[P, Problem]) -> Family[P]:
     return checked  # type: ignore[return-value]
 
 
-def _rotated(problem: Problem, seed: int) -> Problem:
+def _rotated(problem: AnyProblem, seed: int) -> AnyProblem:
     """The problem in other coordinates; its features are mixtures, and lose their names."""
-    found = Problem(rotate_by(problem.rows, seed), name=problem.name)
+    if isinstance(problem, Multiclass):
+        test = problem.test and (rotate_by(problem.test[0], seed), problem.test[1])
+        found: AnyProblem = Multiclass(rotate_by(problem.X, seed), problem.labels, test=test, name=problem.name)
+    else:
+        found = Problem(rotate_by(problem.rows, seed), name=problem.name)
     found.classes, found.reading = problem.classes, problem.reading
     return found

@@ -36,11 +36,16 @@ def power_law(
     Source: uniform rotation by Householder reflections, Stewart 1980, doi 10.1137/0717034.
     """
     rows = np.random.default_rng(seed).normal(size=(n, d))
-    # Decimal powers, because the last bit of numpy's and libm's pow depends on the processor.
-    context, exponent = Context(prec=30, traps=[]), Decimal(-alpha / 2)
-    rows *= np.array([float(context.power(Decimal(k), exponent)) for k in range(1, d + 1)])
+    rows *= powers(d, -alpha / 2)
     if rotate is True:
         rotate_rows(rows, seed, 1)
     elif rotate is not False:
         rows = rotate_by(rows, rotate)
     return Problem(rows, name="power_law")
+
+
+def powers(count: int, exponent: float) -> np.ndarray:
+    """(count,) the numbers 1^exponent, 2^exponent, ..., the same bits on every machine."""
+    # Decimal powers, because the last bit of numpy's and libm's pow depends on the processor.
+    context, power = Context(prec=30, traps=[]), Decimal(exponent)
+    return np.array([float(context.power(Decimal(k), power)) for k in range(1, count + 1)])

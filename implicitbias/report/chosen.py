@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from implicitbias.figures import palette
 from implicitbias.figures.assemble import assemble
-from implicitbias.figures.axes import Axis, Roles, axis_of, combined, full_batches, roles, slim
+from implicitbias.figures.axes import DATA, Axis, Roles, axis_of, combined, full_batches, roles, slim
 from implicitbias.figures.facets import (
     MOST_SCATTERED,
     Facets,
@@ -335,11 +335,7 @@ def _ways(rows, measures, clock, looks, name, title, caption) -> list[Figure]:
 
 
 def _in_method(ends: pd.DataFrame, axis: Axis) -> bool:
-    return (
-        axis.name in ends
-        and axis.name not in ("batch", "order", "data", "n", "d")
-        and not axis.name.startswith("data.")
-    )
+    return axis.name in ends and axis.name not in ("batch", "order", *DATA) and not axis.name.startswith("data.")
 
 
 def _clock_words(clock: str, rows: pd.DataFrame) -> str:

@@ -216,7 +216,8 @@ def _varied(rows: pd.DataFrame) -> Axis | None:
     """What is on the x axis: the batch size, an ordered quantity, the data, the order; what optimizers differ in has a
     hue; seeds where nothing else varies."""
     axes = {axis.name: axis for axis in varying(rows)}
-    setting = [axis for name, axis in axes.items() if name in ("batch", "n", "d", "steps") or name.startswith("data.")]
+    names = ("batch", "n", "d", "k", "steps")
+    setting = [axis for name, axis in axes.items() if name in names or name.startswith("data.")]
     hyper = [axis for name, axis in axes.items() if axis.ordered and len(axis) > 2 and axis not in setting]
     ordered = [axis for axis in setting if axis.ordered]
     if ordered or hyper:  # the batch size, unless something has more levels than its two

@@ -168,7 +168,9 @@ def drawn(
     from implicitbias.study.figures import along, figure_mistakes
 
     wrong = figure_mistakes(
-        {f"figure.{position}": figure for position, figure in enumerate(study.figure)}, store.measures
+        {f"figure.{position}": figure for position, figure in enumerate(study.figure)},
+        store.measures,
+        multiclass=store.multiclass,
     )
     if wrong:
         raise InputError(wrong)

@@ -57,6 +57,7 @@ def render(content: Content, stamp: str) -> str:
         glossary=_glossary(measures, content),
         separators=[_separator(row, content.norms) for row in content.separators.head(MAX_ROWS).to_dict("records")],
         separators_total=len(content.separators),
+        multiclass="k" in content.runs,
         readings=tables.readings(runs)[:MAX_ROWS],
         provenance={name: _distinct(runs, name) for name in ("version", "source", "libraries", "machine")},
         settings=content.identity.get("settings", []),
@@ -174,7 +175,8 @@ def _separator(row: dict, norms: tuple[str, ...]) -> dict:
         }
         for norm in norms
     ]
-    return {"geometry": row["geometry"], "n": f"{row['n']:g}", "d": f"{row['d']:g}", "sets": sets, "cells": cells}
+    shape = [f"{row[name]:g}" for name in ("n", "d", "k") if name in row]
+    return {"geometry": row["geometry"], "shape": shape, "sets": sets, "cells": cells}
 
 
 def _share(count: int, total: int) -> str:

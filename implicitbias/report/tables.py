@@ -63,12 +63,12 @@ def _in_order(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def separators(runs: pd.DataFrame, norms: Sequence[str]) -> pd.DataFrame:
-    """A row a geometry: n, d, data sets, and per norm the mean margin, largest gap relative to it and number of unique
-    maximisers."""
+    """A row a geometry: n, d, k of a Multiclass, data sets, and per norm the mean margin, largest gap relative to it
+    and number of unique maximisers."""
     names = [f"gamma_{norm}" for norm in norms]
     rows = runs[runs[names].notna().any(axis=1)].drop_duplicates(["geometry", "data_digest"])
     groups = rows.groupby("geometry", sort=False)
-    found = groups[["n", "d"]].first().assign(sets=groups.size())
+    found = groups[[name for name in ("n", "d", "k") if name in rows]].first().assign(sets=groups.size())
     for norm in norms:
         found[f"gamma_{norm}"] = groups[f"gamma_{norm}"].mean()
         found[f"sd_{norm}"] = groups[f"gamma_{norm}"].std()

@@ -79,6 +79,7 @@ class Store:
         self._full = False
         self._generation: int | None = None  # of the parts that this object writes
         self._measures: Measures | None = None
+        self._multiclass: bool | None = None
 
     @classmethod
     def open(cls, folder) -> "Store":
@@ -127,7 +128,7 @@ class Store:
 
     def describe(self, identity: dict, text: str) -> None:
         """Keep the identity of the study, then its text: a folder without a text is one to go on with."""
-        self._measures = None
+        self._measures = self._multiclass = None
         for path, content in (("study.json", json.dumps(identity, indent=1)), ("study.toml", text)):
             path, content = self.folder / path, content.encode()
             try:
@@ -174,9 +175,16 @@ class Store:
         return self.table("runs", list(names)).to_pandas()
 
     @property
+    def multiclass(self) -> bool:
+        """Whether the data have weights for each class."""
+        if self._multiclass is None:
+            self._multiclass = bool(self.identity().get("multiclass"))
+        return self._multiclass
+
+    @property
     def schemas(self) -> dict[str, pa.Schema]:
         """Those of the tables."""
-        return schemas(self.measures)
+        return schemas(self.measures, self.multiclass)
 
     def lock(self, name: str | None = None) -> None:
         """Take the right to write, until `release` or the end of the process; with a name, beside other names.

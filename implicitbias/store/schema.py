@@ -25,6 +25,7 @@ STATUSES = ("ok", "diverged", "non_finite", "not_separable", "undecided", "timeo
 _TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), list: pa.list_(pa.float64())}
 
 _RUN_ID = Column("run_id", str, "", "hash of everything that decides the result of a run")
+_CLASSES = Column("k", int, "classes", "number of classes; only in tables of runs on Multiclass data")
 _SCHEDULE = Column(
     "lr_schedule", str, "JSON", "schedule of the step size, and its own numbers; missing for eta (t + t0)^-a"
 )
@@ -43,7 +44,7 @@ def _hyper_columns() -> list[Column]:
     ]
 
 
-def _what_was_run() -> list[Column]:
+def _what_was_run(multiclass: bool | None) -> list[Column]:
     return [
         _RUN_ID,
         Column("data", str, "", "what the study calls the data"),
@@ -53,6 +54,7 @@ def _what_was_run() -> list[Column]:
         Column("data_digest", str, "", "hash of the rows"),
         Column("n", int, "samples", "number of rows"),
         Column("d", int, "features", "number of coordinates"),
+        *([_CLASSES] if multiclass is not False else []),
         Column("optimizer", str, "", "what the study calls the optimizer"),
         Column("optimizer_kind", str, "", "which optimizer or flow it is"),
         Column("label", str, "", "the optimizer with the hyper-parameters that are not at their defaults"),
@@ -100,10 +102,11 @@ def _rivals(measures: Measures) -> list[Column]:
     ]
 
 
-def run_columns(measures: Measures) -> list[Column]:
-    """The columns of the table of runs."""
+def run_columns(measures: Measures, multiclass: bool | None = False) -> list[Column]:
+    """The columns of the table of runs, on data of one kind; or, for None, of either."""
     ends, data = measures.end_columns(), measures.data_columns()
-    return [*_what_was_run(), *measures.columns(), *ends, *_VECTORS, *data, *_rivals(measures), *_PROVENANCE]
+    rivals = [] if multiclass else _rivals(measures)
+    return [*_what_was_run(multiclass), *measures.columns(), *ends, *_VECTORS, *data, *rivals, *_PROVENANCE]
 
 
 def curve_columns(measures: Measures) -> list[Column]:
@@ -119,12 +122,10 @@ def optional() -> frozenset[str]:
 
 
 @cache
-def schemas(measures: Measures) -> dict[str, pa.Schema]:
-    """The schemas of the tables "runs" and "curves"."""
-    return {
-        name: pa.schema([_field(column) for column in columns(measures)])
-        for name, columns in (("runs", run_columns), ("curves", curve_columns))
-    }
+def schemas(measures: Measures, multiclass: bool = False) -> dict[str, pa.Schema]:
+    """The schemas of the tables "runs" and "curves", on data of one kind."""
+    tables = {"runs": run_columns(measures, multiclass), "curves": curve_columns(measures)}
+    return {name: pa.schema([_field(column) for column in columns]) for name, columns in tables.items()}
 
 
 def _field(column: Column) -> pa.Field:
@@ -157,7 +158,7 @@ def columns(pattern: str = "*"):
             "unit": column.unit,
             "meaning": column.says,
         }
-        for column in run_columns(measures)
+        for column in run_columns(measures, None)
         if fnmatchcase(column.name, pattern)
     ]
     return pd.DataFrame(rows, columns=["name", "table", "type", "unit", "meaning"])

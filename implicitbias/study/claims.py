@@ -104,7 +104,7 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
     mistakes: list[str] = []
     measures = measures_of(study.measures, study.norms, mistakes)
     places = {f"claim.{position}": claim for position, claim in enumerate(study.claim)}
-    mistakes += claim_mistakes(with_controls(places), measures)
+    mistakes += claim_mistakes(with_controls(places), measures, "k" in runs)
     if mistakes:
         raise InputError(mistakes)
     runs = whole(runs)

@@ -14,7 +14,7 @@ from implicitbias.flows.setting import resolve_flow
 from implicitbias.geometry import FAMILIES, make
 from implicitbias.measure import Measures
 from implicitbias.optimizers import Optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, Schedule
 from implicitbias.simulation.setting import Setting, resolve
@@ -42,8 +42,19 @@ class Data:
     n: int
     d: int
     reading: tuple[str, ...] = ()  # what was read of a file, in sentences
+    k: int | None = None  # the number of classes of a Multiclass
 
-    def problem(self) -> Problem:
+    @property
+    def margins(self) -> int:
+        """How many there are."""
+        return self.n * ((self.k or 2) - 1)
+
+    @property
+    def weights(self) -> int:
+        """How many entries w or W has."""
+        return self.d * (self.k or 1)
+
+    def problem(self) -> AnyProblem:
         return make(self.kind, **dict(self.params))
 
 
@@ -127,9 +138,9 @@ def expand(study: Study) -> list[RunSpec]:
     """
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
-    runs = list(
-        expand_tables(study.data, study.optimizer, grids, mistakes, measures_of(study.measures, study.norms, mistakes))
-    )
+    sets = data_sets(study.data, mistakes)
+    measures = measures_of(study.measures, study.norms, mistakes)
+    runs = list(expand_tables(sets, study.optimizer, grids, mistakes, measures))
     if mistakes:
         raise InputError(mistakes)
     return runs
@@ -144,19 +155,41 @@ def measures_of(measures: list[str] | None, norms: list[str] | None, mistakes: l
         return USUAL
 
 
+def data_sets(tables: dict, mistakes: list[str]) -> dict[str, list[Data]]:
+    """The data sets of a study, by the names of their tables; mistakes are added to the list, and the rest goes on."""
+    found = {name: _data(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
+    first: dict[bool, str] = {}
+    for item in itertools.chain.from_iterable(found.values()):
+        first.setdefault(item.k is not None, item.name)
+    if len(first) > 1:
+        mistakes.append(
+            f"data.{first[True]} has weights for each class (Multiclass) and data.{first[False]} has not, and a table "
+            "of runs has one set of columns; make two studies of them"
+        )
+    return found
+
+
+def are_multiclass(sets: dict[str, list[Data]]) -> bool:
+    """Whether the data sets of a study have weights for each class."""
+    return any(item.k is not None for item in itertools.chain.from_iterable(sets.values()))
+
+
 def expand_tables(
-    data: dict, optimizer: dict, grids: dict[str, Grid], mistakes: list[str], measures: Measures = USUAL
+    sets: dict[str, list[Data]],
+    optimizer: dict,
+    grids: dict[str, Grid],
+    mistakes: list[str],
+    measures: Measures = USUAL,
 ) -> Iterator[RunSpec]:
     """The runs of grids, each under the name of its place, one by one; mistakes are added to the list, and the rest
     goes on."""
-    known_data, known_optimizers = (
-        {name: read(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
-        for read, tables in ((_data, data), (_optimizers, optimizer))
-    )
+    optimizers = {
+        name: _optimizers(name, table, mistakes) if isinstance(table, dict) else [] for name, table in optimizer.items()
+    }
     seen: set[str] = set()
     for where, grid in grids.items():
         local: list[str] = []  # a mistake in one grid does not hide those of the next
-        for spec in _grid_runs(where, grid, known_data, known_optimizers, measures, local):
+        for spec in _grid_runs(where, grid, sets, optimizers, measures, local):
             if spec.run_id not in seen:
                 seen.add(spec.run_id)
                 yield spec
@@ -228,10 +261,11 @@ def _unknown(where: str, name: str, kind, what: str, known) -> str:
     return words if kind != name else f"{words} (a table with a name of its own says what it is with the key kind)"
 
 
-def describe(name: str, kind: str, problem: Problem) -> Data:
+def describe(name: str, kind: str, problem: AnyProblem) -> Data:
     """A data set as a study knows it."""
     params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
-    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading)
+    k = problem.k if isinstance(problem, Multiclass) else None
+    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading, k)
 
 
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Schedule | None]]:

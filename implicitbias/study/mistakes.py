@@ -14,27 +14,28 @@ from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import AXES, SPECIFICATION, VECTORS
 from implicitbias.study.keys import Claim, axis
-from implicitbias.study.rows import naming
+from implicitbias.study.rows import naming, size
 from implicitbias.study.step_sizes import schedule, step_columns, written
 
 # Columns of a run that are known before it is run.
-PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", "n", "d", "optimizer", "label", *SPECIFICATION)
+_SHAPE = ("n", "d", "k")
+PLANNED = ("run_id", "data", "data_kind", "data_params", "data_seed", *_SHAPE, "optimizer", "label", *SPECIFICATION)
 MOST_VALUES = 8  # of a column that are told
 
 
 class Names:
-    """The columns that a claim or a figure may name: of the tables with these measures."""
+    """The columns that a claim or a figure may name: of the tables with these measures, on data of one kind."""
 
-    def __init__(self, measures: Measures):
-        runs, curves = schemas(measures).values()
+    def __init__(self, measures: Measures, multiclass: bool):
+        runs, curves = schemas(measures, multiclass).values()
         self.numeric = [field.name for field in runs if str(field.type) in ("double", "int64")]
         self.curves = [name for name in self.numeric if name in curves.names]
         self.scalars = [field.name for field in runs if not pa.types.is_list(field.type)]
 
 
-def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list[str]:
+def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL, multiclass: bool = False) -> list[str]:
     """Every unknown measure, filter or axis of the claims, each under the name of its place."""
-    mistakes, known = [], Names(measures)
+    mistakes, known = [], Names(measures, multiclass)
     for where, claim in claims.items():
         names = columns(claim.measure)
         if (
@@ -148,8 +149,7 @@ def _planned(run: RunSpec) -> dict:
         "run_id": run.run_id,
         **naming(run.data),
         "data_digest": run.data.digest,
-        "n": run.data.n,
-        "d": run.data.d,
+        **size(run.data),
         "optimizer": run.optimizer_name,
         "optimizer_kind": run.optimizer.name,
         "label": run.optimizer.label,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
-from implicitbias.study.expand import RunSpec, expand_tables, measures_of
+from implicitbias.study.expand import RunSpec, are_multiclass, data_sets, expand_tables, measures_of
 from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.keys import Claim, Figure, Grid, Study
 from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls
@@ -48,9 +48,12 @@ def survey(
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
     claims = with_controls(_readable(Claim, content, "claim"))
     measures = USUAL if study is None else measures_of(study.measures, study.norms, mistakes)
-    wrong, planned = claim_mistakes(claims, measures), Planned(claims)
-    mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures)
-    for run in expand_tables(data, optimizer, grids, mistakes, measures):
+    unfit: list[str] = []
+    sets = data_sets(data, unfit)
+    multiclass = are_multiclass(sets)
+    wrong, planned = claim_mistakes(claims, measures, multiclass), Planned(claims)
+    mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures, multiclass=multiclass) + unfit
+    for run in expand_tables(sets, optimizer, grids, mistakes, measures):
         visit(run)
         planned.add(run)
     # Mistakes elsewhere may be why a run is not there, and settings may leave runs out on purpose.

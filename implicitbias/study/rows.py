@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
+from implicitbias.problems import AnyProblem
 from implicitbias.store.schema import RUNS
 from implicitbias.study.expand import Data, RunSpec
 from implicitbias.study.provenance import provenance
@@ -20,8 +21,7 @@ def describe(spec: RunSpec) -> dict:
         "run_id": spec.run_id,
         **naming(data),
         "data_digest": data.digest,
-        "n": data.n,
-        "d": data.d,
+        **size(data),
         "optimizer": spec.optimizer_name,
         "optimizer_kind": spec.optimizer.name,
         "label": spec.optimizer.label,
@@ -42,6 +42,12 @@ def labels(runs: list[RunSpec]) -> pa.Table:
     columns = {name: [sets[run.data][name] for run in runs] for name in next(iter(sets.values()))}
     columns["optimizer"] = [run.optimizer_name for run in runs]
     return pa.table(columns, pa.schema([RUNS.field(name) for name in columns]))
+
+
+def size(data: Data | AnyProblem) -> dict:
+    """The columns of the shape of a data set."""
+    k = getattr(data, "k", None)
+    return {"n": data.n, "d": data.d, **({} if k is None else {"k": k})}
 
 
 def naming(data: Data) -> dict:

@@ -14,7 +14,7 @@ from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
 from implicitbias.measure import Snapshots, cosine
 from implicitbias.optimizers import Optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.simulation.orders import default_remainder
 from implicitbias.simulation.resumption import DEFAULTS
 from implicitbias.simulation.run import Run
@@ -36,13 +36,14 @@ def kernels_of(runs: list[RunSpec]) -> dict:
 
 
 @functools.cache
-def warm_up(optimizer: Optimizer) -> None:
+def warm_up(optimizer: Optimizer, multiclass: bool = False) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    simulate(Problem([[1.0]]), optimizer, lr=1.0, steps=1)
+    smallest = Multiclass([[1.0], [-1.0]], [0, 1]) if multiclass else Problem([[1.0]])
+    simulate(smallest, optimizer, lr=1.0, steps=1)
 
 
 @functools.lru_cache(maxsize=4)
-def problem_of(data: Data) -> Problem:
+def problem_of(data: Data) -> AnyProblem:
     """The data of a task; the cache keeps its separators for the next task on the same data."""
     problem = data.problem()
     if problem.digest != data.digest:  # a file, read again by a worker
@@ -96,7 +97,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         setting["lr"] = [spec.lr for spec in block]
     try:
         for optimizer in kernels_of(block).values():
-            warm_up(optimizer)
+            warm_up(optimizer, block[0].data.k is not None)
         clock = time.perf_counter()
         problem = problem_of(block[0].data)
         certified = block[0].measures.of_data(problem)
@@ -151,7 +152,7 @@ def _final(seen: Snapshots, spec: RunSpec, curve: dict[str, np.ndarray]) -> dict
         return {}
     increment = seen.increments[-1]
     row = {name: values[-1].item() for name, values in curve.items()}
-    row |= {"w": run.weights[-1].tolist(), "increment": increment.tolist()} | spec.measures.at_end(seen)
+    row |= {"w": run.weights[-1].ravel().tolist(), "increment": increment.ravel().tolist()} | spec.measures.at_end(seen)
     for order, rival in rivals(spec).items():
         other = predicted(rival)
         row[f"inc_cos_if_{order}"] = math.nan if other is None else float(cosine(increment, other.direction))
@@ -184,7 +185,7 @@ def prediction(spec: RunSpec) -> Prediction:
 def rivals(spec: RunSpec) -> dict[str, Prediction]:
     """Those of other orders, told apart on small data, where each takes milliseconds; without eps, whose own limit is
     that of gradient descent, they are where a run goes as long as its gradients are large."""
-    small = spec.data.n <= 50 and spec.setting.batch < spec.data.n
+    small = spec.data.n <= 50 and spec.setting.batch < spec.data.n and spec.data.k is None
     asked = spec.limit != "none" and "limit" in spec.measures.groups
     orders = RIVALS if asked and spec.optimizer.name == "adam" and small else ()
     bare = dataclasses.replace(spec.optimizer, eps=0.0) if orders else spec.optimizer

@@ -169,7 +169,7 @@ class Census:
 def _kind_of(run: RunSpec) -> tuple:
     setting, data = run.setting, run.data
     kernel = None if isinstance(run.optimizer, Flow) else run.optimizer.under(run.lr).advance
-    return run.optimizer.name, kernel, data.n, data.d, setting.batch, setting.order, run.limit
+    return run.optimizer.name, kernel, data.n, data.d, data.k, setting.batch, setting.order, run.limit
 
 
 def forecast(path, settings: list[str] = (), jobs: int = 1) -> Forecast:
@@ -236,9 +236,10 @@ def _summed(study, jobs, census, kinds, samples, predictions, blocks, tasks, lon
 
 def _sample(block: list[RunSpec], certified: bool) -> Sample:
     """Run a part of a block, and its separators apart."""
-    for optimizer in kernels_of(block).values():
-        warm_up(optimizer)
     first = block[0]
+    for optimizer in kernels_of(block).values():
+        with suppress(Exception):  # what goes wrong in a run is its status, and no matter here
+            warm_up(optimizer, first.data.k is not None)
     setting = _shorter(first, len(block))
     # A run of one step, on another order than the sample's, which leaves the separators behind.
     tiny = {"time": 1.0} if setting.steps is None else {"steps": 1, "seed": 2**62}
@@ -249,7 +250,7 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     return Sample(
         len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block),
         None if certified else max(0.0, certifying - overhead), _bytes_a_row(curves),
-        pa.Table.from_pylist(rows, schema=schemas(first.measures)["runs"]),
+        pa.Table.from_pylist(rows, schema=schemas(first.measures, first.data.k is not None)["runs"]),
     )  # fmt: skip
 
 
@@ -257,9 +258,9 @@ def _predictions(some: list[Prediction]) -> list[float]:
     """Seconds of one prediction each, as many as there is time for."""
     seconds: list[float] = []
     for item in random.Random(0).sample(some, len(some)):
-        if not isinstance(item.optimizer, Flow):
-            warm_up(item.optimizer)
-        with suppress(Exception), one_thread():  # what goes wrong in a run is its status, and no matter here
+        with suppress(Exception), one_thread():
+            if not isinstance(item.optimizer, Flow):
+                warm_up(item.optimizer, item.data.k is not None)
             max_margin(problem_of(item.data))  # a run has its separators already
             clock = time.process_time()
             predicted.__wrapped__(item)  # an earlier forecast may have left it behind

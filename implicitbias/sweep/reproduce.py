@@ -117,7 +117,8 @@ def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
         folder  the results folder
         run_id  the id of the run (column run_id of the tables), or a beginning of it that no other run has
 
-    Returns a Run, whose `weights` (S, d) are the iterates at the snapshots and whose `curve` is that of the table.
+    Returns a Run, whose `weights` (S, d), or (S, k, d), are the iterates at the snapshots and whose `curve` is that of
+    the table.
     Warns (RuntimeWarning) if its end is not the stored one bit for bit, as with another version of the code or of a
     library; `reproduce` compares everything.
     Errors: ``InputError`` as `reproduce`; for data without a separator what `simulate` and `Run.curve` raise.
@@ -133,7 +134,7 @@ def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
         if spec.limit != "theory":  # which is what a Run compares with otherwise
             run.__dict__["curve"] = measure(run, predicted(prediction(spec)), spec.measures)
     stored = row["w"]
-    if stored is not None and not all(map(same, stored, run.weights[-1].tolist())):
+    if stored is not None and not all(map(same, stored, run.weights[-1].ravel().tolist())):
         warnings.warn(
             f"run {row['run_id']} does not come out as it is stored; `implicitbias reproduce` says where it differs",
             RuntimeWarning,

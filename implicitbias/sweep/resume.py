@@ -71,12 +71,14 @@ def open_results(
         found, order = store.identity(), [run.run_id for run in runs]
         base = Path(path).parent if base is None else base
         measures = runs[0].measures.asked() if runs else {}
+        multiclass = any(run.data.k is not None for run in runs)
         identity = {
             "study": Path(path).stem,
             "settings": list(settings),
             "runs": len(runs),
             "digest": run_id({"runs": order}),
             **({"measures": measures} if measures else {}),
+            **({"multiclass": True} if multiclass else {}),
             **({"base": os.path.abspath(base)} if any(run.data.kind == "file" for run in runs) else {}),
         }
         other = bool(found) and found["digest"] != identity["digest"]
@@ -89,10 +91,12 @@ def open_results(
             on_disk = store.done(damaged=[])
             if found["runs"] != len(runs) or on_disk != set(order):  # else in another order, which changes nothing
                 raise InputError(_refusal(store, identity["study"], text, settings, runs, on_disk))
-        if other and mode == "extend" and found.get("measures", {}) != measures:
+        kept = found.get("measures", {}), found.get("multiclass", False)
+        if other and mode == "extend" and kept != (measures, multiclass):
+            what = "with other measures or norms" if kept[0] != measures else "on data of another kind"
             raise InputError(
-                f"{store.folder} has runs with other measures or norms, and a table has one set of columns: --out DIR "
-                "writes elsewhere, --overwrite starts afresh"
+                f"{store.folder} has runs {what}, and a table has one set of columns: --out DIR writes elsewhere, "
+                "--overwrite starts afresh"
             )
         if mode == "overwrite":
             store.clear()

@@ -128,8 +128,9 @@ def kernel_seconds(first: RunSpec, count: int) -> float:
     """The part of it in the compiled driver, or in the integrator of a flow."""
     data, setting = first.data, first.setting
     if isinstance(first.optimizer, Flow):  # about as many steps to any time
-        return count * (0.1 + 2e-5 * data.n * data.d + first.optimizer.earliest * (1e-7 + 3e-10 * data.n * data.d))
-    d = min(data.n, data.d) if first.optimizer.linear else data.d
+        size = data.n * data.weights
+        return count * (0.1 + 2e-5 * size + first.optimizer.earliest * (1e-7 + 3e-10 * size))
+    d = min(data.margins, data.weights) if first.optimizer.linear else data.weights
     wide, alone = divmod(count, LANES)
     alone_step = 4.5e-8 + 5.5e-10 * d + setting.batch * (2e-9 + 1.1e-10 * d)
     wide_step = 5e-8 + 4e-9 * d + setting.batch * (5e-9 + 5e-10 * d)

@@ -19,7 +19,7 @@ from implicitbias.limits.limit import HELD
 from implicitbias.margins import max_margin
 from implicitbias.margins.norms import named, usual
 from implicitbias.measure import angle, cosine
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.store.files import replacing
 from implicitbias.terminal.screen import console, literal, table_of
 
@@ -128,10 +128,12 @@ class Prediction:
 
 
 def tell(
-    problem: Problem, find: Callable[[], Margins | Prediction], *, every: bool, save: Path | None, json: bool
+    problem: AnyProblem, find: Callable[[], Margins | Prediction], *, every: bool, save: Path | None, json: bool
 ) -> None:
     """Print what `find` finds, and write its directions to a file. What was read is said before: it may be the reason
-    why nothing is found."""
+    why nothing is found. Errors: ``InputError`` for data of k classes."""
+    if isinstance(problem, Multiclass):
+        raise InputError(f"{problem.name}: margins and predict are for data of two classes; leave out --multiclass")
     if not json:
         for words in problem.reading:
             console.print(literal(words))

@@ -136,7 +136,7 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
             "x,y,label\n1,2,a\n1,2\n1,2,3,b\n1,,b\n1,one,b\nnan,2,a\n2,-inf,c\n",
             [
                 "needs exactly two labels, but column 'label' holds 3: 'a' (2 rows), 'b' (2 rows), 'c' (1 row); "
-                "label chooses another column",
+                "label chooses another column; multiclass = true makes each of them a class",
                 "line 3 has 2 columns, expected 3",
                 "line 4 has 4 columns, expected 3",
                 f"line 5, column 'y' holds '', {MISSING} 'y'",
@@ -174,7 +174,10 @@ def test_libsvm_written_by_scikit_learn(tmp_path_factory, n, d, seed, comment):
         (
             "a.svm",
             "1 1:3\n2 1:2\n3 1:1",
-            ["needs exactly two labels, but the start of the lines holds 3: 1 (1 row), 2 (1 row), 3 (1 row)"],
+            [
+                "needs exactly two labels, but the start of the lines holds 3: 1 (1 row), 2 (1 row), 3 (1 row); "
+                "multiclass = true makes each of them a class"
+            ],
         ),
         ("a.svm", "1 1:3\n-1 2:0", ["line 2 is zero, and a zero row cannot be separated"]),
         (
@@ -228,7 +231,7 @@ def test_long_lists_are_cut(write):
     found = mistakes(write("a.svm", "".join(f"{k} 1:1\n" for k in range(9))))
     assert found == [
         "needs exactly two labels, but the start of the lines holds 9: 0 (1 row), 1 (1 row), 2 (1 row), 3 (1 row), "
-        "4 (1 row), and 4 more"
+        "4 (1 row), and 4 more; multiclass = true makes each of them a class"
     ]
 
 

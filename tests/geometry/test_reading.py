@@ -121,7 +121,7 @@ def test_the_label_in_the_first_column_of_every_format(read, name, tmp_path):
         ("1,2,a\n3,4,b\n5,6,c\n", "line 1 (1, 2, a) may be a header or a row; say header = true or header = false"),
         ("1,2,a\n3,4,b\n5,6,c\n5,7,a\n",
          "needs exactly two labels, but column [2] holds 3: 'a' (2 rows), 'b' (1 row), 'c' (1 row); label chooses "
-         "another column"),
+         "another column; multiclass = true makes each of them a class"),
     ],
 )  # fmt: skip
 def test_what_may_mean_two_things_is_refused(said, text, sentence):
