@@ -41,8 +41,8 @@ def average(left, right, expo, keep, a, d, share, top):
 
 @helper
 def eigenvectors(a, m, zeros, room, basis, values):
-    """The eigenvectors of the first m rows of a symmetric a >= 0 into the rows of basis, its eigenvalues into values, the
-    largest first; those that are round-off are 0. `room` is as large as a, zeros (m,)."""
+    """The eigenvectors of the first m rows of a symmetric a >= 0 into the rows of basis, its eigenvalues into values,
+    the largest first; those that are round-off are 0. `room` is as large as a, zeros (m,)."""
     for i in range(m):
         zeros[i] = 0.0
         for j in range(a.shape[1]):

@@ -11,8 +11,12 @@ from implicitbias.lanes import fma, load, store
 from implicitbias.optimizers.base import count, decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.gram import average, eigenvectors, rotated, rotated_back
-from implicitbias.optimizers.matrix.rows import APART, blend, together, units_of
+from implicitbias.optimizers.matrix.rows import APART, blend, largest_of, together, units_of
 from implicitbias.simulation.tail import times_pow2
+
+# Of a gradient and its own eigenvectors, all but the diagonal is round-off, and without eps its ratio to the root of
+# its square would be 1: entries below this part of the largest are 0.
+ROUND_OFF = 1e-12
 
 
 @helper
@@ -54,19 +58,21 @@ def step(w, g, hyper, lr, units, batch, matrix):
                 v[c, j] *= move
         expo[1] = top
     size = times_pow2(1.0, top - expo[1]) if top > -np.inf else 0.0
+    least = ROUND_OFF * largest(turned)
     for c in range(k):
         line = turned[c].reshape(-1)
         for j in range(d):
-            seen = left_values[c] > 0.0 and right_values[j] > 0.0
+            seen = left_values[c] > 0.0 and right_values[j] > 0.0 and not abs(line[j]) < least
             entry = size * line[j] if seen else 0.0
             v[c, j] = beta2 * v[c, j] + (1.0 - beta2) * entry * entry
     blend(m, m_expo, beta1, gradient, unit, 1.0 - beta1)
     top = together(m, m_expo, a)
     rotated(left_basis, a, right_basis, k, d, middle, turned)
+    least = ROUND_OFF * largest(turned)
     for c in range(k):
         line = turned[c].reshape(-1)
         for j in range(d):
-            seen = left_values[c] > 0.0 and right_values[j] > 0.0 and v[c, j] > 0.0
+            seen = left_values[c] > 0.0 and right_values[j] > 0.0 and v[c, j] > 0.0 and not abs(line[j]) < least
             line[j] = line[j] / math.sqrt(v[c, j]) if seen else 0.0
     rotated_back(left_basis, turned, right_basis, k, d, middle, a)
     keep, rate = 1.0 - lr * hyper[5, 0], lr * times_pow2(1.0, top - expo[1]) if top > -np.inf else 0.0 * lr
@@ -79,6 +85,14 @@ def step(w, g, hyper, lr, units, batch, matrix):
             store(weights[c], j, fma(-rate, load(a[c], j), keep * load(weights[c], j)))
 
 
+@helper
+def largest(x):
+    top = 0.0
+    for c in range(x.shape[0]):
+        top = max(top, largest_of(x[c]))
+    return top
+
+
 @dataclass(frozen=True)
 class SOAP(MatrixOptimizer):
     """Adam in the eigenbases of Shampoo.
@@ -88,8 +102,8 @@ class SOAP(MatrixOptimizer):
     W = (1 - lr decay) W - lr U ((U'm V) / sqrt(v)) V'
 
     The eigenvectors are exact where the paper takes a step of power iteration, m is kept unrotated, and v as it is when
-    the bases are new. Eigenvectors whose eigenvalue is below 1e-12 of the largest, such as that of equal weights for
-    all classes, see no gradient but round-off, and take no part: 0/0 = 0.
+    the bases are new. Entries of U'G V and U'm V below 1e-12 of the largest, and eigenvectors whose eigenvalue is, such
+    as that of equal weights for all classes, are round-off and take no part: 0/0 = 0.
 
     Arguments
         beta1, beta2      decay rates of m and v, in [0, 1)
