@@ -123,7 +123,11 @@ class Path:
     def follow(self, v: np.ndarray, gap: float) -> Iterator[Point]:
         """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
         weight, anchor = FIRST, v
-        while (found := self.centre(v, weight)) is not None:
+        while True:
+            with np.errstate(all="ignore"):  # at the end of what float64 can tell there is no centre
+                found = self.centre(v, weight)
+            if found is None:
+                return
             point, tangent = found
             yield point
             if weight * len(self.level) <= gap:

@@ -85,14 +85,6 @@ def singular_values(w: np.ndarray) -> np.ndarray:
     return np.linalg.svd(w, compute_uv=False)
 
 
-def log_determinant(matrix: np.ndarray) -> float:
-    """log det of a symmetric matrix, -inf if it is not positive definite."""
-    try:
-        return 2.0 * float(np.log(np.linalg.cholesky(matrix).diagonal()).sum())
-    except np.linalg.LinAlgError:
-        return -np.inf
-
-
 def _allowance(w):
     """1 and what singular values, lengths and sums of them may be off: a few ulps of the largest for each entry."""
     return 1.0 + 4.0 * w.size * EPS

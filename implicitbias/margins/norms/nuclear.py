@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from implicitbias.margins.norms.matrix import MatrixNorm, log_determinant, singular_values
+from implicitbias.margins.norms.matrix import MatrixNorm, singular_values
 
 
 @dataclass(frozen=True)
@@ -50,45 +50,48 @@ def nuclear_inside(m, bound: float) -> np.ndarray:
 def nuclear_barrier(v, shape, bound: float) -> float:
     """F of the matrices with a sum of singular values of at most ``bound``."""
     m, a = _parts(v, shape)
-    logs = log_determinant(a)
-    if logs == -np.inf:
+    eigenvalues, root = _inverse_root(a)
+    if not eigenvalues[0] > 0:
         return np.inf
-    left = 2.0 * bound - np.trace(a) - (m * np.linalg.solve(a, m)).sum()
-    return -np.log(left) - logs if left > 0 else np.inf
+    left = 2.0 * bound - eigenvalues.sum() - ((root @ m) ** 2).sum()
+    return -np.log(left) - float(np.log(eigenvalues).sum()) if left > 0 else np.inf
 
 
 def nuclear_derivatives(v, shape, bound: float):
-    """The gradient and the Hessian: with P = A^-1, K = P M and f = tr A + tr(M'P M),
+    """The gradient and the Hessian: with P = A^-1 = R'R, K = P M and f = tr A + tr(M'P M),
 
-    f' = (2 K, I - K K'),  f'' = (H, E) -> (2 P H - 2 P E K, -2 P H K' + 2 P E K K')  made symmetric in E.
+    f' = (2 K, I - K K'),  f''(H, E) = 2 |R (H - E K)|^2,  and |R E R'|^2 is that of -log det A.
+
+    As sums of squares they stay positive where A is nearly singular.
     """
     m, a = _parts(v, shape)
     size, n = m.size, len(a)
-    p = np.linalg.inv(a)
-    k = p @ m
-    kk = k @ k.T
-    left = 2.0 * bound - np.trace(a) - (m * k).sum()
+    eigenvalues, root = _inverse_root(a)
+    scaled = root @ m
+    k = root.T @ scaled
+    left = 2.0 * bound - eigenvalues.sum() - (scaled**2).sum()
     upper = np.triu_indices(n)
-    entries = np.zeros((n, n, len(upper[0])))  # d A / d v, symmetric
-    entries[upper[0], upper[1], np.arange(len(upper[0]))] = 1.0
-    entries[upper[1], upper[0], np.arange(len(upper[0]))] = 1.0
-    moved = np.einsum("ip,pqe->iqe", p, entries)  # P E for each entry
-    of_a = entries.reshape(n * n, -1)
-    slope = np.concatenate([2.0 * k.ravel(), of_a.T @ (np.eye(n) - kk).ravel()])
-    hessian = np.zeros((len(v), len(v)))
-    hessian[:size, :size] = 2.0 * np.kron(p, np.eye(m.shape[1]))
-    cross = -2.0 * np.einsum("iqe,qj->ije", moved, k).reshape(size, -1)
-    hessian[:size, size:], hessian[size:, :size] = cross, cross.T
-    both = 2.0 * of_a.T @ np.einsum("iqe,qj->ije", moved, kk).reshape(n * n, -1)
-    hessian[size:, size:] = (both + both.T) / 2.0
-    hessian = hessian / left + np.outer(slope, slope) / left**2
-    hessian[size:, size:] += of_a.T @ np.einsum("iqe,qj->ije", moved, p).reshape(n * n, -1)
+    which = np.arange(len(upper[0]))
+    entries = np.zeros((n, n, len(which)))  # dA/dv, symmetric
+    entries[upper[0], upper[1], which] = entries[upper[1], upper[0], which] = 1.0
+    moved = np.tensordot(root, entries, 1)  # R E for each entry
+    slope = np.concatenate([2.0 * k.ravel(), (np.eye(n) - k @ k.T).ravel() @ entries.reshape(n * n, -1)])
+    square = np.hstack([np.kron(root, np.eye(m.shape[1])), -np.einsum("iqe,qj->ije", moved, k).reshape(size, -1)])
+    hessian = 2.0 / left * square.T @ square + np.outer(slope, slope) / left**2
+    square = np.einsum("iqe,jq->ije", moved, root).reshape(n * n, -1)
+    hessian[size:, size:] += square.T @ square
     gradient = slope / left
-    gradient[size:] -= of_a.T @ p.ravel()
+    gradient[size:] -= (root.T @ root).ravel() @ entries.reshape(n * n, -1)
     if m.shape != tuple(shape):  # back to the order of the entries of M as it was given
         order = np.concatenate([np.arange(size).reshape(m.shape).T.ravel(), np.arange(size, len(v))])
         gradient, hessian = gradient[order], hessian[np.ix_(order, order)]
     return gradient, hessian
+
+
+def _inverse_root(a):
+    """The eigenvalues of A, the smallest first, and R with R'R = A^-1; of no use where A is not positive definite."""
+    eigenvalues, vectors = np.linalg.eigh(a)
+    return eigenvalues, vectors.T / np.sqrt(np.abs(eigenvalues))[:, None]
 
 
 def _parts(v, shape):
