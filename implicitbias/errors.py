@@ -56,23 +56,32 @@ class NotSeparable(ValueError):
 
     By Gordan's theorem exactly one of two things exists: w with min_i a_i.w > 0, or c in the simplex
     with A'c = 0. That such a c exists has been proved; ``weights`` (n,) is one, rounded to float64, and ``residual``
-    what this rounding leaves of A'c, as a part of the rows that it combines.
+    what this rounding leaves of A'c, as a part of the rows that it combines. With k ``classes`` the weights are (n, k),
+    and a row x_i stands for (e_y - e_c) x_i' with each of the classes c that are not its own.
     """
 
-    def __init__(self, weights: np.ndarray, residual: float):
+    def __init__(self, weights: np.ndarray, residual: float, classes: tuple = ()):
         self.weights = np.asarray(weights, dtype=np.float64)
         self.residual = float(residual)
-        support = np.flatnonzero(self.weights)
-        support = support[np.argsort(-self.weights[support], kind="stable")]
-        terms = " + ".join(f"{self.weights[i]:.6g} row {i}" for i in support[:6])
+        self.classes = tuple(classes)
+        every = self.weights.ravel()
+        support = np.flatnonzero(every)
+        support = support[np.argsort(-every[support], kind="stable")]
+        terms = " + ".join(f"{every[i]:.6g} row {self._named(i)}" for i in support[:6])
         more = f" + ... ({len(support) - 6} more rows)" if len(support) > 6 else ""
         super().__init__(
             f"the data are not separable: the convex combination {terms}{more} of the rows is zero "
             f"(these rounded weights: to {self.residual:.1e}), so no direction has a positive margin on every row"
         )
 
+    def _named(self, number: int) -> str:
+        if not self.classes:
+            return str(number)
+        row, other = divmod(int(number), len(self.classes))
+        return f"{row} against class {self.classes[other]!r}"
+
     def __reduce__(self):
-        return type(self), (self.weights, self.residual)
+        return type(self), (self.weights, self.residual, self.classes)
 
 
 class Undecided(ValueError):

@@ -1,5 +1,7 @@
 """The optimal face of a margin problem whose maximiser need not be unique: its width, and the nearest point on it."""
 
+from typing import Protocol
+
 import numpy as np
 
 from implicitbias.margins.exact import ExactMatrix
@@ -15,6 +17,15 @@ EVEN = 1e6  # entries within this factor of each other are of one size
 # Faces narrower than this part of the direction's length count as points: HiGHS meets constraints to 1e-10, and the
 # corner of two of them may be a hundred times further out.
 POINT = 1e-7
+
+
+class AnyFace(Protocol):
+    """What a separator asks of an optimal face."""
+
+    @property
+    def is_point(self) -> bool: ...
+
+    def nearest(self, u: np.ndarray) -> np.ndarray: ...
 
 
 class Face:
@@ -37,6 +48,8 @@ class Face:
     >>> face.is_point, face.nearest(np.array([0.7, 0.2]))
     (True, array([1., 0.]))
     """
+
+    tolerance = 1e-9  # of a level that its points meet
 
     def __init__(self, unit, norm, direction, dual):
         self.direction = direction
@@ -62,14 +75,18 @@ class Face:
     @property
     def is_point(self) -> bool:
         """Whether the face is a single point: no basis, or no width along three random directions (seed 0)."""
+        return self.ends() is None
+
+    def ends(self):
+        """Two of its points (d,) that are apart, along one of three random directions; None if it is a point."""
         from scipy.optimize import linprog
 
         k = self.basis.shape[1]
         if k == 0:
-            return True
+            return None
         # A face may be unbounded where the norm is blind (zeros in diag); a box of 1 is enough to see its width.
         for cost in np.random.default_rng(0).normal(size=(3, k)) / np.sqrt(k):
-            ends = []
+            width, ends = 0.0, []
             for sign in (1.0, -1.0):
                 result = linprog(
                     sign * cost,
@@ -82,10 +99,11 @@ class Face:
                         "maxiter": 1000 + 50 * sum(self.normals.shape),  # no pivoting in circles
                     },
                 )
-                ends.append(sign * result.fun if result.status == 0 else sign * -np.inf)
-            if ends[1] - ends[0] > POINT * np.linalg.norm(self.direction):
-                return False
-        return True
+                width -= result.fun if result.status == 0 else -np.inf
+                ends.append(self._point(result.x if result.status == 0 else np.zeros(k)))
+            if width > POINT * np.linalg.norm(self.direction):
+                return ends
+        return None
 
     def nearest(self, u: np.ndarray) -> np.ndarray:
         """The point of the face nearest to u (d,) in l2: a least-distance problem in z."""
@@ -93,11 +111,14 @@ class Face:
 
         if not self.basis.shape[1]:
             return self.direction
-        w = self.direction.copy()
-        z = self.basis.T @ (u - w)[self.free]
+        z = self.basis.T @ (u - self.direction)[self.free]
         exact = ExactMatrix(self.normals) if self.normals.size else None
         move, _ = least_distance(self.normals, -self.slack - self.normals @ z, exact)
-        w[self.free] += self.basis @ (z + move)
+        return self._point(z + move)
+
+    def _point(self, z):
+        w = self.direction.copy()
+        w[self.free] += self.basis @ z
         return w
 
 
@@ -106,8 +127,8 @@ class WideFace:
 
     Arguments
         inner  the separator of the rows without these columns
-        kept   (d,) which columns have entries
-        idle   (d,) which of the others may have any value within the norm
+        kept   (d,) which columns have entries; (k, d) for matrices
+        idle   as kept: which of the others may have any value within the norm
     """
 
     def __init__(self, inner, kept, idle):
@@ -118,9 +139,9 @@ class WideFace:
         return self.inner.unique and not self.idle.any()
 
     def nearest(self, u: np.ndarray) -> np.ndarray:
-        """The point of the face nearest to u (d,) in l2, N(u) <= 1."""
+        """The point of the face nearest to u in l2, N(u) <= 1."""
         w = np.where(self.idle, u, 0.0)
-        w[self.kept] = self.inner._nearest(u[self.kept])
+        w[self.kept] = self.inner._nearest(u[self.kept].reshape(self.inner.direction.shape)).ravel()
         return w
 
 

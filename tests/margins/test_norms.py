@@ -10,11 +10,11 @@ import pytest
 
 import implicitbias as ib
 from implicitbias.errors import InputError
-from implicitbias.margins.norms import followed, named, norm_of, norms, usual
+from implicitbias.margins.norms import fitting, followed, named, norm_of, usual
 
 ROWS = np.random.default_rng(5).normal(size=(40, 6))
 PARAMETERS = {"lp": 3.5, "mahalanobis": [0.5, 2.0, 3.0, 1.0, 4.0, 0.25]}
-ALL = [(name, PARAMETERS[name]) if kind.takes() else name for name, kind in norms().items()]
+ALL = [(name, PARAMETERS[name]) if kind.takes() else name for name, kind in fitting().items()]
 
 
 @pytest.mark.parametrize("given", ALL, ids=str)

@@ -21,35 +21,50 @@ def norms() -> dict[str, type[Norm]]:
     return entries(__name__, __path__, "NORM")
 
 
-def norm_of(given: NormLike, d: int) -> Norm:
-    """The norm on R^d that is asked for.
+def fitting(matrices: bool = False) -> dict[str, type[Norm]]:
+    """The norms of vectors, which fit a ``Problem``; or those of matrices, which fit a ``Multiclass``."""
+    return {name: kind for name, kind in norms().items() if (kind.matrices if matrices else kind.vectors)}
+
+
+def norm_of(given: NormLike, shape: int | tuple[int, ...]) -> Norm:
+    """The norm that is asked for, of weights of a shape.
 
     Arguments
         given  a name, or a pair (name, parameter) as a tuple or list; 1, 2 and inf are names too, and so are "l3",
-               "l1.5" and the like for ("lp", 3), ("lp", 1.5)
-        d      number of coordinates
+               "l1.5" and the like for ("lp", 3), ("lp", 1.5), and "ky_fan2" for ("ky_fan", 2)
+        shape  (d,) or d, the weights of a ``Problem``; or (k, d), those of a ``Multiclass``
 
-    Errors: ``InputError`` with every mistake of the parameter.
+    Errors: ``InputError`` with every mistake of the parameter, or for a norm that does not fit the shape.
 
-    >>> norm_of(["lp", 3], d=2).key, norm_of(("lp", 2), d=2).key, norm_of(("mahalanobis", [1, 4]), d=2).key
+    >>> norm_of(["lp", 3], 2).key, norm_of(("lp", 2), 2).key, norm_of(("mahalanobis", [1, 4]), 2).key
     (('lp', 3.0), 'l2', ('mahalanobis', (1.0, 4.0)))
-    >>> norm_of("l1.5", d=2).key
-    ('lp', 1.5)
+    >>> norm_of("l1.5", 2).key, norm_of(2, (3, 5)).key, norm_of("ky_fan2", (3, 5)).key
+    (('lp', 1.5), 'frobenius', ('ky_fan', 2))
     """
+    shape = shape if isinstance(shape, tuple) else (shape,)
+    matrices = len(shape) == 2
     if isinstance(given, Real) and given in (1, 2, np.inf) and not isinstance(given, bool):
-        return norms()["lp"].of(given, d)
+        return norms()["lp"].of(given, shape)
     if isinstance(given, str):
-        if given not in norms() and _exponent(given):
-            return norms()["lp"].of(_exponent(given), d)
-        kind = _kind(given)
+        if given not in norms() and (pair := _pair(given)):
+            return _kind(pair[0], matrices).of(pair[1], shape)
+        kind = _kind(given, matrices)
         if kind.takes():
-            needed = " or ".join(f'("{name}", {kind.takes()})' for name, kind in norms().items() if kind.takes())
+            known = fitting(matrices).items()
+            needed = " or ".join(f'("{name}", {kind.takes()})' for name, kind in known if kind.takes())
             raise InputError(f"norm {given!r} needs its parameter: write {needed}")
         return kind()
     if not isinstance(given, Sequence) or len(given) != 2 or not isinstance(given[0], str):
         raise InputError(f'a norm is a name or a pair such as ("lp", 3), but got {given!r}')
     name, parameter = given
-    return _kind(name).of(parameter, d)
+    return _kind(name, matrices).of(parameter, shape)
+
+
+def _pair(name: str) -> tuple[str, float] | None:
+    """(name, parameter) of a norm whose parameter is part of a name, such as "l1.5" or "ky_fan2"."""
+    if found := re.fullmatch(r"ky_fan([1-9]\d*)", name):
+        return "ky_fan", int(found[1])
+    return ("lp", _exponent(name)) if _exponent(name) else None
 
 
 def _exponent(name: str) -> float:
@@ -62,41 +77,49 @@ def _shortest(p: float) -> str:
     return f"l{np.format_float_positional(p, trim='-')}"
 
 
-def _unknown(name: str) -> str:
+def _unknown(name: str, matrices: bool) -> str:
     """The sentence for a norm that is none, with the way to write one of l_p."""
+    known = fitting(matrices)
     try:
         p = float(name.removeprefix("l").removeprefix("_"))
     except ValueError:
-        return one_of(name, "norm", norms())
+        return one_of(name, "norm", known)
     if name.startswith("l") and 1.0 < p < np.inf:
         return f"unknown norm {name!r}; that of l_p with p = {p:g} is {_shortest(p)!r}"
-    return f"{one_of(name, 'norm', norms())}, or such as 'l3' for p > 1"
+    return f"{one_of(name, 'norm', known)}, or such as 'l3' for p > 1"
 
 
-def _kind(name: str) -> type[Norm]:
-    if name not in norms():
-        raise InputError(_unknown(name))
-    return norms()[name]
+def _kind(name: str, matrices: bool) -> type[Norm]:
+    """The norm of a name. Errors: ``InputError`` if there is none, or if it is of the other kind."""
+    kind = norms().get(name)
+    if kind is None:
+        raise InputError(_unknown(name, matrices))
+    if name not in fitting(matrices):
+        of, asked = ("vectors", "a Multiclass") if matrices else ("matrices", "a binary Problem")
+        raise InputError(f"{name!r} is a norm of {of}; of {asked} ask for {kind.instead!r}")
+    return kind
 
 
-def named() -> dict[str, Norm]:
+def named(matrices: bool = False) -> dict[str, Norm]:
     """The norms without a parameter: those that tables may have columns of."""
-    return {name: kind() for name, kind in norms().items() if not kind.takes()}
+    return {name: kind() for name, kind in fitting(matrices).items() if not kind.takes()}
 
 
-def usual() -> tuple[str, ...]:
+def usual(matrices: bool = False) -> tuple[str, ...]:
     """The norms of a table that asks for none."""
-    return tuple(name for name, norm in named().items() if norm.usual)
+    return tuple(name for name, norm in named(matrices).items() if norm.usual and norm.vectors != matrices)
 
 
-def measurable(name: str) -> str:
-    """The name of a norm that tables may have columns of: one without a parameter, or one such as "l1.5". Errors:
-    ``InputError``."""
-    if name not in named() and not _exponent(name):
-        raise InputError(_unknown(name) if name not in norms() else one_of(name, "norm", named()))
+def measurable(name: str, matrices: bool = False) -> str:
+    """The name of a norm that tables may have columns of: one without a parameter, or one such as "l1.5" or "ky_fan2".
+    Errors: ``InputError``."""
+    kind = _kind((_pair(name) or (name,))[0] if name not in norms() else name, matrices)
+    if name == kind.name and kind.takes():
+        raise InputError(one_of(name, "norm", named(matrices)))
     return name
 
 
-def followed(among: Sequence[str]) -> list[str]:
+def followed(among: Sequence[str], matrices: bool = False) -> list[str]:
     """Which norms of a table its report follows: those that were asked for, or those that theorems lead to."""
-    return list(among) if set(among) != set(usual()) else [name for name in among if norms()[name].followed]
+    everything = set(among) == set(usual(matrices))
+    return [name for name in among if norms()[name].followed] if everything else list(among)

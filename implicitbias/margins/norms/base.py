@@ -12,6 +12,7 @@ import numpy as np
 from implicitbias.errors import InputError
 
 if TYPE_CHECKING:
+    from implicitbias.margins.face import AnyFace
     from implicitbias.margins.separator import Separator
     from implicitbias.margins.unit_rows import UnitRows
 
@@ -34,12 +35,16 @@ class Active(NamedTuple):
 
 @dataclass(frozen=True)
 class Norm:
-    """A norm N(w) on R^d. A new one is a file in this folder with a subclass as its `NORM`.
+    """A norm N(w) on R^d, or N(W) on matrices (k, d). A new one is a file in this folder with a subclass as its `NORM`.
 
     Class attributes
         name        what `max_margin`, a study and the columns call it
         symbol      how it is printed
-        usual       whether every table has it that asks for no norms
+        vectors     whether it fits a ``Problem``, whose weights are a vector
+        matrices    whether it fits a ``Multiclass``, whose weights are a matrix
+        entrywise   whether the norm of a matrix is that of the vector of its entries
+        instead     the norm to ask for where the weights are of the other kind
+        usual       whether every table has it that asks for no norms; one that fits vectors is usual for these alone
         followed    whether reports follow the direction of it when a study asks for no norms: theorems lead there
         polyhedral  whether its ball is a polytope: its values have no round-off where float64 holds them
 
@@ -48,6 +53,10 @@ class Norm:
 
     name: ClassVar[str]
     symbol: ClassVar[str]
+    vectors: ClassVar[bool] = True
+    matrices: ClassVar[bool] = False
+    entrywise: ClassVar[bool] = True
+    instead: ClassVar[str] = "frobenius"
     usual: ClassVar[bool] = False
     followed: ClassVar[bool] = False
     polyhedral: ClassVar[bool] = False
@@ -58,8 +67,8 @@ class Norm:
         return "".join(field.name for field in fields(cls))
 
     @classmethod
-    def of(cls, parameter: Any, d: int) -> Norm:
-        """The norm of a user's parameter on R^d. Errors: ``InputError`` with every mistake of it."""
+    def of(cls, parameter: Any, shape: tuple[int, ...]) -> Norm:
+        """The norm of a user's parameter on weights (d,) or (k, d). Errors: ``InputError`` with every mistake of it."""
         raise InputError(f"norm {cls.name!r} takes no parameter, but got {parameter!r}")
 
     @property
@@ -82,11 +91,11 @@ class Norm:
         return None
 
     def value(self, w: np.ndarray) -> float:
-        """N(w) of w (d,), which neither overflows nor underflows where w does not."""
+        """N(w) of w (d,) or (k, d), which neither overflows nor underflows where w does not."""
         raise NotImplementedError
 
     def values(self, rows: np.ndarray) -> np.ndarray:
-        """(S,) N of each row (S, d)."""
+        """(S,) N of each row (S, d), or of each matrix (S, k, d)."""
         return np.array([self.value(row) for row in rows])
 
     def above(self, w: np.ndarray) -> float:
@@ -109,6 +118,12 @@ class Norm:
         """
         raise NotImplementedError
 
+    def face(self, unit: UnitRows, direction: np.ndarray, dual: np.ndarray) -> AnyFace | None:
+        """The optimal face with this direction and dual weights; None if it is the direction alone."""
+        from implicitbias.margins.face import Face
+
+        return None if self.strictly_convex else Face(unit, self, direction, dual)
+
     def active(self, y: np.ndarray, known: np.ndarray, direction: np.ndarray) -> Active:
         """What y = A'c (d,), known to ``known`` (d,), says of the optimal w; for norms that are not strictly convex."""
         raise NotImplementedError
@@ -118,8 +133,8 @@ class Norm:
         return self
 
     def idle(self, kept: np.ndarray) -> np.ndarray:
-        """(d,) which of the others may be anything (within the norm's ball) at no cost."""
-        return np.zeros(len(kept), dtype=bool)
+        """Which of the others may be anything (within the norm's ball) at no cost; as ``kept``, (d,) or (k, d)."""
+        return np.zeros_like(kept)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from implicitbias.margins.norms.linf import sum_above
 @dataclass(frozen=True)
 class L1(Polyhedral):
     name, symbol = "l1", "ℓ₁"
-    usual = True
+    matrices = usual = True
 
     def value(self, w):
         return float(np.abs(w).sum())
 
     def values(self, rows):
-        return np.abs(rows).sum(axis=1)
+        return np.abs(rows).sum(axis=tuple(range(1, rows.ndim)))
 
     def above(self, w):
         return sum_above(w)

@@ -15,10 +15,10 @@ class L2(Norm):
     usual = followed = True
 
     def value(self, w):
-        return math.hypot(*w.tolist())
+        return math.hypot(*w.ravel().tolist())
 
     def values(self, rows):
-        return length(rows)
+        return length(rows.reshape(len(rows), -1))
 
     def above(self, w):
         sizes = np.abs(w).tolist()

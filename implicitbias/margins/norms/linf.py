@@ -12,12 +12,13 @@ from implicitbias.margins.norms.base import Active, Polyhedral, up
 class LInf(Polyhedral):
     name, symbol = "linf", "ℓ∞"
     usual = followed = True
+    instead = "max"
 
     def value(self, w):
         return float(np.abs(w).max())
 
     def values(self, rows):
-        return np.abs(rows).max(axis=1)
+        return np.abs(rows).max(axis=tuple(range(1, rows.ndim)))
 
     def above(self, w):
         return max(np.abs(w).tolist())

@@ -8,27 +8,31 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.margins.norms.base import Norm, up
+from implicitbias.margins.norms.frobenius import Frobenius
 from implicitbias.margins.norms.l1 import L1
 from implicitbias.margins.norms.l2 import L2
 from implicitbias.margins.norms.linf import LInf
+from implicitbias.margins.norms.max import Max
 
 
 @dataclass(frozen=True)
 class Lp(Norm):
     """The l_p norm.
 
-    >>> Lp.of(3, d=2).value(np.array([1e200, 1e200])) / 1e200, Lp.of(2, d=2)
-    (1.2599210498948732, L2())
+    >>> Lp.of(3, (2,)).value(np.array([1e200, 1e200])) / 1e200, Lp.of(2, (2,)), Lp.of(2, (3, 2))
+    (1.2599210498948732, L2(), Frobenius())
     """
 
     p: float
     name, symbol = "lp", "ℓₚ"
+    matrices = True
 
     @classmethod
-    def of(cls, parameter, d):
+    def of(cls, parameter, shape):
         if isinstance(parameter, bool) or not isinstance(parameter, Real) or not parameter >= 1:
             raise InputError(f'the p of ("lp", p) must be a number >= 1, but is {parameter!r}')
-        named = {1.0: L1, 2.0: L2, np.inf: LInf}.get(float(parameter))
+        two, infinity = (Frobenius, Max) if len(shape) == 2 else (L2, LInf)
+        named = {1.0: L1, 2.0: two, np.inf: infinity}.get(float(parameter))
         return named() if named else cls(float(parameter))
 
     def __str__(self):

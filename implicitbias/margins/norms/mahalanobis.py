@@ -13,7 +13,7 @@ from implicitbias.margins.norms.base import Active, Norm, up
 class Mahalanobis(Norm):
     """A diagonal Mahalanobis norm.
 
-    >>> Mahalanobis.of([4.0, 0.0], d=2).dual_above(np.array([6.0, 0.0])) - 3 < 1e-14
+    >>> Mahalanobis.of([4.0, 0.0], (2,)).dual_above(np.array([6.0, 0.0])) - 3 < 1e-14
     True
     """
 
@@ -21,7 +21,8 @@ class Mahalanobis(Norm):
     name, symbol = "mahalanobis", "Mahalanobis"
 
     @classmethod
-    def of(cls, parameter, d):
+    def of(cls, parameter, shape):
+        (d,) = shape
         try:
             diag = np.asarray(parameter, dtype=np.float64)
         except (TypeError, ValueError):

@@ -1,0 +1,236 @@
+"""Newton's method along a central path, for the margins of norms of matrices: dense, in the entries of W alone.
+
+A cone program of the spectral norm has a semidefinite cone of k + d rows, (k + d)^2 / 2 numbers; a barrier of its ball
+has the k d of W. At the sizes of this field that is a matter of seconds, and of twelve digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from implicitbias.margins.unit_rows import UnitRows
+
+if TYPE_CHECKING:
+    from implicitbias.margins.norms.matrix import MatrixNorm
+    from implicitbias.margins.separator import Separator
+
+FIRST = 1e-2  # weight of the barriers at the first centre, for an objective of the size of 1
+FALLS = 0.1, 0.3, 0.5, 0.7, 0.9  # how the weight may fall from one centre to the next
+# The objective is within (number of inequalities) times the weight of its optimum: here twelve digits are asked for.
+LAST = 1e-12
+CENTRED = 0.3  # a squared Newton decrement at which one more step ends near enough to the centre
+RIDGES = 0.0, 1e-15, 1e-13, 1e-11
+STEPS = 100  # Newton steps to a centre; five are usual
+NEAR_EDGE = 0.99  # of the way to the nearest inequality is the longest step
+SHORTEST = 1e-6  # a shorter step says that round-off is all there is
+SHRINK = np.concatenate([[0.0], np.geomspace(1e-16, 0.5, 61)])  # of a step along the path, back into the ball
+
+
+class Point(NamedTuple):
+    """A point near the central path: the variables v (q,), the slacks (m,), and the multipliers c (m,) of these."""
+
+    v: np.ndarray
+    slack: np.ndarray
+    c: np.ndarray
+
+
+class Reduced:
+    """The matrices that the margins see, W = left M right', and the rows of M.
+
+    Attributes
+        left   (k, a) orthonormal columns: those that sum to zero, if the norm allows it
+        right  (d, b) orthonormal columns: those that span the samples, if the norm allows it
+        shape  (a, b)
+        rows   (n, a b)
+    """
+
+    def __init__(self, b: np.ndarray, norm: MatrixNorm, shape: tuple[int, int]):
+        k, d = shape
+        b = b.reshape(-1, k, d)
+        self.left, self.right = np.eye(k), np.eye(d)
+        if norm.projections[0]:
+            self.left = np.linalg.qr(np.eye(k) - 1.0 / k)[0][:, : k - 1]
+        if norm.projections[1]:
+            every = np.arange(len(b))
+            samples = b[every, b.any(axis=2).argmax(axis=1)]  # x_i or -x_i
+            samples = samples * np.sign(samples[every, (samples != 0).argmax(axis=1)])[:, None]
+            samples = np.unique(samples, axis=0)
+            if len(samples) < d:
+                self.right = np.linalg.qr(samples.T)[0]
+        self.shape = self.left.shape[1], self.right.shape[1]
+        self.rows = (self.left.T @ (b @ self.right)).reshape(len(b), -1)
+
+    def down(self, w: np.ndarray) -> np.ndarray:
+        """The M of the projection of W."""
+        return self.left.T @ w @ self.right
+
+    def up(self, v: np.ndarray) -> np.ndarray:
+        """W of the M that v begins with."""
+        a, b = self.shape
+        return self.left @ v[: a * b].reshape(a, b) @ self.right.T
+
+
+def solve(unit: UnitRows, norm: MatrixNorm, l2: Separator) -> Iterator:
+    """Pairs (W, c) for  max { min_i <a_i, W> : N(W) <= 1 }.
+
+    In unit rows  max { t : <b_i, W> >= g h_i t, N(W) <= 1 }  with g the margin of the Frobenius direction in units of
+    the shortest row, so that t is at least 1. On the central path c_i is the weight of the barriers over the slack.
+    The end of the path is inside of the optimal face.
+
+    Source: Boyd and Vandenberghe, Convex Optimization (2004), section 11.3; Nesterov and Nemirovskii, Interior-Point
+    Polynomial Algorithms (1994).
+    """
+    reduced = Reduced(unit.b, norm, l2.direction.shape)
+    start = l2.direction / norm.value(l2.direction)
+    level = float((unit.b @ start.ravel() / unit.h).min()) * unit.h
+    if level.min() > 0:  # else the margin is lost in the round-off of a product
+        others = np.zeros((len(level), norm.extra(reduced.shape)))
+        v = np.append(norm.inside(reduced.down(start) / 2.0), 0.25)
+        cost = np.zeros(len(v))
+        cost[-1] = -1.0
+        rows = np.hstack([reduced.rows, others, -level[:, None]])
+        points = list(Path(norm, reduced.shape, rows, np.zeros(len(rows)), cost).follow(v, LAST))
+        for point in reversed(points[-3:]):
+            w = reduced.up(point.v)
+            # The product of both is the weight of the barriers: the smaller one of them is zero at the end.
+            support = point.c * level > point.slack / level
+            if support.any():
+                yield w, unit.weights(np.where(support, point.c, 0.0))
+                yield None
+            yield w, unit.weights(point.c)
+    yield l2.direction, l2.dual
+
+
+class Path:
+    """The minimisers v of  f(v)/weight + F(v) - sum_i log (a_i.v - level_i),  f(v) = cost.v + |M|^2 quadratic/2.
+
+    Arguments
+        norm, shape  whose ball it is, and of which matrices M; the first variables are those of its barrier F
+        a, level     (m, q), (m,)
+        cost         (q,)
+        quadratic    0 or more
+    """
+
+    def __init__(self, norm, shape, a, level, cost, quadratic=0.0):
+        self.norm, self.shape, self.a, self.level, self.cost, self.quadratic = norm, shape, a, level, cost, quadratic
+        self.entries = shape[0] * shape[1]
+        self.own = self.entries + norm.extra(shape)
+
+    def follow(self, v: np.ndarray, gap: float) -> Iterator[Point]:
+        """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
+        weight, anchor = FIRST, v
+        while True:
+            with np.errstate(all="ignore"):  # at the end of what float64 can tell there is no centre
+                found = self.centre(v, weight)
+            if found is None:
+                return
+            point, tangent = found
+            yield point
+            if weight * len(self.level) <= gap:
+                return
+            v, weight = self.along(point, tangent, weight, anchor)
+
+    def centre(self, v, weight):
+        """The centre of a weight, by Newton's method from v, and the tangent of the path; None if it is not reached."""
+        for _ in range(STEPS):
+            slack = self.a @ v - self.level
+            if not slack.min() > 0:
+                return None
+            scaled = self.a / slack[:, None]
+            slope, curvature = self.norm.derivatives(v[: self.own], self.shape)
+            gradient = self.slope(v) / weight - scaled.sum(axis=0)
+            gradient[: self.own] += slope
+            hessian = scaled.T @ scaled
+            hessian[: self.own, : self.own] += curvature
+            diagonal = np.arange(self.entries)
+            hessian[diagonal, diagonal] += self.quadratic / weight
+            if not np.isfinite(hessian).all() or not hessian.diagonal().min() > 0:
+                return None
+            size = np.sqrt(hessian.diagonal())
+            factor = _factor(hessian / size / size[:, None])
+            if factor is None:
+                return None
+            step = -cho_solve(factor, gradient / size, check_finite=False) / size
+            decrement = -float(gradient @ step)
+            if not 0 <= decrement < np.inf:
+                return None
+            change = scaled @ step  # of the slacks, as parts of them
+            length = self.length(v, step, change, weight, decrement <= CENTRED)
+            if length is None:
+                return None
+            v = v + length * step
+            if decrement <= CENTRED:
+                c = weight / slack * np.maximum(1.0 - change, 0.0)
+                tangent = -cho_solve(factor, self.slope(v) / weight / size, check_finite=False) / size
+                return Point(v, self.a @ v - self.level, c), tangent
+        return None
+
+    def slope(self, v):
+        """(q,) that of f."""
+        slope = self.cost.copy()
+        slope[: self.entries] += self.quadratic * v[: self.entries]
+        return slope
+
+    def length(self, v, step, change, weight, near):
+        """How far to go along a Newton step: the whole of it near the centre; None where only round-off is left.
+
+        Else the first of 1, 1/2, 1/4, ... that lowers the value more than its half does: a step that ends close to the
+        edge of the ball, where it may well be low, would take many others to come away from there.
+        """
+        start = self.norm.barrier(v[: self.own], self.shape)
+        line = float(self.slope(v) @ step) / weight
+        bend = self.quadratic / weight * float(step[: self.entries] @ step[: self.entries]) / 2.0
+
+        def rise(length):
+            end = self.norm.barrier(v[: self.own] + length * step[: self.own], self.shape)
+            return line * length + bend * length**2 - np.log1p(length * change).sum() + (end - start)
+
+        length = min(1.0, NEAR_EDGE / max(-float(change.min()), NEAR_EDGE))
+        here = rise(length)
+        if near and here < np.inf:
+            return length
+        while length > SHORTEST:
+            half = rise(length / 2.0)
+            if here < 0 and here <= half:
+                return length
+            length, here = length / 2.0, half
+        return None
+
+    def along(self, point, tangent, weight, anchor):
+        """A point further along the path, and its weight. Near its end the path is a line in the weight.
+
+        Before, it bends with the ball: the line leaves it, and is led back in towards a point inside, the ``anchor``.
+        """
+        change = self.a @ tangent
+        fall = next((x for x in FALLS if ((1.0 - x) * change + NEAR_EDGE * point.slack > 0).all()), FALLS[-1])
+        v, weight = point.v + (1.0 - fall) * tangent, weight * fall
+
+        def value(shrink):
+            there = v + shrink * (anchor - v)
+            slack = self.a @ there - self.level
+            if not slack.min() > 0:
+                return np.inf
+            f = self.cost @ there + self.quadratic / 2.0 * (there[: self.entries] @ there[: self.entries])
+            return f / weight - np.log(slack).sum() + self.norm.barrier(there[: self.own], self.shape)
+
+        shrink = min(SHRINK, key=value)
+        return v + shrink * (anchor - v), weight
+
+
+def _factor(matrix):
+    """The Cholesky factors of a positive definite matrix with a diagonal of 1, or of it and a little more; or None.
+
+    Along the optimal face curvatures are lost in the round-off of those across it, 1e20 times as large.
+    """
+    diagonal = np.arange(len(matrix))
+    for ridge in RIDGES:
+        matrix[diagonal, diagonal] = 1.0 + ridge
+        try:
+            return cho_factor(matrix, check_finite=False)
+        except (LinAlgError, ValueError):
+            continue
+    return None
