@@ -46,7 +46,7 @@ def plot(folder: Folder, roles: Roles = None, where: Where = None, out: Out = No
         wrong += error.mistakes
     try:
         figure = parse_figure({"y": ["cos_l2"]} | asked | {"where": filters})
-        wrong += figure_mistakes({"": figure}, **measured(folder))
+        wrong += figure_mistakes({"": figure}, measured(folder))
     except InputError as error:
         wrong += error.mistakes
     if mistakes or wrong:

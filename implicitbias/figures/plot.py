@@ -12,8 +12,8 @@ from implicitbias.figures.draw import draw, image, kind_of
 from implicitbias.figures.own import own
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.table import label_runs, needed, with_parameters
+from implicitbias.measure import Measures
 from implicitbias.problems import Multiclass
-from implicitbias.store.schema import USUAL
 from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.groups import whole
 from implicitbias.study.keys import Figure
@@ -82,22 +82,21 @@ def plot(
     return drawn
 
 
-def measured(results) -> dict:
-    """What results may have: of a folder, the measures of its study and the kind of its data."""
+def measured(results) -> Measures:
+    """What results may have: of a folder, the measures of its study."""
     from implicitbias.store import Store
 
     if isinstance(results, (str, Path)):
-        store = Store.open(results)
-        return {"measures": store.measures, "multiclass": store.multiclass}
+        return Store.open(results).measures
     if isinstance(results, pd.DataFrame):
-        return {"measures": USUAL, "multiclass": "k" in results}
+        return Measures.of(matrices="k" in results)
     runs = results if isinstance(results, (list, tuple)) else [results]
-    return {"measures": USUAL, "multiclass": any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs)}
+    return Measures.of(matrices=any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs))
 
 
 def compose(results, figure: Figure) -> Drawn:
     """The panels of a figure of results. Arguments and errors as those of `plot`."""
-    wrong = figure_mistakes({"": figure}, **measured(results))
+    wrong = figure_mistakes({"": figure}, measured(results))
     if wrong:
         raise InputError(wrong)
     runs, curves = tables(results, figure)

@@ -5,7 +5,8 @@
                  w(t/2), which forgets the transient that stays in w; relative_move
     limit        the same to the predicted limit
     margins      norm_<norm>, margin_<norm>, ratio_<norm>, inc_ratio_<norm>; support
-    residual     of gradient descent and gradient flow
+    residual     of gradient descent and gradient flow, on data of two classes
+    accuracy     on the rows and on test rows, of Multiclass problems
 
 `implicitbias columns` and `columns` below list them all, with their units and meanings. NaN stands for what does not
 exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit or residual without theory.
@@ -24,7 +25,7 @@ from implicitbias.errors import InputError, one_of
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.vectors import angle, cosine
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass
 from implicitbias.registry import entries
 
 if TYPE_CHECKING:
@@ -48,34 +49,46 @@ class Measures:
     """What is measured of a run.
 
     Attributes
-        groups  names of groups; the clock is always there
-        norms   names of norms, for the groups that measure against them
+        groups    names of groups; the clock is always there
+        norms     names of norms, for the groups that measure against them
+        matrices  whether the weights are matrices, those of a Multiclass problem
     """
 
     groups: tuple[str, ...]
     norms: tuple[str, ...] = field(default_factory=usual)
+    matrices: bool = False
 
     @classmethod
-    def of(cls, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None) -> "Measures":
-        """The measures of these names; all groups, or the norms of every table, where none are given.
+    def of(
+        cls, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None, matrices: bool = False
+    ) -> "Measures":
+        """The measures of these names; all groups, or the norms of every table, where none are given, that fit the
+        weights.
 
-        Errors: ``InputError`` with every unknown name.
+        Errors: ``InputError`` with every unknown name, and every one that does not fit.
 
         >>> Measures.of(["margins"], ["l2"]).names()[-3:]
         ['ratio_l2', 'inc_ratio_l2', 'support']
         """
-        known = groups()
+        known = {name: group for name, group in groups().items() if group.fits(matrices)}
         asked = list(known) if groups_ is None else [ALWAYS, *_names(groups_)]
-        wanted = list(usual()) if norms is None else _names(norms)
-        mistakes = [f"measures: {one_of(name, 'group of measures', known)}" for name in asked if name not in known]
+        wanted = list(usual(matrices)) if norms is None else _names(norms)
+        data = "two classes" if matrices else "a Multiclass problem"
+        mistakes = [
+            f"measures: the group {name!r} is for data of {data}"
+            if name in groups()
+            else f"measures: {one_of(name, 'group of measures', known)}"
+            for name in asked
+            if name not in known
+        ]
         for norm in wanted:
             try:
-                measurable(norm)
+                measurable(norm, matrices)
             except InputError as error:
                 mistakes += [f"norms: {mistake}" for mistake in error.mistakes]
         if mistakes:
             raise InputError(mistakes)
-        return cls(tuple(name for name in known if name in asked), tuple(dict.fromkeys(wanted)))
+        return cls(tuple(name for name in known if name in asked), tuple(dict.fromkeys(wanted)), matrices)
 
     def chosen(self) -> list[Group]:
         return [groups()[name] for name in self.groups]
@@ -95,7 +108,7 @@ class Measures:
         """Those of its data."""
         return [column for group in self.chosen() for column in group.data_columns(self.norms)]
 
-    def of_data(self, problem: Problem) -> dict:
+    def of_data(self, problem: AnyProblem) -> dict:
         return {name: x for group in self.chosen() for name, x in group.of_data(problem, self.norms).items()}
 
     def measure(self, seen: Snapshots) -> dict[str, np.ndarray]:
@@ -110,7 +123,7 @@ class Measures:
     @property
     def usual(self) -> bool:
         """Whether this is what a study gets that asks for nothing."""
-        return self == Measures.of()
+        return self == Measures.of(matrices=self.matrices)
 
     def asked(self) -> dict[str, list[str]]:
         """As in a study file; nothing if it asks for nothing."""
@@ -144,5 +157,5 @@ def limit_of(run: "Run") -> "Limit | None":
 
 def measure(run: "Run", limit: "Limit | None", measures: Measures | None = None) -> pd.DataFrame:
     """The measures of one run and its predicted limit: a DataFrame with one row a snapshot."""
-    measures = measures or Measures.of()
+    measures = measures or Measures.of(matrices=isinstance(run.problem, Multiclass))
     return pd.DataFrame(measures.measure(Snapshots(run, limit, measures.norms)))

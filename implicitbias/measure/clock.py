@@ -22,7 +22,7 @@ def _measure(seen: Snapshots) -> dict:
         "epoch": run.setting.epochs(run.steps, run.problem.n),
         "sum_lr": run.sum_lr,
         "lr": run.last_lr,
-        "log_loss": log_loss(seen.margins, run.setting.loss),
+        "log_loss": log_loss(seen.soft_margins, run.setting.loss),
         "min_margin": seen.least,
     }
 

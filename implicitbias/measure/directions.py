@@ -13,7 +13,7 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 def _measure(seen: Snapshots) -> dict:
     columns = {"relative_move": seen.run.last_move / length(seen.weights)}
     for norm in seen.norms:
-        columns |= towards(norm, seen.separator(norm).direction, seen.weights, seen.increments)
+        columns |= towards(norm, seen.towards(norm), seen.weights, seen.increments)
     return columns
 
 

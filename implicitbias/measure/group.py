@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 
 if TYPE_CHECKING:
     from implicitbias.limits import Limit
@@ -32,7 +32,7 @@ class Snapshots:
     """A run as measures see it; what several of them need is computed once.
 
     Attributes
-        run         the run, with S snapshots of n samples in d dimensions
+        run         the run, with S snapshots of n samples; the weights are d numbers, of a matrix row by row
         limit       its predicted limit, or None
         norms       the norms that are asked for
     """
@@ -45,15 +45,28 @@ class Snapshots:
 
         return max_margin(self.run.problem, norm)
 
+    def towards(self, norm: str) -> np.ndarray:
+        """(d,) the max-margin direction of a norm."""
+        return self.separator(norm).direction.reshape(-1)
+
     @property
     def weights(self) -> np.ndarray:
         """(S, d) w(t)."""
-        return self.run.weights
+        return self.run.weights.reshape(len(self.run.weights), -1)
+
+    def in_shape(self, vectors: np.ndarray) -> np.ndarray:
+        """(S, *shape) vectors (S, d) as weights."""
+        return vectors.reshape(len(vectors), *self.run.problem.shape)
 
     @cached_property
     def margins(self) -> np.ndarray:
-        """(S, n) a_i.w(t)."""
-        return self.weights @ self.run.problem.rows.T
+        """(S, N) those of w(t)."""
+        return self.run.problem.margins(self.run.weights)
+
+    @cached_property
+    def soft_margins(self) -> np.ndarray:
+        """(S, n) the margins that the losses of the samples are functions of."""
+        return self.run.problem.soft_margins(self.margins)
 
     @cached_property
     def least(self) -> np.ndarray:
@@ -63,21 +76,22 @@ class Snapshots:
     @cached_property
     def increments(self) -> np.ndarray:
         """(S, d) w(t) - w(t/2); NaN before the first snapshot at t/2."""
-        return self.weights - half_way(self.run)
+        return self.weights - half_way(self.run).reshape(self.weights.shape)
 
     @cached_property
     def least_moved(self) -> np.ndarray:
         """(S,) the smallest margin of the increment."""
-        return (self.increments @ self.run.problem.rows.T).min(axis=1)
+        return self.run.problem.margins(self.in_shape(self.increments)).min(axis=1)
 
 
 def half_way(run: "Run") -> np.ndarray:
-    """(S, d) the iterate at half the clock of each snapshot: a snapshot itself, up to the rounding of steps."""
+    """(S, *shape) the iterate at half the clock of each snapshot: a snapshot itself, up to the rounding of steps."""
     half = run.clock / 2.0
     rounding = 0.5 if run.clock.dtype.kind == "i" else 1e-9 * half
     position = np.searchsorted(run.clock, half - rounding)
     exists = np.abs(run.clock[position] - half) <= rounding
-    return np.where(exists[:, None], run.weights[position], np.nan)
+    exists = exists.reshape(-1, *[1] * (run.weights.ndim - 1))
+    return np.where(exists, run.weights[position], np.nan)
 
 
 _Columns = Callable[[tuple[str, ...]], list[Column]]
@@ -104,6 +118,7 @@ class Group:
         at_end        Snapshots -> {column: value} of the last of them
         data_columns  norms -> its columns of a data set
         of_data       (problem, norms) -> {column: value}
+        matrices      whether it is for weights that are matrices, or for vectors; None for both
 
     A new group is a file in this folder with a `GROUP`.
     """
@@ -114,4 +129,8 @@ class Group:
     end_columns: _Columns = _none
     at_end: Callable[[Snapshots], dict] = _nothing
     data_columns: _Columns = _none
-    of_data: Callable[[Problem, tuple[str, ...]], dict] = _nothing
+    of_data: Callable[[AnyProblem, tuple[str, ...]], dict] = _nothing
+    matrices: bool | None = None
+
+    def fits(self, matrices: bool) -> bool:
+        return self.matrices is None or self.matrices == matrices

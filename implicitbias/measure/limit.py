@@ -11,8 +11,8 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _measure(seen: Snapshots) -> dict:
-    nowhere = np.full(seen.run.problem.d, np.nan)
-    direction = nowhere if seen.limit is None else seen.limit.direction
+    nowhere = np.full(seen.weights.shape[1], np.nan)
+    direction = nowhere if seen.limit is None else seen.limit.direction.reshape(-1)
     return towards("limit", direction, seen.weights, seen.increments)
 
 
@@ -37,8 +37,8 @@ def _at_end(seen: Snapshots) -> dict:
         "limit_rule": limit.rule,
         "limit_gap": limit.gap,
         "limit_error": limit.error,
-        "limit": limit.direction.tolist(),
-        **{f"limit_cos_{norm}": float(cosine(limit.direction, seen.separator(norm).direction)) for norm in seen.norms},
+        "limit": limit.direction.reshape(-1).tolist(),
+        **{f"limit_cos_{norm}": float(cosine(limit.direction.reshape(-1), seen.towards(norm))) for norm in seen.norms},
     }
 
 

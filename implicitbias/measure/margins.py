@@ -6,7 +6,7 @@ from scipy.special import logsumexp
 from implicitbias.losses import log_weights
 from implicitbias.margins.norms import norm_of
 from implicitbias.measure.group import Column, Group, Snapshots
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 
 MASS = 0.99
 
@@ -23,15 +23,15 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _measure(seen: Snapshots) -> dict:
-    size = {norm: norm_of(norm, seen.weights.shape[1]).values for norm in seen.norms}
-    columns = {f"norm_{norm}": size[norm](seen.weights) for norm in seen.norms}
+    size = {norm: norm_of(norm, seen.run.problem.shape).values for norm in seen.norms}
+    columns = {f"norm_{norm}": size[norm](seen.in_shape(seen.weights)) for norm in seen.norms}
     for norm in seen.norms:
         columns[f"margin_{norm}"] = seen.least / columns[f"norm_{norm}"]
     for norm in seen.norms:
         best = seen.separator(norm).margin
         columns[f"ratio_{norm}"] = columns[f"margin_{norm}"] / best
-        columns[f"inc_ratio_{norm}"] = seen.least_moved / size[norm](seen.increments) / best
-    columns["support"] = support_size(seen.margins, seen.run.setting.loss)
+        columns[f"inc_ratio_{norm}"] = seen.least_moved / size[norm](seen.in_shape(seen.increments)) / best
+    columns["support"] = support_size(seen.soft_margins, seen.run.setting.loss)
     return columns
 
 
@@ -49,7 +49,7 @@ def _end_columns(norms: tuple[str, ...]) -> list[Column]:
 
 
 def _at_end(seen: Snapshots) -> dict:
-    w = seen.weights[-1]
+    w = seen.run.weights[-1]
     return {f"distance_{norm}": float(seen.separator(norm).distance(w)) for norm in seen.norms} if w.any() else {}
 
 
@@ -62,7 +62,7 @@ def _data_columns(norms: tuple[str, ...]) -> list[Column]:
     return [Column(f"{name}_{norm}", kind, "", says.format(norm)) for name, kind, says in kinds for norm in norms]
 
 
-def _of_data(problem: Problem, norms: tuple[str, ...]) -> dict:
+def _of_data(problem: AnyProblem, norms: tuple[str, ...]) -> dict:
     from implicitbias.margins import max_margin
 
     found = {norm: max_margin(problem, norm) for norm in norms}

@@ -37,4 +37,4 @@ def residual(run) -> np.ndarray:
         return np.ldexp(length(np.ldexp(run.weights, k) - np.outer(time, hard_margin(problem)) - limit), -k)
 
 
-GROUP = Group("residual", _columns, lambda seen: {"residual": residual(seen.run)})
+GROUP = Group("residual", _columns, lambda seen: {"residual": residual(seen.run)}, matrices=False)

@@ -170,7 +170,6 @@ def drawn(
     wrong = figure_mistakes(
         {f"figure.{position}": figure for position, figure in enumerate(study.figure)},
         store.measures,
-        multiclass=store.multiclass,
     )
     if wrong:
         raise InputError(wrong)
@@ -179,8 +178,8 @@ def drawn(
     if ok.empty:
         return [], [], []
     mine = [name for f in study.figure if along(f) for y in f.y for name in (*needed(y), f.x or "step", "epoch")]
-    towards = followed(store.measures.norms)
-    wanted = dict.fromkeys([*columns_of_curves(towards), *curve_columns(study), *mine])
+    towards = followed(store.measures.norms, store.measures.matrices)
+    wanted = dict.fromkeys([*columns_of_curves(towards), *curve_columns(study, store.measures), *mine])
     names = [name for name in wanted if name in store.schemas["curves"].names]
     ids = None
     if len(ok) > MAX_PLAIN:  # the snapshots of 100000 runs would be some GB

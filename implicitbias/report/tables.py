@@ -18,7 +18,7 @@ _OF_NORMS = ("ratio", "cos", "inc_cos")
 
 def final(measures: Measures) -> list[str]:
     """The measures at the end of a run that its study has a table of."""
-    names = [f"{kind}_{norm}" for kind in _OF_NORMS for norm in followed(measures.norms)]
+    names = [f"{kind}_{norm}" for kind in _OF_NORMS for norm in followed(measures.norms, measures.matrices)]
     known = measures.names()
     return [name for name in (*names, "inc_cos_limit", "log_loss") if name in known]
 

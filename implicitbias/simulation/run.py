@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias.errors import NotSeparable, Undecided
 from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.problems import AnyProblem
+from implicitbias.problems import AnyProblem, Multiclass
 from implicitbias.shown import as_html
 from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting
@@ -97,7 +97,9 @@ class Run:
         """The cosine of the last iterate to the l2 max-margin direction, if it is there and quick to have."""
         from implicitbias.margins import max_margin
 
-        if self.problem.rows.size > QUICK or not len(self.weights) or not self.weights[-1].any():
+        if isinstance(self.problem, Multiclass) or self.problem.rows.size > QUICK:
+            return None
+        if not len(self.weights) or not self.weights[-1].any():
             return None
         try:
             return float(unit(self.weights[-1]) @ max_margin(self.problem, "l2").direction)
@@ -131,6 +133,8 @@ class Run:
 
         x = x or ("sum_lr" if self.setting.steps is None else "step")
         if y is None:
-            y = [f"cos_{norm}" for norm in followed(self.measures.norms if self.measures else usual())]
+            matrices = isinstance(self.problem, Multiclass)
+            norms = self.measures.norms if self.measures else usual(matrices)
+            y = [f"cos_{norm}" for norm in followed(norms, matrices)]
         y = [y] if isinstance(y, str) else list(y)
         return plot(self, x=x, y=y, hue=hue or ("measure" if len(y) > 1 else None), **options)

@@ -137,7 +137,7 @@ def simulate(
     starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
     if start is not None and initial is not None:
         mistakes.append("give either initial or start: a run that goes on begins where its start ends")
-    asked = _measures(measures, norms, mistakes)
+    asked = _measures(measures, norms, isinstance(problem, Multiclass), mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         discrete = {
             "start": start,
@@ -174,14 +174,14 @@ def simulate(
     return _measured(list(map(joined, starts, runs)), single, asked)
 
 
-def _measures(measures, norms, mistakes: list[str]):
+def _measures(measures, norms, matrices: bool, mistakes: list[str]):
     """What is to be measured; None stands for the usual."""
     if measures is None and norms is None:
         return None
     from implicitbias.measure import Measures  # which stands above all simulation
 
     try:
-        return Measures.of(measures, norms)
+        return Measures.of(measures, norms, matrices)
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None

@@ -79,7 +79,6 @@ class Store:
         self._full = False
         self._generation: int | None = None  # of the parts that this object writes
         self._measures: Measures | None = None
-        self._multiclass: bool | None = None
 
     @classmethod
     def open(cls, folder) -> "Store":
@@ -128,7 +127,7 @@ class Store:
 
     def describe(self, identity: dict, text: str) -> None:
         """Keep the identity of the study, then its text: a folder without a text is one to go on with."""
-        self._measures = self._multiclass = None
+        self._measures = None
         for path, content in (("study.json", json.dumps(identity, indent=1)), ("study.toml", text)):
             path, content = self.folder / path, content.encode()
             try:
@@ -166,7 +165,8 @@ class Store:
         """What is measured of the runs. Errors: ``InputError`` if some of it is not known here."""
         if self._measures is None:
             asked = self.identity().get("measures", {})
-            self._measures = Measures.of(asked.get("measures"), asked.get("norms"))
+            matrices = bool(self.identity().get("multiclass"))
+            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices)
         return self._measures
 
     def runs(self) -> pd.DataFrame:
@@ -175,16 +175,9 @@ class Store:
         return self.table("runs", list(names)).to_pandas()
 
     @property
-    def multiclass(self) -> bool:
-        """Whether the data have weights for each class."""
-        if self._multiclass is None:
-            self._multiclass = bool(self.identity().get("multiclass"))
-        return self._multiclass
-
-    @property
     def schemas(self) -> dict[str, pa.Schema]:
         """Those of the tables."""
-        return schemas(self.measures, self.multiclass)
+        return schemas(self.measures)
 
     def lock(self, name: str | None = None) -> None:
         """Take the right to write, until `release` or the end of the process; with a name, beside other names.

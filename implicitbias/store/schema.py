@@ -7,6 +7,7 @@ Which measures there are depends on the groups and norms that the study asks for
 and meanings are in the Parquet files too, as the metadata of each field.
 """
 
+import contextlib
 import re
 from dataclasses import fields
 from fnmatch import fnmatchcase
@@ -16,6 +17,7 @@ import pyarrow as pa
 
 from implicitbias.errors import InputError
 from implicitbias.flows import KINDS
+from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure import Measures, groups
 from implicitbias.measure.group import Column
 
@@ -23,6 +25,8 @@ from implicitbias.measure.group import Column
 RIVALS = ("reshuffle", "replacement", "cyclic")
 STATUSES = ("ok", "diverged", "non_finite", "not_separable", "undecided", "timeout", "error")
 _TYPES = {int: pa.int64(), float: pa.float64(), bool: pa.bool_(), str: pa.string(), list: pa.list_(pa.float64())}
+
+_KINDS = {bool: bool, "bool": bool, str: str, "str": str}  # of hyper-parameters; the others are numbers
 
 _RUN_ID = Column("run_id", str, "", "hash of everything that decides the result of a run")
 _CLASSES = Column("k", int, "classes", "number of classes; only in tables of runs on Multiclass data")
@@ -39,12 +43,12 @@ def _hyper_columns() -> list[Column]:
         for name in kinds
     }
     return [
-        Column(name, bool if kind in (bool, "bool") else float, "", f"hyper-parameter of {', '.join(owners[name])}")
+        Column(name, _KINDS.get(kind, float), "", f"hyper-parameter of {', '.join(owners[name])}")
         for name, kind in sorted(kinds.items())
     ]
 
 
-def _what_was_run(multiclass: bool | None) -> list[Column]:
+def _what_was_run(matrices: bool) -> list[Column]:
     return [
         _RUN_ID,
         Column("data", str, "", "what the study calls the data"),
@@ -54,7 +58,7 @@ def _what_was_run(multiclass: bool | None) -> list[Column]:
         Column("data_digest", str, "", "hash of the rows"),
         Column("n", int, "samples", "number of rows"),
         Column("d", int, "features", "number of coordinates"),
-        *([_CLASSES] if multiclass is not False else []),
+        *([_CLASSES] if matrices else []),
         Column("optimizer", str, "", "what the study calls the optimizer"),
         Column("optimizer_kind", str, "", "which optimizer or flow it is"),
         Column("label", str, "", "the optimizer with the hyper-parameters that are not at their defaults"),
@@ -102,11 +106,11 @@ def _rivals(measures: Measures) -> list[Column]:
     ]
 
 
-def run_columns(measures: Measures, multiclass: bool | None = False) -> list[Column]:
-    """The columns of the table of runs, on data of one kind; or, for None, of either."""
+def run_columns(measures: Measures) -> list[Column]:
+    """The columns of the table of runs."""
     ends, data = measures.end_columns(), measures.data_columns()
-    rivals = [] if multiclass else _rivals(measures)
-    return [*_what_was_run(multiclass), *measures.columns(), *ends, *_VECTORS, *data, *rivals, *_PROVENANCE]
+    rivals = [] if measures.matrices else _rivals(measures)
+    return [*_what_was_run(measures.matrices), *measures.columns(), *ends, *_VECTORS, *data, *rivals, *_PROVENANCE]
 
 
 def curve_columns(measures: Measures) -> list[Column]:
@@ -122,9 +126,9 @@ def optional() -> frozenset[str]:
 
 
 @cache
-def schemas(measures: Measures, multiclass: bool = False) -> dict[str, pa.Schema]:
-    """The schemas of the tables "runs" and "curves", on data of one kind."""
-    tables = {"runs": run_columns(measures, multiclass), "curves": curve_columns(measures)}
+def schemas(measures: Measures) -> dict[str, pa.Schema]:
+    """The schemas of the tables "runs" and "curves"."""
+    tables = {"runs": run_columns(measures), "curves": curve_columns(measures)}
     return {name: pa.schema([_field(column) for column in columns]) for name, columns in tables.items()}
 
 
@@ -144,12 +148,9 @@ def columns(pattern: str = "*"):
     """
     import pandas as pd
 
-    asked = [name for name in re.findall(r"l\d+(?:\.\d+)?", pattern) if name not in USUAL.norms]
-    try:
-        measures = Measures.of(None, [*USUAL.norms, *asked])
-    except InputError:
-        measures = USUAL
-    of_curves = {column.name for column in curve_columns(measures)}
+    both = [_with(re.findall(r"ky_fan\d+|l\d+(?:\.\d+)?", pattern), matrices) for matrices in (False, True)]
+    of_curves = {column.name for measures in both for column in curve_columns(measures)}
+    known = {column.name: column for measures in both for column in run_columns(measures)}
     rows = [
         {
             "name": column.name,
@@ -158,10 +159,19 @@ def columns(pattern: str = "*"):
             "unit": column.unit,
             "meaning": column.says,
         }
-        for column in run_columns(measures, None)
+        for column in known.values()
         if fnmatchcase(column.name, pattern)
     ]
     return pd.DataFrame(rows, columns=["name", "table", "type", "unit", "meaning"])
+
+
+def _with(asked: list[str], matrices: bool) -> Measures:
+    """The usual measures, with those of the norms that there are among the asked ones."""
+    norms = list(usual(matrices))
+    for name in asked:
+        with contextlib.suppress(InputError):
+            norms.append(measurable(name, matrices))
+    return Measures.of(None, norms, matrices)
 
 
 USUAL = Measures.of()

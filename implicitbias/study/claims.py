@@ -102,9 +102,9 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Ver
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
     mistakes: list[str] = []
-    measures = measures_of(study.measures, study.norms, mistakes)
+    measures = measures_of(study.measures, study.norms, "k" in runs, mistakes)
     places = {f"claim.{position}": claim for position, claim in enumerate(study.claim)}
-    mistakes += claim_mistakes(with_controls(places), measures, "k" in runs)
+    mistakes += claim_mistakes(with_controls(places), measures)
     if mistakes:
         raise InputError(mistakes)
     runs = whole(runs)

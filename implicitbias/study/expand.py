@@ -139,20 +139,20 @@ def expand(study: Study) -> list[RunSpec]:
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
     sets = data_sets(study.data, mistakes)
-    measures = measures_of(study.measures, study.norms, mistakes)
+    measures = measures_of(study.measures, study.norms, are_multiclass(sets), mistakes)
     runs = list(expand_tables(sets, study.optimizer, grids, mistakes, measures))
     if mistakes:
         raise InputError(mistakes)
     return runs
 
 
-def measures_of(measures: list[str] | None, norms: list[str] | None, mistakes: list[str]) -> Measures:
+def measures_of(measures: list[str] | None, norms: list[str] | None, matrices: bool, mistakes: list[str]) -> Measures:
     """What a study asks to be measured."""
     try:
-        return Measures.of(measures, norms)
+        return Measures.of(measures, norms, matrices)
     except InputError as error:
         mistakes.extend(error.mistakes)
-        return USUAL
+        return Measures.of(matrices=matrices)
 
 
 def data_sets(tables: dict, mistakes: list[str]) -> dict[str, list[Data]]:

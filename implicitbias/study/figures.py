@@ -32,11 +32,9 @@ def _mark_mistakes(place: str, figure: Figure) -> list[str]:
     return mistakes
 
 
-def figure_mistakes(
-    figures: dict[str, Figure], measures: Measures = USUAL, sep: str = ".", multiclass: bool = False
-) -> list[str]:
+def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep: str = ".") -> list[str]:
     """Every unknown column of the figures, each under the name of its place."""
-    mistakes, names_of = [], Names(measures, multiclass)
+    mistakes, names_of = [], Names(measures)
     numeric, scalars, curves = names_of.numeric, names_of.scalars, names_of.curves
     given = {column.name for column in measures.columns() + measures.end_columns() + measures.data_columns()}
     for where, figure in figures.items():

@@ -24,18 +24,18 @@ MOST_VALUES = 8  # of a column that are told
 
 
 class Names:
-    """The columns that a claim or a figure may name: of the tables with these measures, on data of one kind."""
+    """The columns that a claim or a figure may name: of the tables with these measures."""
 
-    def __init__(self, measures: Measures, multiclass: bool):
-        runs, curves = schemas(measures, multiclass).values()
+    def __init__(self, measures: Measures):
+        runs, curves = schemas(measures).values()
         self.numeric = [field.name for field in runs if str(field.type) in ("double", "int64")]
         self.curves = [name for name in self.numeric if name in curves.names]
         self.scalars = [field.name for field in runs if not pa.types.is_list(field.type)]
 
 
-def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL, multiclass: bool = False) -> list[str]:
+def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list[str]:
     """Every unknown measure, filter or axis of the claims, each under the name of its place."""
-    mistakes, known = [], Names(measures, multiclass)
+    mistakes, known = [], Names(measures)
     for where, claim in claims.items():
         names = columns(claim.measure)
         if (

@@ -47,12 +47,11 @@ def survey(
     data, optimizer = (content[key] if isinstance(content.get(key), dict) else {} for key in ("data", "optimizer"))
     grids = _readable(Grid, content, "grid") if data and optimizer else {}
     claims = with_controls(_readable(Claim, content, "claim"))
-    measures = USUAL if study is None else measures_of(study.measures, study.norms, mistakes)
     unfit: list[str] = []
     sets = data_sets(data, unfit)
-    multiclass = are_multiclass(sets)
-    wrong, planned = claim_mistakes(claims, measures, multiclass), Planned(claims)
-    mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures, multiclass=multiclass) + unfit
+    measures = USUAL if study is None else measures_of(study.measures, study.norms, are_multiclass(sets), mistakes)
+    wrong, planned = claim_mistakes(claims, measures), Planned(claims)
+    mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures) + unfit
     for run in expand_tables(sets, optimizer, grids, mistakes, measures):
         visit(run)
         planned.add(run)

@@ -5,10 +5,11 @@ import dataclasses
 import pandas as pd
 
 from implicitbias.errors import InputError
+from implicitbias.measure import Measures
 from implicitbias.store import Store
 from implicitbias.store.schema import schemas
 from implicitbias.study.claims import Verdict, verdicts
-from implicitbias.study.expand import expand, measures_of
+from implicitbias.study.expand import expand
 from implicitbias.study.fits import LOG
 from implicitbias.study.formula import columns
 from implicitbias.study.keys import Study
@@ -39,7 +40,7 @@ def judge(study: Study, store: Store, runs: pd.DataFrame) -> list[Verdict]:
             runs = _with_missing(study, runs)
         except InputError:  # a data file is gone: which runs are missing cannot be told
             unknown = True
-    found = verdicts(study, runs, store.table("curves", curve_columns(study)).to_pandas())
+    found = verdicts(study, runs, store.table("curves", curve_columns(study, store.measures)).to_pandas())
     if unknown:
         found = [_less(verdict, f"{missing} runs of the study are missing") for verdict in found]
     keys = [setting.partition("=")[0].strip() for setting in identity.get("settings", [])]
@@ -61,9 +62,9 @@ def _less(verdict: Verdict, why: str) -> Verdict:
     return dataclasses.replace(verdict, outcome=outcome, detail=f"{why}; {verdict.detail}")
 
 
-def curve_columns(study: Study) -> list[str]:
+def curve_columns(study: Study, measures: Measures) -> list[str]:
     """The columns of the curves that the claims look at: none but the id without a claim about a limit or a rate."""
-    found, known = ["run_id"], schemas(measures_of(study.measures, study.norms, []))["curves"].names
+    found, known = ["run_id"], schemas(measures)["curves"].names
     for claim in study.claim:
         if claim.about_limit or claim.along_runs:
             against = [claim.against.removeprefix(LOG)] if claim.along_runs else []

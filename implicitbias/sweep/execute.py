@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 def kernels_of(runs: list[RunSpec]) -> dict:
     """What the runs need compiled, with an optimizer that uses it."""
     movers = [run.optimizer.under(run.lr) for run in runs if not isinstance(run.optimizer, Flow)]
-    return {item.advance: item for item in movers}
+    several = runs[0].data.k is not None
+    return {item.driver(several): item for item in movers}
 
 
 @functools.cache

@@ -168,7 +168,8 @@ class Census:
 
 def _kind_of(run: RunSpec) -> tuple:
     setting, data = run.setting, run.data
-    kernel = None if isinstance(run.optimizer, Flow) else run.optimizer.under(run.lr).advance
+    several = data.k is not None
+    kernel = None if isinstance(run.optimizer, Flow) else run.optimizer.under(run.lr).driver(several)
     return run.optimizer.name, kernel, data.n, data.d, data.k, setting.batch, setting.order, run.limit
 
 

@@ -71,7 +71,7 @@ def open_results(
         found, order = store.identity(), [run.run_id for run in runs]
         base = Path(path).parent if base is None else base
         measures = runs[0].measures.asked() if runs else {}
-        multiclass = any(run.data.k is not None for run in runs)
+        multiclass = bool(runs) and runs[0].measures.matrices
         identity = {
             "study": Path(path).stem,
             "settings": list(settings),

@@ -69,7 +69,7 @@ def asked(study: Study, measures: Measures, runs: pd.DataFrame) -> list[str]:
     if most:
         return [name for name in known if name in most]
     for kind in ("inc_cos", "cos", "ratio"):
-        names = [f"{kind}_{norm}" for norm in followed(measures.norms)]
+        names = [f"{kind}_{norm}" for norm in followed(measures.norms, measures.matrices)]
         if found := [name for name in names if _has(runs, name)]:
             return found
     return ["log_loss"]
