@@ -74,7 +74,7 @@ def rest_points(rows: np.ndarray, tail_map: TailMap, starts: Sequence[np.ndarray
             break
         ends += _new(found, ends)
     else:
-        if rows.all():
+        if tail_map.signs and rows.all():
             ends += _new(vertices(rows, tail_map), ends)
     ends[1:] = sorted(ends[1:], key=lambda end: not end.stable)
     directions = np.zeros((len(ends), len(touched)))
@@ -322,7 +322,7 @@ def _ways_out(rows, tail_map, end, path):
 def vertices(rows: np.ndarray, tail_map: TailMap) -> list[RestPoint]:
     """The rest points at which a single sample has all the weight, for rows without zeros; runs that start with a large
     margin everywhere else end there. Only strict ones, which are stable."""
-    # All tail maps agree on a single sample: F(e_i) is sign(a_i) up to a factor.
+    # F(e_i) is sign(a_i) up to a factor.
     z = rows @ np.sign(rows).T
     own = z.diagonal().copy()
     np.fill_diagonal(z, np.inf)

@@ -22,9 +22,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from implicitbias.limits.sliding import overtaking, settle
-from implicitbias.limits.tail_maps import TailMap, replacement
+from implicitbias.limits.tail_maps import TailMap
 from implicitbias.optimizers import Optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem
 from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import fresh
 from implicitbias.simulation.schedules import Power
@@ -42,18 +42,18 @@ APART = 40.0  # of log-weights: a sample lighter than another by this does not c
 class FrozenRun:
     """An optimizer running at sample weights that do not follow its iterate."""
 
-    def __init__(self, problem: Problem, optimizer: Optimizer, setting: Setting):
+    def __init__(self, problem: AnyProblem, optimizer: Optimizer, setting: Setting):
         # With the exponential loss s_i = e^-z_i: margins -log c_i give the weights c_i.
         setting = replace(setting, loss="exponential")
-        self.block = Block(problem, [optimizer], [Power(1.0)], [fresh(np.zeros(problem.d))], setting, frozen=True)
+        self.block = Block(problem, [optimizer], [Power(1.0)], [fresh(np.zeros(problem.shape))], setting, frozen=True)
         self.problem = problem
 
     def mean_update(self, logs: np.ndarray, steps: int) -> np.ndarray:
         """(d,) the mean of w(t+1) - w(t) over the next steps at log-weights (n,) and step size 1."""
         self.block.freeze(-_closer(logs))
-        self.block.put(np.zeros((1, self.problem.d)))
+        self.block.put(np.zeros((1, self.block.shape.size)))
         *_, (_, iterates, *_) = self.block.advance(np.array([self.block.made + steps]))
-        return iterates[0, -1] / steps
+        return iterates[0, -1].reshape(-1) / steps
 
 
 def memory(optimizer: Optimizer) -> float:
@@ -74,36 +74,37 @@ class Measured:
 
 
 def measured_rest_point(
-    problem: Problem,
+    problem: AnyProblem,
+    rows: np.ndarray,
     optimizer: Optimizer,
     setting: Setting,
     steps: int,
-    model: TailMap | None = None,
+    model: TailMap,
     start: np.ndarray | None = None,
 ) -> Measured:
-    """The rest point of the measured map over about `steps` steps, for runs from log-weights `start` (n,), default
-    equal ones; `model` is the closed map nearest to it. Where w stands still the direction is 0, the gap infinite."""
-    run, rows = FrozenRun(problem, optimizer, setting), problem.rows
+    """The rest point of the measured map over about `steps` steps, for runs from log-weights `start` (N,), default
+    equal ones; `model` is the closed map nearest to it; rows (N, d) as margins are of. Where w stands still the
+    direction is 0, the gap infinite."""
+    run, (count, d) = FrozenRun(problem, optimizer, setting), rows.shape
     epoch = math.ceil(problem.n / setting.batch)
     stretch = max(steps // (STRETCHES * epoch), 1) * epoch  # whole epochs: a part of one favours some rows
-    model = replacement(problem.n, setting.batch) if model is None else model
-    logs = np.zeros(problem.n) if start is None else start - start.max()
+    logs = np.zeros(count) if start is None else start - start.max()
     if memory(optimizer) > stretch:
         logs = settle(rows, model, logs).logs[-1]
     run.mean_update(logs, math.ceil(20.0 * memory(optimizer)))  # forgets its start to 1e-8
     here = float(np.linalg.norm(run.mean_update(logs, stretch)))
     if here == 0.0:
-        return _standing(problem)
+        return _standing(count, d)
     scale = here / np.linalg.norm(model.smoothed(SMOOTH).value(model.contributions(rows, logs)))
     fast = here * np.linalg.norm(rows, axis=1).max()
     gains = 0.5 * np.arange(1, STRETCHES + 1) ** -0.4
     half = STRETCHES // 2
-    total, moves = np.zeros(problem.n), np.empty((half, problem.d))
+    total, moves = np.zeros(count), np.empty((half, d))
     for k, gain in enumerate(gains):
         if k <= half and k % (half // REFRESHED) == 0:
             slope = model.smoothed(SMOOTH).slope(model.contributions(rows, logs))
             horizon = HORIZON * SHORT ** max(0.0, 1.0 - 2.0 * k / half)
-            answer = np.linalg.inv(fast / horizon * np.eye(problem.n) + scale * (rows @ slope.T))
+            answer = np.linalg.inv(fast / horizon * np.eye(count) + scale * (rows @ slope.T))
         u = run.mean_update(logs, stretch)
         change = -gain * (answer @ (rows @ u))
         if k < half:
@@ -115,17 +116,17 @@ def measured_rest_point(
             moves[k - half] = gain * u
     late = gains[half:]
     u = moves.sum(axis=0) / late.sum()
-    pieces = moves.reshape(SAMPLES, -1, problem.d).sum(axis=1) / late.reshape(SAMPLES, -1).sum(axis=1)[:, None]
+    pieces = moves.reshape(SAMPLES, -1, d).sum(axis=1) / late.reshape(SAMPLES, -1).sum(axis=1)[:, None]
     length, unknown = np.linalg.norm(u), np.linalg.norm(pieces.std(axis=0, ddof=1)) / math.sqrt(SAMPLES)
     return (
-        _standing(problem)
+        _standing(count, d)
         if length <= 3.0 * unknown
         else _judged(rows, total / late.sum(), u / length, pieces / length)
     )
 
 
-def _standing(problem: Problem) -> Measured:
-    return Measured(np.full(problem.n, 1.0 / problem.n), np.zeros(problem.d), np.inf, 0.0, 0.0)
+def _standing(count: int, d: int) -> Measured:
+    return Measured(np.full(count, 1.0 / count), np.zeros(d), np.inf, 0.0, 0.0)
 
 
 def _judged(rows: np.ndarray, logs: np.ndarray, u: np.ndarray, pieces: np.ndarray) -> Measured:

@@ -69,6 +69,7 @@ class TailMap:
     """F as a function of the contributions G (n, d)."""
 
     flat: ClassVar[bool] = False  # whether it is constant but for jumps
+    signs: ClassVar[bool] = True  # whether of a single sample it is the sign, up to a factor
     # Relative error of log-weights over a step with which the path of a run is integrated. At 2e-2 none of 3000 random
     # sets ended elsewhere.
     care: ClassVar[float] = 2e-3

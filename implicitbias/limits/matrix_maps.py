@@ -1,0 +1,132 @@
+"""Tail maps on rows of several classes: F as a function of the pairs (i, c), of rows a_ic = (e_y - e_c) x_i'.
+
+Far out, the weights of the pairs are e^-z_ic, and the gradient of a sample is G_i = sum_c c_ic a_ic. With S the sum of
+these and Q that of their squares, entrywise, and q = pairs S^2 + singles Q the mean square of the gradient of a batch:
+
+    Adam, beta2 -> 1                   S / sqrt(q)
+    one second moment for each class   S_c / sqrt(mean_j q_cj)
+    Adafactor                          S / sqrt(R C' / mean(R)),  R, C the means of q over rows and columns
+    Newton-Schulz, full batch          the polynomials of S / ||S||_F
+
+A map that is no function of coordinates is told so by turning the rows until none of their entries is zero.
+
+Source: derived, as `tail_maps`; the plateau of Newton-Schulz is measured in arXiv 2502.04664.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from implicitbias.limits.tail_maps import TailMap
+from implicitbias.optimizers.matrix.newton_schulz import POLYNOMIALS
+
+EACH, ROW, FACTORED = "each", "row", "factored"
+
+
+@dataclass(frozen=True, eq=False)
+class SampledMatrix(TailMap):
+    """S / sqrt(v), where v is q, its means over the rows, or of rank one.
+
+    shape is (k, d); pairs and singles as of `tail_maps.Sampled`, n the number of samples.
+    """
+
+    shape: tuple[int, int]
+    n: int
+    pairs: float
+    singles: float
+    kind: str = EACH
+    signs = False
+
+    def contributions(self, rows, logs):
+        if self.kind == EACH:
+            return super().contributions(rows, logs)
+        return np.exp(logs - logs.max())[:, None] * rows
+
+    def value(self, g):
+        total, square = self._sums(g)[:2]
+        return _over_root(total, self._moment(square)).reshape(-1)
+
+    def linear(self, g):
+        total, square, each = self._sums(g)
+        moment = self._moment(square)
+        inverse = _over_root(np.ones_like(total), moment)
+        found = np.empty_like(g)
+        parts, out = g.reshape(self.n, -1, *self.shape), found.reshape(self.n, -1, *self.shape)
+        for i in range(self.n):  # of all samples at once, the terms would fill the memory
+            change = 2.0 * parts[i] * (self.pairs * total + self.singles * each[i])
+            bend = self._change(square, change)
+            out[i] = parts[i] * inverse - 0.5 * total * inverse**3 * bend
+        return (total * inverse).reshape(-1), found
+
+    def _sums(self, g):
+        each = g.reshape(self.n, -1, *self.shape).sum(axis=1)
+        total = each.sum(axis=0)
+        return total, self.pairs * total**2 + self.singles * (each**2).sum(axis=0), each
+
+    def _moment(self, q):
+        if self.kind == EACH:
+            return q
+        rows = q.mean(axis=-1, keepdims=True)
+        if self.kind == ROW:
+            return np.broadcast_to(rows, q.shape)
+        return rows * q.mean(axis=-2, keepdims=True) / rows.mean(axis=-2, keepdims=True)
+
+    def _change(self, q, change):
+        """The derivative of the moment along changes (..., k, d) of q."""
+        if self.kind != FACTORED:
+            return self._moment(change)
+        rows, columns, whole = (q.mean(axis=axis, keepdims=True) for axis in (-1, -2, (-1, -2)))
+        by_rows, by_columns, by_whole = (change.mean(axis=axis, keepdims=True) for axis in (-1, -2, (-1, -2)))
+        return (by_rows * columns + rows * by_columns - rows * columns * by_whole / whole) / whole
+
+
+def _over_root(x, moment):
+    return np.divide(x, np.sqrt(moment), where=moment > 0.0, out=np.zeros(np.shape(moment)))
+
+
+@dataclass(frozen=True, eq=False)
+class NewtonSchulz(TailMap):
+    """The polynomials of the gradient over its Frobenius norm, in coordinates turned by `turn` (k d, k d)."""
+
+    shape: tuple[int, int]
+    turn: np.ndarray
+    polynomial: str
+    iterations: int
+    signs = False
+
+    def value(self, g):
+        return (self._iterate(self._matrix(g.sum(axis=0)), None)[0].reshape(-1)) @ self.turn
+
+    def linear(self, g):
+        move, slope = self._iterate(self._matrix(g.sum(axis=0)), self._matrix(g))
+        return move.reshape(-1) @ self.turn, slope.reshape(len(g), -1) @ self.turn
+
+    def _matrix(self, x):
+        found = (x @ self.turn.T).reshape(*x.shape[:-1], *self.shape)
+        return found if self.shape[0] <= self.shape[1] else np.swapaxes(found, -1, -2)
+
+    def _iterate(self, x, changes):
+        """f(x), and its derivatives along changes (N, k, d)."""
+        size = np.linalg.norm(x)
+        x = x / size
+        if changes is not None:
+            changes = (changes - np.einsum("...ij,ij->...", changes, x)[..., None, None] * x) / size
+        table = POLYNOMIALS[self.polynomial]
+        for step in range(self.iterations):
+            a, b, c = table[min(step, len(table) - 1)]
+            gram = x @ x.T
+            inner = b * gram + c * gram @ gram
+            if changes is not None:
+                half = changes @ x.T
+                bend = half + np.swapaxes(half, -1, -2)
+                changes = a * changes + inner @ changes + (b * bend + c * (bend @ gram + gram @ bend)) @ x
+            x = a * x + inner @ x
+        if self.shape[0] > self.shape[1]:
+            x = x.T
+            changes = None if changes is None else np.swapaxes(changes, -1, -2)
+        return x, changes
+
+
+def turning(size: int) -> np.ndarray:
+    """(size, size) an orthogonal matrix without structure."""
+    return np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
