@@ -24,29 +24,41 @@ EACH, ROW, FACTORED = "each", "row", "factored"
 
 
 @dataclass(frozen=True, eq=False)
-class SampledMatrix(TailMap):
-    """S / sqrt(v), where v is q, its means over the rows, or of rank one.
-
-    shape is (k, d); pairs and singles as of `tail_maps.Sampled`, n the number of samples.
-    """
+class MatrixMap(TailMap):
+    """A map of matrices (k, d), in coordinates turned by an orthogonal `turn` (k d, k d); None leaves them."""
 
     shape: tuple[int, int]
+    turn: np.ndarray | None
+    signs = False
+
+    def _back(self, x):
+        """(..., k, d) from turned coordinates (..., k d)."""
+        return (x if self.turn is None else x @ self.turn.T).reshape(*x.shape[:-1], *self.shape)
+
+    def _turned(self, x):
+        """The inverse."""
+        x = x.reshape(*x.shape[:-2], -1)
+        return x if self.turn is None else x @ self.turn
+
+
+@dataclass(frozen=True, eq=False)
+class SampledMatrix(MatrixMap):
+    """S / sqrt(v), where v is q, its means over the rows, or of rank one.
+
+    pairs and singles are as of `tail_maps.Sampled`, n is the number of samples.
+    """
+
     n: int
     pairs: float
     singles: float
     kind: str = EACH
-    signs = False
-
-    def contributions(self, rows, logs):
-        if self.kind == EACH:
-            return super().contributions(rows, logs)
-        return np.exp(logs - logs.max())[:, None] * rows
 
     def value(self, g):
-        total, square = self._sums(g)[:2]
-        return _over_root(total, self._moment(square)).reshape(-1)
+        total, square = self._sums(self._back(g))[:2]
+        return self._turned(_over_root(total, self._moment(square)))
 
     def linear(self, g):
+        g = self._back(g)
         total, square, each = self._sums(g)
         moment = self._moment(square)
         inverse = _over_root(np.ones_like(total), moment)
@@ -56,7 +68,7 @@ class SampledMatrix(TailMap):
             change = 2.0 * parts[i] * (self.pairs * total + self.singles * each[i])
             bend = self._change(square, change)
             out[i] = parts[i] * inverse - 0.5 * total * inverse**3 * bend
-        return (total * inverse).reshape(-1), found
+        return self._turned(total * inverse), self._turned(found)
 
     def _sums(self, g):
         each = g.reshape(self.n, -1, *self.shape).sum(axis=1)
@@ -85,24 +97,21 @@ def _over_root(x, moment):
 
 
 @dataclass(frozen=True, eq=False)
-class NewtonSchulz(TailMap):
-    """The polynomials of the gradient over its Frobenius norm, in coordinates turned by `turn` (k d, k d)."""
+class NewtonSchulz(MatrixMap):
+    """The polynomials of the gradient over its Frobenius norm."""
 
-    shape: tuple[int, int]
-    turn: np.ndarray
     polynomial: str
     iterations: int
-    signs = False
 
     def value(self, g):
-        return (self._iterate(self._matrix(g.sum(axis=0)), None)[0].reshape(-1)) @ self.turn
+        return self._turned(self._iterate(self._matrix(g.sum(axis=0)), None)[0])
 
     def linear(self, g):
         move, slope = self._iterate(self._matrix(g.sum(axis=0)), self._matrix(g))
-        return move.reshape(-1) @ self.turn, slope.reshape(len(g), -1) @ self.turn
+        return self._turned(move), self._turned(slope)
 
     def _matrix(self, x):
-        found = (x @ self.turn.T).reshape(*x.shape[:-1], *self.shape)
+        found = self._back(x)
         return found if self.shape[0] <= self.shape[1] else np.swapaxes(found, -1, -2)
 
     def _iterate(self, x, changes):

@@ -224,7 +224,7 @@ def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:
     if _unmeasurable(optimizer) is not None:
         return None
     rows, model = _rows(problem), None if isinstance(found, str) else found.tail_map
-    if model is None or hasattr(model, "turn"):
+    if model is None or getattr(model, "turn", None) is not None:
         model = nearest(problem, setting)
     point = measured_rest_point(
         problem, rows, optimizer, setting, NUMERICAL_STEPS, model, -(rows @ initial.reshape(-1))
@@ -245,5 +245,5 @@ def _numerical(problem, optimizer, setting, found, initial) -> Limit | None:
 def nearest(problem: AnyProblem, setting: Setting) -> TailMap:
     """The closed map that is taken for one that is measured where its slope is needed: that of Adam."""
     if isinstance(problem, Multiclass):
-        return SampledMatrix(problem.shape, problem.n, setting.batch - 1.0, float(problem.n))
+        return SampledMatrix(problem.shape, None, problem.n, setting.batch - 1.0, float(problem.n))
     return replacement(problem.n, setting.batch)

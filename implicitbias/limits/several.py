@@ -62,7 +62,9 @@ def _entrywise(problem, optimizer, setting) -> Rule | str:
 
 
 def _sampled(problem, pairs, singles, kind) -> SampledMatrix:
-    return SampledMatrix(problem.shape, problem.n, pairs, singles, kind)
+    # One by one, coordinates may be at levels of their own; together, they have no meaning as coordinates.
+    turn = None if kind == EACH else turning(problem.k * problem.d)
+    return SampledMatrix(problem.shape, turn, problem.n, pairs, singles, kind)
 
 
 def _open(problem, optimizer, setting) -> str:
@@ -137,6 +139,12 @@ def _slow(kind):
     return found
 
 
+def _adafactor(problem, optimizer, setting) -> Rule | str:
+    if _full(problem, setting):
+        return f"there is no closed limit for {optimizer.label} on all rows: it depends on the step size (measured)"
+    return _slow(FACTORED)(problem, optimizer, setting)
+
+
 def _adalayer(problem, optimizer, setting) -> Rule | str:
     if _full(problem, setting):
         return Rule("max-margin in the norm rows: each class moves by the same length (derived)", norm="rows")
@@ -149,6 +157,6 @@ def _adasgd(problem, optimizer, setting) -> Rule:
 
 _MATRIX = {
     "normalized_steepest_descent": _normalized, "muon": _muon, "olion": _open, "random_spectrum": _random_spectrum,
-    "dion": _dion, "shampoo": _shampoo, "soap": _open, "adafactor": _slow(FACTORED), "adasgd": _adasgd,
+    "dion": _dion, "shampoo": _shampoo, "soap": _open, "adafactor": _adafactor, "adasgd": _adasgd,
     "adalayer": _adalayer,
 }  # fmt: skip

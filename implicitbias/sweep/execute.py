@@ -39,7 +39,8 @@ def kernels_of(runs: list[RunSpec]) -> dict:
 @functools.cache
 def warm_up(optimizer: Optimizer, multiclass: bool = False) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    smallest = Multiclass([[1.0], [-1.0]], [0, 1]) if multiclass else Problem([[1.0]])
+    size = max(int(getattr(optimizer, "largest_rank", int)()), 2)
+    smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem([[1.0]])
     simulate(smallest, optimizer, lr=1.0, steps=1)
 
 
