@@ -39,30 +39,53 @@ class Point(NamedTuple):
 
 
 class Reduced:
-    """The matrices that the margins see, W = left M right', and the rows of M.
+    """The matrices that the margins see, W = left M right', and the ball of the norm among them.
 
     Attributes
         left   (k, a) orthonormal columns: those that sum to zero, if the norm allows it
-        right  (d, b) orthonormal columns: those that span the samples, if the norm allows it
+        right  (d, b) the principal axes of the samples: what these have in common shall not hide in each coordinate
+               what they differ by; those that span them, if the norm allows it
         shape  (a, b)
-        rows   (n, a b)
+        rows   (n, a b) the rows of M
+        own    how many variables the barrier of the ball has: the a b of M, and the norm's ``extra``
     """
 
     def __init__(self, b: np.ndarray, norm: MatrixNorm, shape: tuple[int, int]):
         k, d = shape
         b = b.reshape(-1, k, d)
-        self.left, self.right = np.eye(k), np.eye(d)
-        if norm.projections[0]:
-            self.left = np.linalg.qr(np.eye(k) - 1.0 / k)[0][:, : k - 1]
-        if norm.projections[1]:
-            every = np.arange(len(b))
-            samples = b[every, b.any(axis=2).argmax(axis=1)]  # x_i or -x_i
-            samples = samples * np.sign(samples[every, (samples != 0).argmax(axis=1)])[:, None]
-            samples = np.unique(samples, axis=0)
-            if len(samples) < d:
-                self.right = np.linalg.qr(samples.T)[0]
-        self.shape = self.left.shape[1], self.right.shape[1]
+        every = np.arange(len(b))
+        samples = b[every, b.any(axis=2).argmax(axis=1)]  # x_i or -x_i
+        samples = samples * np.sign(samples[every, (samples != 0).argmax(axis=1)])[:, None]
+        samples = np.unique(samples, axis=0)
+        sums_to_zero, self.turns = norm.projections
+        self.left = np.linalg.qr(np.eye(k) - 1.0 / k)[0][:, : k - 1] if sums_to_zero else np.eye(k)
+        self.right = np.linalg.svd(samples, full_matrices=not self.turns or len(samples) >= d)[2].T
+        self.norm, self.shape = norm, (self.left.shape[1], self.right.shape[1])
         self.rows = (self.left.T @ (b @ self.right)).reshape(len(b), -1)
+        self.entries = self.rows.shape[1]
+        self.own = self.entries + norm.extra(self.shape)
+
+    def inside(self, m: np.ndarray) -> np.ndarray:
+        """(own,) variables of M, N(M) < 1, at which the barrier is finite."""
+        return self.norm.inside(m)
+
+    def barrier(self, v: np.ndarray) -> float:
+        """That of the ball, at the variables that v begins with."""
+        return self.norm.barrier(self._unturned(v), self.shape)
+
+    def derivatives(self, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Its gradient (own,), and its Hessian (own, own)."""
+        slope, curvature = self.norm.derivatives(self._unturned(v), self.shape)
+        if self.turns:
+            return slope, curvature
+        a, b = self.shape
+        curvature = self.right.T @ (curvature.reshape(a, b, a, b) @ self.right).reshape(a, b, a * b)
+        return (slope.reshape(a, b) @ self.right).ravel(), curvature.reshape(a * b, a * b)
+
+    def _unturned(self, v):
+        """The variables of the norm: the same, unless it changes when the axes are turned."""
+        v = v[: self.own]
+        return v if self.turns else (v.reshape(self.shape) @ self.right.T).ravel()
 
     def down(self, w: np.ndarray) -> np.ndarray:
         """The M of the projection of W."""
@@ -88,12 +111,12 @@ def solve(unit: UnitRows, norm: MatrixNorm, l2: Separator) -> Iterator:
     start = l2.direction / norm.value(l2.direction)
     level = float((unit.b @ start.ravel() / unit.h).min()) * unit.h
     if level.min() > 0:  # else the margin is lost in the round-off of a product
-        others = np.zeros((len(level), norm.extra(reduced.shape)))
-        v = np.append(norm.inside(reduced.down(start) / 2.0), 0.25)
+        others = np.zeros((len(level), reduced.own - reduced.entries))
+        v = np.append(reduced.inside(reduced.down(start) / 2.0), 0.25)
         cost = np.zeros(len(v))
         cost[-1] = -1.0
         rows = np.hstack([reduced.rows, others, -level[:, None]])
-        points = list(Path(norm, reduced.shape, rows, np.zeros(len(rows)), cost).follow(v, LAST))
+        points = list(Path(reduced, rows, np.zeros(len(rows)), cost).follow(v, LAST))
         for point in reversed(points[-3:]):
             w = reduced.up(point.v)
             # The product of both is the weight of the barriers: the smaller one of them is zero at the end.
@@ -109,16 +132,15 @@ class Path:
     """The minimisers v of  f(v)/weight + F(v) - sum_i log (a_i.v - level_i),  f(v) = cost.v + |M|^2 quadratic/2.
 
     Arguments
-        norm, shape  whose ball it is, and of which matrices M; the first variables are those of its barrier F
-        a, level     (m, q), (m,)
-        cost         (q,)
-        quadratic    0 or more
+        ball       has the barrier F, of the first variables
+        a, level   (m, q), (m,)
+        cost       (q,)
+        quadratic  0 or more
     """
 
-    def __init__(self, norm, shape, a, level, cost, quadratic=0.0):
-        self.norm, self.shape, self.a, self.level, self.cost, self.quadratic = norm, shape, a, level, cost, quadratic
-        self.entries = shape[0] * shape[1]
-        self.own = self.entries + norm.extra(shape)
+    def __init__(self, ball: Reduced, a, level, cost, quadratic=0.0):
+        self.ball, self.a, self.level, self.cost, self.quadratic = ball, a, level, cost, quadratic
+        self.entries, self.own = ball.entries, ball.own
 
     def follow(self, v: np.ndarray, gap: float) -> Iterator[Point]:
         """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
@@ -141,7 +163,7 @@ class Path:
             if not slack.min() > 0:
                 return None
             scaled = self.a / slack[:, None]
-            slope, curvature = self.norm.derivatives(v[: self.own], self.shape)
+            slope, curvature = self.ball.derivatives(v)
             gradient = self.slope(v) / weight - scaled.sum(axis=0)
             gradient[: self.own] += slope
             hessian = scaled.T @ scaled
@@ -181,12 +203,12 @@ class Path:
         Else the first of 1, 1/2, 1/4, ... that lowers the value more than its half does: a step that ends close to the
         edge of the ball, where it may well be low, would take many others to come away from there.
         """
-        start = self.norm.barrier(v[: self.own], self.shape)
+        start = self.ball.barrier(v)
         line = float(self.slope(v) @ step) / weight
         bend = self.quadratic / weight * float(step[: self.entries] @ step[: self.entries]) / 2.0
 
         def rise(length):
-            end = self.norm.barrier(v[: self.own] + length * step[: self.own], self.shape)
+            end = self.ball.barrier(v + length * step)
             return line * length + bend * length**2 - np.log1p(length * change).sum() + (end - start)
 
         length = min(1.0, NEAR_EDGE / max(-float(change.min()), NEAR_EDGE))
@@ -215,7 +237,7 @@ class Path:
             if not slack.min() > 0:
                 return np.inf
             f = self.cost @ there + self.quadratic / 2.0 * (there[: self.entries] @ there[: self.entries])
-            return f / weight - np.log(slack).sum() + self.norm.barrier(there[: self.own], self.shape)
+            return f / weight - np.log(slack).sum() + self.ball.barrier(there)
 
         shrink = min(SHRINK, key=value)
         return v + shrink * (anchor - v), weight
