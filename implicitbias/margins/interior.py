@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from implicitbias.errors import InputError
 from implicitbias.margins.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from implicitbias.margins.norms.matrix import MatrixNorm
     from implicitbias.margins.separator import Separator
 
+MOST = 6000  # variables: a step takes seconds then, and there are a hundred
 FIRST = 1e-2  # weight of the barriers at the first centre, for an objective of the size of 1
 FALLS = 0.1, 0.3, 0.5, 0.7, 0.9  # how the weight may fall from one centre to the next
 # The objective is within (number of inequalities) times the weight of its optimum: here twelve digits are asked for.
@@ -57,13 +59,18 @@ class Reduced:
         samples = b[every, b.any(axis=2).argmax(axis=1)]  # x_i or -x_i
         samples = samples * np.sign(samples[every, (samples != 0).argmax(axis=1)])[:, None]
         samples = np.unique(samples, axis=0)
-        sums_to_zero, self.turns = norm.projections
+        sums_to_zero, self.turns = norm.turns
         self.left = np.linalg.qr(np.eye(k) - 1.0 / k)[0][:, : k - 1] if sums_to_zero else np.eye(k)
         self.right = np.linalg.svd(samples, full_matrices=not self.turns or len(samples) >= d)[2].T
         self.norm, self.shape = norm, (self.left.shape[1], self.right.shape[1])
-        self.rows = (self.left.T @ (b @ self.right)).reshape(len(b), -1)
-        self.entries = self.rows.shape[1]
+        self.entries = self.shape[0] * self.shape[1]
         self.own = self.entries + norm.extra(self.shape)
+        if self.own > MOST:
+            raise InputError(
+                f"the {norm} margin of {k} classes with {d} features asks for a program of {self.own} variables, and "
+                f"the largest has {MOST}; take fewer classes, features or rows"
+            )
+        self.rows = (self.left.T @ (b @ self.right)).reshape(len(b), -1)
 
     def inside(self, m: np.ndarray) -> np.ndarray:
         """(own,) variables of M, N(M) < 1, at which the barrier is finite."""
