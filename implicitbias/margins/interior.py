@@ -1,7 +1,7 @@
 """Newton's method along a central path, for the margins of norms of matrices: dense, in the entries of W alone.
 
 A cone program of the spectral norm has a semidefinite cone of k + d rows, (k + d)^2 / 2 numbers; a barrier of its ball
-has the k d of W. At the sizes of this field that is a matter of seconds, and of twelve digits.
+has the k d of W. At the sizes of this field that is a matter of seconds, and of eleven digits.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MOST = 6000  # variables: a step takes seconds then, and there are a hundred
 FIRST = 1e-2  # weight of the barriers at the first centre, for an objective of the size of 1
 FALLS = 0.1, 0.3, 0.5, 0.7, 0.9  # how the weight may fall from one centre to the next
-# The objective is within (number of inequalities) times the weight of its optimum: here twelve digits are asked for.
-LAST = 1e-12
+# The objective is within (number of inequalities) times the weight of its optimum: here eleven digits are asked for.
+LAST = 1e-11
 CENTRED = 0.3  # a squared Newton decrement at which one more step ends near enough to the centre
 RIDGES = 0.0, 1e-15, 1e-13, 1e-11
 STEPS = 100  # Newton steps to a centre; five are usual
@@ -151,17 +151,19 @@ class Path:
 
     def follow(self, v: np.ndarray, gap: float) -> Iterator[Point]:
         """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
-        weight, anchor = FIRST, v
+        weight, starts = FIRST, iter([(v, FIRST)])
         while True:
             with np.errstate(all="ignore"):  # at the end of what float64 can tell there is no centre
-                found = self.centre(v, weight)
-            if found is None:
-                return
+                for start, weight in starts:
+                    if (found := self.centre(start, weight)) is not None:
+                        break
+                else:
+                    return
             point, tangent = found
             yield point
             if weight * len(self.level) <= gap:
                 return
-            v, weight = self.along(point, tangent, weight, anchor)
+            starts = self.ahead(point, tangent, weight, v)
 
     def centre(self, v, weight):
         """The centre of a weight, by Newton's method from v, and the tangent of the path; None if it is not reached."""
@@ -229,14 +231,18 @@ class Path:
             length, here = length / 2.0, half
         return None
 
-    def along(self, point, tangent, weight, anchor):
-        """A point further along the path, and its weight. Near its end the path is a line in the weight.
+    def ahead(self, point, tangent, weight, anchor):
+        """Points further along the path and their weights, the farthest first: near its end it is a line in the weight.
 
         Before, it bends with the ball: the line leaves it, and is led back in towards a point inside, the ``anchor``.
         """
         change = self.a @ tangent
-        fall = next((x for x in FALLS if ((1.0 - x) * change + NEAR_EDGE * point.slack > 0).all()), FALLS[-1])
-        v, weight = point.v + (1.0 - fall) * tangent, weight * fall
+        for fall in FALLS:
+            if ((1.0 - fall) * change + NEAR_EDGE * point.slack > 0).all():
+                yield self.led_back(point.v + (1.0 - fall) * tangent, weight * fall, anchor), weight * fall
+
+    def led_back(self, v, weight, anchor):
+        """The point with the smallest value on the way from v to a point inside."""
 
         def value(shrink):
             there = v + shrink * (anchor - v)
@@ -246,8 +252,7 @@ class Path:
             f = self.cost @ there + self.quadratic / 2.0 * (there[: self.entries] @ there[: self.entries])
             return f / weight - np.log(slack).sum() + self.ball.barrier(there)
 
-        shrink = min(SHRINK, key=value)
-        return v + shrink * (anchor - v), weight
+        return v + min(SHRINK, key=value) * (anchor - v)
 
 
 def _factor(matrix):
