@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -155,7 +156,8 @@ class PairsFace:
     """
 
     def __init__(self, pairs: Pairs, norm: Norm, working: np.ndarray, found: Separator):
-        self.pairs, self.norm, self.working, self.found, self.inner = pairs, norm, working, found, found._face
+        self.pairs, self.norm, self.working, self.found = pairs, norm, working, found
+        self.inner: Any = found._face
         self.dual = pairs.of(pairs.weights(working, found.dual))
 
     @property
