@@ -111,7 +111,7 @@ def _solved(pairs: Pairs, norm: Norm, first: Separator | None) -> Separator:
         w, margin = found.direction.reshape(problem.shape), found.margin
         near, sure = pairs.outside(w, margin, TIGHT, working)
         if not sure and len(near):
-            margin = min(margin, margin_below(pairs.unit(near), norm, w))
+            margin = min(margin, margin_below(pairs.unit(near), norm, found.direction))
         if not sure and found.margin - margin <= max(TIGHT * found.margin, found.gap):
             break
         working = np.union1d(working, near[: max(ADDED, len(working) // 2)])

@@ -124,7 +124,7 @@ def solve(unit: UnitRows, norm: MatrixNorm, l2: Separator) -> Iterator:
         cost[-1] = -1.0
         rows = np.hstack([reduced.rows, others, -level[:, None]])
         points = list(Path(reduced, rows, np.zeros(len(rows)), cost).follow(v, LAST))
-        for point in reversed(points[-3:]):
+        for point in reversed(points[-8:]):  # where round-off ends the path the last ones may not be the best
             w = reduced.up(point.v)
             # The product of both is the weight of the barriers: the smaller one of them is zero at the end.
             support = point.c * level > point.slack / level
@@ -136,7 +136,7 @@ def solve(unit: UnitRows, norm: MatrixNorm, l2: Separator) -> Iterator:
 
 
 class Path:
-    """The minimisers v of  f(v)/weight + F(v) - sum_i log (a_i.v - level_i),  f(v) = cost.v + |M|^2 quadratic/2.
+    """The minimisers v of  f(v)/weight + balance F(v) - sum_i log (a_i.v - level_i), f(v) = cost.v + |M|^2 quadratic/2.
 
     Arguments
         ball       has the barrier F, of the first variables
@@ -148,6 +148,8 @@ class Path:
     def __init__(self, ball: Reduced, a, level, cost, quadratic=0.0):
         self.ball, self.a, self.level, self.cost, self.quadratic = ball, a, level, cost, quadratic
         self.entries, self.own = ball.entries, ball.own
+        # Hundreds of inequalities would press the first centres to the edge of a ball that counts for a few of them.
+        self.balance = max(1.0, len(level) / (min(ball.shape) + 1))
 
     def follow(self, v: np.ndarray, gap: float) -> Iterator[Point]:
         """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
@@ -172,7 +174,7 @@ class Path:
             if not slack.min() > 0:
                 return None
             scaled = self.a / slack[:, None]
-            slope, curvature = self.ball.derivatives(v)
+            slope, curvature = (self.balance * part for part in self.ball.derivatives(v))
             gradient = self.slope(v) / weight - scaled.sum(axis=0)
             gradient[: self.own] += slope
             hessian = scaled.T @ scaled
@@ -218,7 +220,7 @@ class Path:
 
         def rise(length):
             end = self.ball.barrier(v + length * step)
-            return line * length + bend * length**2 - np.log1p(length * change).sum() + (end - start)
+            return line * length + bend * length**2 - np.log1p(length * change).sum() + self.balance * (end - start)
 
         length = min(1.0, NEAR_EDGE / max(-float(change.min()), NEAR_EDGE))
         here = rise(length)
@@ -250,7 +252,7 @@ class Path:
             if not slack.min() > 0:
                 return np.inf
             f = self.cost @ there + self.quadratic / 2.0 * (there[: self.entries] @ there[: self.entries])
-            return f / weight - np.log(slack).sum() + self.ball.barrier(there)
+            return f / weight - np.log(slack).sum() + self.balance * self.ball.barrier(there)
 
         return v + min(SHRINK, key=value) * (anchor - v)
 

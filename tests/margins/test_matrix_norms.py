@@ -1,5 +1,6 @@
 """Margins of k classes: every direction is proved by its own pair, and a cone solver finds no other value."""
 
+import pickle
 import warnings
 
 import cvxpy as cp
@@ -154,6 +155,17 @@ def test_rows_that_are_there_twice_and_features_that_are_not(norm):
         assert not wide.unique and wide.distance(u) < 2e-4
     else:
         assert 0.005 < wide.distance(u) < 0.02
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_many_rows_at_the_very_margin(norm):
+    """Whole numbers, fifty times: of the 3000 pairs hundreds have the smallest margin, and 300 are looked at first."""
+    X, labels = np.random.default_rng(0).integers(-3, 4, size=(20, 12)).astype(float), np.arange(20) % 4
+    once, often = ib.Multiclass(X, labels), ib.Multiclass(np.tile(X, (50, 1)), np.tile(labels, 50))
+    sep = ib.max_margin(often, norm)
+    assert_certified(often, sep, norm)
+    assert sep.margin == pytest.approx(ib.max_margin(once, norm).margin, rel=1e-9)
+    assert pickle.loads(pickle.dumps(sep)).distance(sep.direction) < 2e-4
 
 
 @pytest.mark.parametrize("norm", NORMS)
