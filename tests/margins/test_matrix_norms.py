@@ -270,6 +270,14 @@ def test_the_direction_of_a_polytope_is_its_shortest_over_all_pairs(norm):
     assert sep.unique == everything.unique
 
 
+def test_a_program_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr("implicitbias.margins.interior.MOST", 17)
+    problem = centres(4, 6, 1)  # (k - 1) n = 12 entries, and 6 of the other matrix
+    assert ib.max_margin(problem, "spectral").margin > 0
+    with pytest.raises(ib.InputError, match="nuclear margin of 4 classes with 6 features asks for a program of 18 var"):
+        ib.max_margin(problem, "nuclear")
+
+
 # the registry
 
 
