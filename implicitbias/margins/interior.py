@@ -7,6 +7,7 @@ has the k d of W. At the sizes of this field that is a matter of seconds, and of
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -155,12 +156,14 @@ class Path:
         """Centres from a feasible v on, until f is within ``gap`` of its least value or round-off ends the path."""
         weight, starts = FIRST, iter([(v, FIRST)])
         while True:
-            with np.errstate(all="ignore"):  # at the end of what float64 can tell there is no centre
+            # At the end of what float64 can tell there is no centre, and linear algebra may say so first.
+            with np.errstate(all="ignore"), suppress(LinAlgError):
+                found = None
                 for start, weight in starts:
                     if (found := self.centre(start, weight)) is not None:
                         break
-                else:
-                    return
+            if found is None:
+                return
             point, tangent = found
             yield point
             if weight * len(self.level) <= gap:
