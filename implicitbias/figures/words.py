@@ -75,7 +75,7 @@ def label(name: str) -> str:
 @functools.cache
 def symbols() -> dict[str, str]:
     """Norms as they are printed, by their names."""
-    return {name: norm.symbol for name, norm in {**named(True), **named()}.items()}
+    return {name: norm.symbol for name, norm in (named(matrices=True) | named()).items()}
 
 
 def symbol(norm: str) -> str:

@@ -14,6 +14,7 @@ from implicitbias.margins.norms import NormLike, norm_of
 from implicitbias.margins.separator import Separator, certified
 from implicitbias.margins.unit_rows import UnitRows
 from implicitbias.problems import AnyProblem, Multiclass, Problem
+from implicitbias.threads import one_thread
 
 __all__ = ["Separator", "max_margin"]
 
@@ -64,7 +65,9 @@ def max_margin(problem: AnyProblem | ArrayLike, norm: NormLike | None = None) ->
     finds which).
     """
     if isinstance(problem, Multiclass):
-        return classes.separator(problem, norm_of("frobenius" if norm is None else norm, problem.shape))
+        # The systems are small: threads of other programs would be waited for at every product.
+        with one_thread():
+            return classes.separator(problem, norm_of("frobenius" if norm is None else norm, problem.shape))
     if not isinstance(problem, Problem):
         problem = Problem(problem)
     norm = "l2" if norm is None else norm

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -110,7 +111,7 @@ def _solved(pairs: Pairs, norm: Norm, first: Separator | None) -> Separator:
         w, margin = found.direction.reshape(problem.shape), found.margin
         near, sure = pairs.outside(w, margin, TIGHT, working)
         if not sure and len(near):
-            margin = min(margin, margin_below(pairs.unit(near), norm, w))
+            margin = min(margin, margin_below(pairs.unit(near), norm, found.direction))
         if not sure and found.margin - margin <= max(TIGHT * found.margin, found.gap):
             break
         working = np.union1d(working, near[: max(ADDED, len(working) // 2)])
@@ -155,7 +156,8 @@ class PairsFace:
     """
 
     def __init__(self, pairs: Pairs, norm: Norm, working: np.ndarray, found: Separator):
-        self.pairs, self.norm, self.working, self.found, self.inner = pairs, norm, working, found, found._face
+        self.pairs, self.norm, self.working, self.found = pairs, norm, working, found
+        self.inner: Any = found._face
         self.dual = pairs.of(pairs.weights(working, found.dual))
 
     @property

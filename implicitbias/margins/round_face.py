@@ -65,11 +65,11 @@ class RoundFace:
         m = self.reduced.down(self.direction)
         products = self.reduced.rows @ m.ravel()
         level = (products / self.unit.h).min() * self.unit.h
-        v = self.norm.inside(m * (1.0 - RELAXED / 2.0))
+        v = self.reduced.inside(m * (1.0 - RELAXED / 2.0))
         others = np.zeros((len(level), len(v) - m.size))
         rows = np.hstack([self.reduced.rows / level[:, None], others])
         cost = np.concatenate([cost, others[0]])
-        path = Path(self.norm, m.shape, rows, np.full(len(level), 1.0 - RELAXED), cost, quadratic)
+        path = Path(self.reduced, rows, np.full(len(level), 1.0 - RELAXED), cost, quadratic)
         for point in path.follow(v, gap):
             v = point.v
         return self.reduced.up(v)

@@ -1,5 +1,6 @@
 """Margins of k classes: every direction is proved by its own pair, and a cone solver finds no other value."""
 
+import pickle
 import warnings
 
 import cvxpy as cp
@@ -157,6 +158,17 @@ def test_rows_that_are_there_twice_and_features_that_are_not(norm):
 
 
 @pytest.mark.parametrize("norm", NORMS)
+def test_many_rows_at_the_very_margin(norm):
+    """Whole numbers, fifty times: of the 3000 pairs hundreds have the smallest margin, and 300 are looked at first."""
+    X, labels = np.random.default_rng(0).integers(-3, 4, size=(20, 12)).astype(float), np.arange(20) % 4
+    once, often = ib.Multiclass(X, labels), ib.Multiclass(np.tile(X, (50, 1)), np.tile(labels, 50))
+    sep = ib.max_margin(often, norm)
+    assert_certified(often, sep, norm)
+    assert sep.margin == pytest.approx(ib.max_margin(once, norm).margin, rel=1e-9)
+    assert pickle.loads(pickle.dumps(sep)).distance(sep.direction) < 2e-4
+
+
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("exponent", [-100, 100])
 def test_scale_does_not_matter(norm, exponent):
     problem = centres(3, 5, 3, seed=7)
@@ -256,6 +268,14 @@ def test_the_direction_of_a_polytope_is_its_shortest_over_all_pairs(norm):
     assert sep.margin == pytest.approx(everything.margin, rel=1e-10)
     assert sep.direction.ravel() == pytest.approx(everything.direction, abs=1e-7)
     assert sep.unique == everything.unique
+
+
+def test_a_program_that_is_too_large_is_refused(monkeypatch):
+    monkeypatch.setattr("implicitbias.margins.interior.MOST", 17)
+    problem = centres(4, 6, 1)  # (k - 1) n = 12 entries, and 6 of the other matrix
+    assert ib.max_margin(problem, "spectral").margin > 0
+    with pytest.raises(ib.InputError, match="nuclear margin of 4 classes with 6 features asks for a program of 18 var"):
+        ib.max_margin(problem, "nuclear")
 
 
 # the registry

@@ -11,7 +11,7 @@ from implicitbias.margins.norms.rows import Rows
 @dataclass(frozen=True)
 class Columns(MatrixNorm):
     name, symbol, instead = "columns", "columns", "linf"
-    projections = (True, False)
+    turns = (True, False)
 
     def sizes(self, w):
         return Rows().sizes(w.swapaxes(1, 2))

@@ -18,16 +18,16 @@ class MatrixNorm(Norm):
     entries of M and then, where the ball is the shadow of a simpler set in more dimensions, ``extra`` others.
 
     Class attributes
-        projections  whether N does not grow when W is projected orthogonally, from the left and from the right:
-                     W is then looked for among matrices whose columns sum to zero and whose rows are spanned by those
-                     of X, because the margins see nothing else of it
+        turns  whether N stays the same when W is turned from the left, and from the right: then it does not grow
+               under orthogonal projections, and W is looked for among matrices whose columns sum to zero, and whose
+               rows are spanned by the samples, because the margins see nothing else of it
     """
 
     vectors: ClassVar[bool] = False
     matrices: ClassVar[bool] = True
     entrywise: ClassVar[bool] = False
     instead: ClassVar[str] = "l2"
-    projections: ClassVar[tuple[bool, bool]] = (True, True)
+    turns: ClassVar[tuple[bool, bool]] = (True, True)
 
     @property
     def strictly_convex(self):

@@ -11,7 +11,7 @@ from implicitbias.margins.norms.matrix import MatrixNorm
 @dataclass(frozen=True)
 class Rows(MatrixNorm):
     name, symbol = "rows", "rows"
-    projections = (False, True)
+    turns = (False, True)
 
     def sizes(self, w):
         return length(w).max(axis=1)
