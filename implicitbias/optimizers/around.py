@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers.base import Optimizer, wrong_optimizer
+from implicitbias.optimizers.matrix.base import MatrixOptimizer
 
 
 class Around(Optimizer):
@@ -41,6 +42,9 @@ class Around(Optimizer):
     def step(self) -> Any:
         return type(self).make_step(self.base.step)
 
+    def largest_rank(self) -> float:
+        return self.base.largest_rank()
+
     @property
     def step_mode(self) -> int:
         return self.base.step_mode
@@ -73,6 +77,7 @@ def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], deg
     parts = [(name, float, value) for name, value in own.items()]
     parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
     name = f"{outer}{base.__name__}"
+    kinds = (Around, MatrixOptimizer) if issubclass(base, MatrixOptimizer) else (Around,)
     space = {
         "__doc__": f"{outer} around {base.__name__}; help(implicitbias.{outer}) says all of it.\n\n{doc}",
         "__module__": f"{__package__}.{outer.lower()}",  # where it is found by its name
@@ -89,7 +94,7 @@ def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], deg
         "make_step": staticmethod(functools.cache(make_step)),
         **more,
     }
-    return make_dataclass(name, parts, bases=(Around,), frozen=True, namespace=space)
+    return make_dataclass(name, parts, bases=kinds, frozen=True, namespace=space)
 
 
 def wrap(outer: str, kinds: dict[type[Optimizer], type[Around]], base: Optimizer, own: dict[str, float]) -> Around:

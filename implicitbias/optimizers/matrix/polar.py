@@ -13,7 +13,6 @@ gradient in this basis is a matrix with graded rows (`factors`).
 import numpy as np
 
 from implicitbias.jit import helper, hot
-from implicitbias.lanes import load, store
 from implicitbias.optimizers.matrix.factors import orthonormal, ranks_of, recompose, rotate_rows
 from implicitbias.optimizers.matrix.rows import add_to, scale_row
 from implicitbias.simulation.tail import exponent, pow2
@@ -108,11 +107,11 @@ def values(r, height, rank, turn, kind, count, uniforms, weight, p):
 
 
 @helper
-def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, d, room, out):
-    """out (k, chunks, 8) = U diag(phi) V' of -sum_i f_i x_i' with the rows x_i, i = index[:samples], and the weights
-    f 2^q (k, samples) of either sign."""
+def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, columns, room, out):
+    """out (k, chunks, 8) = U diag(phi) V' of -sum_i f_i x_i' with the rows x_i, i = index[:samples], of which the
+    columns from columns[0] to columns[1] are seen, and the weights f 2^q (k, samples) of either sign."""
     k, chunks = out.shape[0], out.shape[1]
-    most, ks, ms = min(samples, d), whole(k), whole(samples)
+    most, ks, ms = min(samples, columns[1] - columns[0]), whole(k), whole(samples)
     at = samples * chunks * 8
     v = room[:at].reshape(samples, chunks, 8)
     size, at = room[at : at + samples], at + samples
@@ -127,8 +126,9 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, d, ro
         for c in range(k):
             if f[c, i] != 0.0:
                 expo[i] = max(expo[i], q[c, i] + exponent(f[c, i]))
-        for j in range(chunks):
-            store(v[i], j, load(rows[index[i]], j))
+        line, row = v[i].reshape(-1), rows[index[i]].reshape(-1)
+        for j in range(chunks * 8):
+            line[j] = row[j] if columns[0] <= j < columns[1] else 0.0
         if expo[i] == -np.inf:  # never seen
             expo[i] = 0.0
             scale_row(v[i], 0.0)

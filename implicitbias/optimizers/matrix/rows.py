@@ -54,6 +54,15 @@ def order_of(x, expo):
 
 
 @helper
+def copy_rows(x, expo, y, power):
+    """y = x with its units, power = expo."""
+    for c in range(x.shape[0]):
+        power[c] = expo[c]
+        for j in range(x.shape[1]):
+            store(y[c], j, load(x[c], j))
+
+
+@helper
 def blend(m, expo, keep, g, unit, share):
     """m = keep m + share g, row by row; the units of m follow."""
     for c in range(m.shape[0]):
