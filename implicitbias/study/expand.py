@@ -311,6 +311,9 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
         try:
             table[name.strip()] = tomllib.loads(f"value = {value}")["value"]
         except (ValueError, RecursionError):
+            if value.strip().isidentifier():  # a word, without the quotes that a shell would take off
+                table[name.strip()] = value.strip()
+                continue
             mistakes.append(f"--hyper takes name=value, such as beta2=0.95, not {setting!r}")
     check_values(table, "--hyper")
     for name, value in [*table.items()]:
