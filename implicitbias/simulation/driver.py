@@ -181,7 +181,7 @@ def apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows, phase):
     lr = load(runs.eta[r], 0) * pick(table, runs.which[r], False, at, work.room)
     units = Units(runs.expo[r], runs.origin[r], data.shift)
     matrix = Matrix(data.classes, data.features, min(data.classes - 1, data.rank), data.scaled, rows, work.f_each,
-                    work.q_each, work.every, runs.memory[r], work.scratch, data.seed)  # fmt: skip
+                    work.q_each, work.counted, runs.memory[r], work.scratch, data.seed)  # fmt: skip
     step(runs.w[r], work.g, runs.hyper[r], lr, units, batch, matrix)
 
 
