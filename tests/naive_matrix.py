@@ -7,7 +7,6 @@ recorded, as those of `naive_family`: these, and the ones of `naive`, run on the
 
 import decimal
 
-import mpmath
 import numpy as np
 from naive import NUMBERS, decimal_context
 from naive_family import Rule, moved
@@ -123,7 +122,7 @@ def trajectory(
     """The recorded iterates (k, d), as float64, and the logarithms of their mean loss. `numbers` is "float", or
     "decimal" with so many digits."""
     ns, number = NUMBERS[numbers], NUMBERS[numbers].number
-    with decimal.localcontext(decimal_context(dps)), mpmath.workdps(dps):
+    with decimal.localcontext(decimal_context(dps)):
         X, W = exact(problem.X, number), exact(np.zeros(problem.shape) if W0 is None else W0, number)
         here = W if isinstance(rule, MatrixRule) else list(W.reshape(-1))
         rule.begin(here, number)
@@ -160,16 +159,29 @@ def singular(G):
     if G.dtype != object:
         U, s, V = np.linalg.svd(G, full_matrices=False)
         return [(s[i], U[:, i], V[i]) for i in range(len(s)) if s[i] > NOTHING * s[0]]
-    values, vectors = mpmath.eigsy(mpmath.matrix((G @ G.T).astype(str).tolist()))
-    top = max(values)
-    cut = top * mpmath.mpf(10) ** (20 - mpmath.mp.dps)
-    found = []
-    for i in sorted(range(len(values)), key=lambda i: -values[i]):
-        if values[i] > cut:
-            u = np.array([decimal.Decimal(mpmath.nstr(x, mpmath.mp.dps)) for x in vectors[:, i]])
-            v = u @ G
-            found.append((length(v), u, v / length(v)))
-    return found
+    values, vectors = eigen(G @ G.T)
+    cut = max(values) * decimal.Decimal(10) ** (20 - decimal.getcontext().prec)
+    order = [i for i in sorted(range(len(values)), key=lambda i: -values[i]) if values[i] > cut]
+    products = [vectors[:, i] @ G for i in order]
+    return [(length(v), vectors[:, i], v / length(v)) for i, v in zip(order, products)]
+
+
+def eigen(A):
+    """Eigenvalues and eigenvectors, in columns, of a symmetric A of decimals, by Jacobi's rotations."""
+    A, V = A.copy(), exact(np.eye(len(A)), decimal.Decimal)
+    small = abs(A).max() * decimal.Decimal(10) ** -decimal.getcontext().prec
+    while max(abs(A[i, j]) for i in range(len(A)) for j in range(i)) > small:
+        for i in range(len(A)):
+            for j in range(i):
+                if abs(A[i, j]) > small:
+                    theta = (A[j, j] - A[i, i]) / (2 * A[i, j])
+                    tan = (1 if theta >= 0 else -1) / (abs(theta) + (theta * theta + 1).sqrt())
+                    cos = 1 / (tan * tan + 1).sqrt()
+                    turn = exact(np.eye(len(A)), decimal.Decimal)
+                    turn[i, i] = turn[j, j] = cos
+                    turn[i, j], turn[j, i] = tan * cos, -tan * cos
+                    A, V = turn.T @ A @ turn, V @ turn
+    return A.diagonal(), V
 
 
 def replaced(G, phi):

@@ -17,10 +17,12 @@ from implicitbias.losses import log_loss
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.optimizers.matrix import KINDS as MATRIX
 from implicitbias.simulation.orders import batches, steps_per_epoch
+from implicitbias.simulation.scales import TRUE
 
 RNG = np.random.default_rng(0)
 BINARY = [kind for kind in OPTIMIZERS.values() if kind not in MATRIX]
-EVERY = [kind() for kind in OPTIMIZERS.values()]
+# of SOAP without eps, a direction that a new basis has just shown may be a huge step
+EVERY = [kind(every=1) if kind is ib.SOAP else kind() for kind in OPTIMIZERS.values()]
 
 
 def gaussian(n, k, d, rng=RNG):
@@ -134,7 +136,8 @@ def test_two_classes_are_a_binary_problem(item, loss):
     W = simulate(ib.Multiclass(X, LABELS), item, lr=lr, **options).weights[-1]
     w = simulate(ib.Problem(X, 2 * LABELS - 1), of_difference(item), lr=factor(item) * lr, **options).weights[-1]
     np.testing.assert_allclose(W[1] - W[0], w, rtol=0, atol=1e-12 * np.abs(w).max())
-    np.testing.assert_allclose(W[0], -W[1], rtol=0, atol=1e-12 * np.abs(w).max())
+    if not (isinstance(item, ib.SteepestDescent) and item.p == 1):  # which moves one entry of W at a time
+        np.testing.assert_allclose(W[0], -W[1], rtol=0, atol=1e-12 * np.abs(w).max())
 
 
 @pytest.mark.parametrize("item", [
@@ -183,10 +186,10 @@ def test_the_same_bits_alone_in_a_block_and_in_parts(item, place):
     """Eleven runs: eight side by side and three left over, where there are such groups; then from one into another."""
     problem, initial = PLACES[place]
     shared = {"batch": 2, "initial": initial}
-    lrs = [ib.Power(0.02 * (k + 1), 0.5 * (k % 2)) for k in range(MANY)]
+    lrs = [ib.Power(0.002 * (k + 1), 0.5 * (k % 2)) for k in range(MANY)]
     whole = simulate(problem, [item] * MANY, lr=lrs, steps=FIRST_PART + MORE, **shared)
     part = simulate(problem, [item] * MANY, lr=lrs, steps=FIRST_PART, **shared)
-    assert {run.status for run in whole} <= {"ok", "diverged"}
+    assert {run.status for run in whole} == {"ok"}
     for k in (0, 7, 10):
         same(simulate(problem, item, lr=lrs[k], steps=FIRST_PART + MORE, **shared), whole[k])
     rest = ib.simulate(problem, [item] * MANY, steps=MORE, start=part)
@@ -195,7 +198,8 @@ def test_the_same_bits_alone_in_a_block_and_in_parts(item, place):
         late = expected.steps > FIRST_PART
         np.testing.assert_array_equal(run.weights[run.steps > FIRST_PART], expected.weights[late])
         np.testing.assert_array_equal(run.state, expected.state)
-    assert not np.array_equal(whole[0].weights[-1], whole[1].weights[-1])
+    if item.mode != TRUE or place == "near":  # far out gradients are nothing
+        assert not np.array_equal(whole[0].weights[-1], whole[1].weights[-1])
 
 
 @pytest.mark.parametrize("order", ["full", "cyclic", "shuffle_once", "replacement"])
@@ -244,11 +248,11 @@ SCALE_FREE = [ib.Adam(), ib.Muon(), ib.NormalizedSteepestDescent("rows"), ib.SOA
 
 def test_beyond_float64_a_run_is_not_finite():
     wrong = -far_out(WIDE)
-    assert simulate(WIDE, ib.SGD(), lr=0.1, steps=3, loss="exponential", initial=wrong).status == "non_finite"
+    lost = simulate(WIDE, ib.SGD(), lr=0.1, steps=3, loss="exponential", initial=wrong)
+    assert lost.status == "non_finite" and len(lost.steps) == 0
     for item in SCALE_FREE:
-        run = simulate(WIDE, item, lr=1e307, steps=60)
-        assert run.status == "non_finite" and not np.isfinite(WIDE.margins(run.weights[-1])).all()
-        assert np.isfinite(run.weights[:-1]).all()
+        run = simulate(WIDE, item, lr=1e308, steps=60)
+        assert run.status == "non_finite" and len(run.steps) < 40 and np.isfinite(run.weights).all()
 
 
 @pytest.mark.parametrize("item", [ib.SGD(), *SCALE_FREE], ids=lambda item: item.label)
@@ -270,7 +274,7 @@ def test_a_run_ends_in_time():
 def test_until_log_loss():
     """At the first snapshot there, alone and in a block, as a run without an end has it."""
     options = {"order": "full", "steps": 20_000, "until_log_loss": -60.0}
-    for item in (ib.Adam(), ib.Muon(), ib.Signum()):
+    for item in (ib.Adam(0.5, 0.5), ib.Muon(), ib.Signum()):
         block = simulate(WIDE, [item] * 11, lr=[0.1 * (k + 1) for k in range(11)], **options)
         for k in (0, 10):
             alone = simulate(WIDE, item, lr=0.1 * (k + 1), **options)
@@ -278,7 +282,7 @@ def test_until_log_loss():
         for run in block:
             losses = log_losses(run)
             assert losses[-1] <= -60.0 < losses[-2] and run.status == "ok"
-        assert block[10].steps[-1] < block[0].steps[-1] < 20_000
+        assert 1 < block[10].steps[-1] < block[0].steps[-1] < 20_000
         whole = simulate(WIDE, item, lr=0.1, order="full", steps=20_000)
         at = np.searchsorted(whole.steps, block[0].steps[-1])
         np.testing.assert_array_equal(whole.weights[at], block[0].weights[-1])
