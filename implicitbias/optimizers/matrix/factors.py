@@ -61,7 +61,8 @@ def orthonormal(v, expo, count, most, q, r, size, height):
         line[:] = 0.0
         for i in range(count):
             part = dot(q[t], v[i])
-            line[i] = times_pow2(part, expo[i] - expo[best])
+            # what has become 0 may be heavier than the pivot by more than float64 has: 0 inf is not 0
+            line[i] = times_pow2(part, expo[i] - expo[best]) if part != 0.0 else 0.0
             add_to(v[i], -part, q[t])
         scale_row(v[best], 0.0)
         rank += 1

@@ -134,7 +134,7 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
             scale_row(v[i], 0.0)
     rank = orthonormal(v, expo, samples, most, basis, part, size, level)
     for c in range(k):
-        scale_row(out[c], 0.0)
+        scale_row(out[c], 0.0 if rank >= 0 else np.nan)
     if rank <= 0:
         return
     b = room[at : at + rank * ks * 8].reshape(rank, ks, 8)
@@ -159,6 +159,10 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
                 for c in range(k):
                     line[c] -= coefficients[i] * f[c, i] * pow2(q[c, i] - expo[i])
     found = orthonormal(b, level, rank, cap, classes, r, size, height)
+    if found < 0:  # NaN
+        for c in range(k):
+            scale_row(out[c], np.nan)
+        return
     values(r, height, found, turn, kind, count, uniforms, weight, p)
     for s in range(found):
         by_class, by_basis = classes[s].reshape(-1), p[s].reshape(-1)
