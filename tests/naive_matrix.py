@@ -409,3 +409,29 @@ class AdaSGD(MatrixRule):
 
 class Adalayer(AdaSGD):
     axis = 1
+
+
+class Hybrid(MatrixRule):
+    nesterov = False
+
+    def direction(self, G, see, t, eta):
+        M, split = self.looked_ahead(G), int(self.split)
+        blocks = []
+        for part, norm, size in ((M[:, :split], self.first, 1), (M[:, split:], self.second, self.ratio)):
+            rule = NormalizedSteepestDescent(norm=norm, momentum=0.0, r=1.0)
+            rule.begin(0 * part, self.number)
+            blocks.append(size * rule.direction(part, see, t, eta))
+        return np.hstack(blocks)
+
+
+class MARSMuon(Muon):
+    """Muon on c = g + gamma mu / (1 - mu) (g - g at the iterate before, on the same batch), of length 1 at most."""
+
+    before = None
+
+    def direction(self, G, see, t, eta):
+        before = self.W if self.before is None else self.before
+        self.before = self.W
+        c = G + self.gamma * self.momentum / (1 - self.momentum) * (G - see.gradient(before))
+        size = length(c)
+        return super().direction(c / size if size > 1 else c, see, t, eta)

@@ -71,11 +71,15 @@ class Around(Optimizer):
 
 def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,
            points: tuple[int, ...] = (), recorded: int | None = None, looks: tuple[str, ...] = ("batch",),
-           own_decays: tuple[float, ...], make_step: Callable, **more: Any) -> type[Around]:  # fmt: skip
-    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow.
-    `more` are further attributes."""
+           own_decays: tuple[float, ...], make_step: Callable, instead: dict[str, Any] | None = None,
+           **more: Any) -> type[Around]:  # fmt: skip
+    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow, but
+    for those that there are others `instead` of. `more` are further attributes."""
     parts = [(name, float, value) for name, value in own.items()]
-    parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
+    parts += [
+        (item.name, item.type, (instead or {}).get(item.name) or field(default=item.default, metadata=item.metadata))
+        for item in fields(base)
+    ]
     name = f"{outer}{base.__name__}"
     kinds = (Around, MatrixOptimizer) if issubclass(base, MatrixOptimizer) else (Around,)
     space = {

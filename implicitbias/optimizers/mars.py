@@ -4,11 +4,11 @@ from implicitbias.jit import hot, inlined
 from implicitbias.lanes import load, select, store
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.around import Around, around, wrap
-from implicitbias.optimizers.base import Optimizer, nonnegative
+from implicitbias.optimizers.base import Optimizer, choice, nonnegative
 from implicitbias.optimizers.lion import Lion
 from implicitbias.optimizers.matrix import Muon
 from implicitbias.optimizers.matrix import mars as matrix_mars
-from implicitbias.optimizers.matrix.base import MatrixOptimizer
+from implicitbias.optimizers.matrix.newton_schulz import POLYNOMIALS
 from implicitbias.optimizers.parts import copy_to, length_of, swap
 from implicitbias.optimizers.signum import Signum
 from implicitbias.simulation.tail import times_pow2_lanes
@@ -72,18 +72,11 @@ def _rooms(optimizer, k: int, width: int, d: int, n: int) -> tuple[int, int]:
     return memory + 2 * k * width + k, max(room, k + k * width)
 
 
-def _unfit(optimizer, shape: tuple[int, ...]) -> str | None:
-    if optimizer.polar == "exact":
-        return (
-            "MARS goes around a Muon with a Newton-Schulz polar such as 'quintic': its corrected gradient is no sum of "
-            "samples with weights >= 0, as the exact polar factor is taken from"
-        )
-    return MatrixOptimizer.unfit(optimizer, shape)
-
-
 _KINDS[Muon] = around(
     "MARS", Muon, _TEXT, {"gamma": nonnegative(0.025)}, (), looks=("batch", "batch"), own_decays=(),
-    make_step=lambda base: matrix_mars.step, rooms=_rooms, unfit=_unfit,
+    make_step=lambda base: matrix_mars.step, rooms=_rooms,
+    # The corrected gradient is no sum of samples with weights >= 0, as the exact polar factor is taken from.
+    instead={"polar": choice("quintic", tuple(POLYNOMIALS))},
 )  # fmt: skip
 MARSAdam, MARSLion, MARSSignum, MARSMuon = KINDS = tuple(_KINDS.values())
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
-from implicitbias.optimizers.matrix import KINDS
+from implicitbias.optimizers.mars import MARSMuon
+from implicitbias.optimizers.matrix import KINDS as MATRIX_KINDS
 from implicitbias.simulation.orders import batches
 
 STEPS, LR, SEED = 100, 0.02, 3
@@ -66,7 +67,17 @@ VARIANTS = {
     ],
     ib.AdaSGD: [{}, {"beta1": 0.0, "beta2": 0.9}, {"bias_correction": True, "weight_decay": 0.1}],
     ib.Adalayer: [{}, {"beta1": 0.0, "beta2": 0.9}, {"bias_correction": True, "weight_decay": 0.1}],
+    ib.Hybrid: [
+        {}, {"split": 2, "first": "rows", "second": "spectral", "momentum": 0.9, "ratio": 0.3},
+        {"split": 4, "first": "columns", "second": "frobenius", "weight_decay": 0.1},
+        {"split": 2, "second": "nuclear"}, {"split": 3, "first": "max", "second": "spectral"},
+    ],
+    MARSMuon: [
+        {}, {"gamma": 1.0, "momentum": 0.5, "nesterov": False}, {"polar": "cubic", "iterations": 8, "gamma": 0.3},
+        {"momentum_last": True, "scale": "original", "transposed": True, "weight_decay": 0.1},
+    ],
 }  # fmt: skip
+KINDS = (*MATRIX_KINDS, MARSMuon)
 ITEMS = [kind(**variant) for kind in KINDS for variant in VARIANTS[kind]]
 OF_EACH_KIND = [kind() for kind in KINDS]
 
