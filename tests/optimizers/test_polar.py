@@ -17,15 +17,16 @@ def near(a, cap, kind, count, uniforms, room, out):
 
 @kernel
 def far(rows, index, samples, f, q, kind, count, uniforms, d, room, out):
-    polar.replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, d, room, out)
+    polar.replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, (0, d), room, out)
 
 
 class Gradient:
     """-sum_i f_i x_i' with the weights f 2^q (k, n) of samples x_i of k classes."""
 
-    def __init__(self, X, labels, k, span, seed=0, apart=0.1):
-        """Samples 10^-span to 1, and the classes of each up to 10^(-apart span) lighter; a class weighs minus what the
-        others do in its own samples."""
+    def __init__(self, X, labels, k, span, seed=0, apart=0.1, behind=()):
+        """Samples 10^-span to 1, and the classes of each up to 10^(-apart span) lighter; all pairs of a class are
+        lighter by 10^(-behind span), or of both where that is more. Samples weigh in their own class minus what they do
+        in the others."""
         rng = np.random.default_rng(seed)
         self.X, self.k, (n, self.d) = X, k, X.shape
         logs = -np.sort(rng.uniform(0, span, size=n)) * np.log2(10)
@@ -34,25 +35,28 @@ class Gradient:
             others = [c for c in range(k) if c != y]
             for c in others:
                 self.q[c, i] = np.floor(logs[i] - rng.uniform(0, apart * span))
+                if behind:
+                    self.q[c, i] -= np.floor(max(behind[c], behind[y]) * span * np.log2(10))
                 self.f[c, i] = -rng.uniform(0.7, 1.4)
             top = max(self.q[c, i] for c in others)
             self.f[y, i], self.q[y, i] = -sum(np.ldexp(self.f[c, i], int(self.q[c, i] - top)) for c in others), top
-        self.digits = int(2 * (1 + apart) * span) + 80
+        self.labels, self.digits = labels, int(2 * (1 + apart + max(behind, default=0)) * span) + 80
 
     def exact(self):
         """(k, d) with as many digits as the span of the weights asks for."""
         weights = [[mpmath.mpf(f) * mpmath.mpf(2) ** int(q) for f, q in zip(*line)] for line in zip(self.f, self.q)]
+        for i, y in enumerate(self.labels):
+            weights[y][i] = -sum(weights[c][i] for c in range(self.k) if c != y)
         return -mpmath.matrix(weights) * mpmath.matrix(self.X.tolist())
 
     def expected(self, phi):
-        """U diag(phi) V' with phi(i) for the i-th largest of the singular values, and their number. Float weights of a
-        class do not add up to 0 to the last digit, and then the smallest is not 0: at most k - 1 are taken."""
+        """U diag(phi) V' with phi(i) for the i-th largest of the nonzero singular values, and their number."""
         with mpmath.workdps(self.digits):
             G = self.exact()
             values, vectors = mpmath.eigsy(G * G.T)
             order = sorted(range(self.k), key=lambda i: -values[i])
             cut = max(values) * mpmath.mpf(10) ** (30 - self.digits)
-            order = [i for i in order if values[i] > cut][: self.k - 1]
+            order = [i for i in order if values[i] > cut]
             total = mpmath.zeros(self.k, self.d)
             for place, i in enumerate(order):
                 u = vectors[:, i]
@@ -83,9 +87,9 @@ class Gradient:
         return out.reshape(self.k, -1)[:, : self.d], good, G
 
 
-def gaussian(n, k, d, span, seed=0, apart=0.1):
+def gaussian(n, k, d, span, seed=0, apart=0.1, behind=()):
     rng = np.random.default_rng(seed)
-    return Gradient(rng.normal(size=(n, d)), np.arange(n) % k, k, span, seed, apart)
+    return Gradient(rng.normal(size=(n, d)), np.arange(n) % k, k, span, seed, apart, behind)
 
 
 SHAPES = {"wide": (9, 4, 6), "many rows": (14, 3, 12), "k > d": (9, 5, 2), "k = d": (8, 4, 4), "two classes": (6, 2, 5),
@@ -98,9 +102,23 @@ def test_polar_factor_of_graded_samples(shape, span):
     for apart in (0.0, 0.1, 1.0):
         gradient = gaussian(*SHAPES[shape], span, apart=apart)
         expected, rank = gradient.expected(lambda place: 1)
-        np.testing.assert_allclose(gradient.found(), expected, rtol=0, atol=1e-11)
+        np.testing.assert_allclose(gradient.found(), expected, rtol=0, atol=1e-12)
         assert rank == min(gradient.k - 1, gradient.d)
         np.testing.assert_allclose(np.linalg.norm(expected) ** 2, rank, rtol=1e-12)
+
+
+@pytest.mark.parametrize("span", [5, 12, 40, 600])
+@pytest.mark.parametrize("behind", [(0, 0, 0, 1), (1, 0, 0, 0), (0, 1, 0, 2), (0, 1, 1, 2), (3, 2, 1, 0)], ids=str)
+def test_a_class_that_falls_behind_is_not_lost(behind, span):
+    """All samples of the others are as heavy as ever, and together they hide it: heavy rows of one direction."""
+    for spread in (0.0, 0.1):
+        for shape in ((12, 4, 6), (8, 4, 20), (12, 4, 3)):
+            gradient = gaussian(*shape, 1, apart=0.0, behind=[span * x for x in behind])
+            gradient.q -= np.floor(spread * span * np.arange(shape[0]))
+            gradient.digits += int(2 * spread * span * shape[0])
+            expected, rank = gradient.expected(lambda place: 1)
+            assert rank == 3
+            np.testing.assert_allclose(gradient.found(), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("span", [0.1, 40, 600])
