@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from verdict_tables import claim_on, study_of, table, values
 
 from implicitbias.errors import InputError
+from implicitbias.store.schema import USUAL
 from implicitbias.study.claims import verdicts
 from implicitbias.study.stored import curve_columns
 
@@ -154,7 +155,7 @@ def test_filters():
     ],
 )
 def test_of_the_curves_only_what_claims_look_at_is_read(claim, expected):
-    assert curve_columns(study_of(claim | {"at_least": 0})) == ["run_id", *expected]
+    assert curve_columns(study_of(claim | {"at_least": 0}), USUAL) == ["run_id", *expected]
 
 
 def test_wrong_claims_are_refused_all_at_once():
