@@ -13,16 +13,19 @@ from naive_family import Rule, moved
 
 from implicitbias.simulation.orders import uniforms
 
+FEW = 60  # digits of a weight, however many a sum of weights is taken with
+
 # --- the problem ------------------------------------------------------------------------------------------------------
 
 
 def pair_weights(W, x, y, loss):
     """(k,) s_c = e^-z_c / (1 + sum_c e^-z_c), or e^-z_c, for c != y; minus their sum for the label."""
     z = (W[y] - W) @ x
-    s = np.exp(-z)
-    s[y] = 0
-    if loss == "logistic":
-        s = s / (1 + s.sum())
+    with decimal.localcontext(decimal_context(FEW)):  # of decimals; what they add up to is exact
+        s = np.exp(-1 * z)
+        s[y] = 0
+        if loss == "logistic":
+            s = s / (1 + s.sum())
     s[y] = -s.sum()
     return s
 
@@ -34,11 +37,12 @@ def gradient(X, labels, W, batch, loss):
 
 def mean_loss(X, labels, W, loss, ns):
     total = 0
-    for x, y in zip(X, labels):
-        e = np.exp((W - W[y]) @ x)
-        e[y] = 0
-        total = total + (ns.log1p(e.sum()) if loss == "logistic" else e.sum())
-    return total / len(X)
+    with decimal.localcontext(decimal_context(FEW)):
+        for x, y in zip(X, labels):
+            e = np.exp(1 * ((W - W[y]) @ x))
+            e[y] = 0
+            total = total + (ns.log1p(e.sum()) if loss == "logistic" else e.sum())
+        return total / len(X)
 
 
 class See:
@@ -133,7 +137,9 @@ def trajectory(
             if t in record:
                 W = np.array(here).reshape(problem.shape)
                 found.append(W.astype(float))
-                logs.append(float(ns.log(mean_loss(X, problem.labels, W, loss, ns))))
+                loss_now = mean_loss(X, problem.labels, W, loss, ns)
+                with decimal.localcontext(decimal_context(FEW)):
+                    logs.append(float(ns.log(loss_now)))
             if t < max(record):
                 see = See(X, problem.labels, problem.k, list(batches[t]), loss, ns, t % per_epoch == 0, seed)
                 here = rule.step(see, t, number(float(lr(t))))

@@ -121,6 +121,23 @@ def test_a_class_that_falls_behind_is_not_lost(behind, span):
             np.testing.assert_allclose(gradient.found(), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 30))])
+def test_any_gradation(seed):
+    """Of samples, of classes, of pairs, and of the lengths of rows."""
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        k, d, span = int(rng.integers(2, 7)), int(rng.integers(1, 12)), 10 ** rng.uniform(-1, 2.5)
+        n = int(rng.integers(k, 18))
+        X = rng.normal(size=(n, d)) * 10.0 ** rng.uniform(*rng.choice([(0, 0), (-2, 2)]), size=(n, 1))
+        behind = [float(x) for x in rng.choice([0, 0, 0.3, 1, 2], size=k)]
+        labels = list(rng.integers(0, k, size=n))
+        gradient = Gradient(X, labels, k, span, int(rng.integers(1e6)), rng.choice([0, 0.1, 1]), behind)
+        gradient.q -= np.floor(rng.choice([0, 1]) * rng.uniform(0, 3 * span, size=n))
+        gradient.digits += int(6 * span) + 200
+        expected, _ = gradient.expected(lambda place: 1)
+        np.testing.assert_allclose(gradient.found(), expected, rtol=0, atol=1e-11)
+
+
 @pytest.mark.parametrize("span", [0.1, 40, 600])
 def test_in_one_unit_it_is_right_or_says_so(span):
     good, plain = np.zeros((2, 30), bool)
@@ -132,7 +149,7 @@ def test_in_one_unit_it_is_right_or_says_so(span):
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
         U, _, V = np.linalg.svd(G)
         plain[seed] = np.abs(U[:, :rank] @ V[:rank] - expected).max() < 1e-9
-    assert good.all() if span < 1 else good.mean() < 0.2 and plain.mean() < 0.2
+    assert good.all() if span < 1 else good.mean() < 0.6 and not plain.all(), (good, plain)
 
 
 @pytest.mark.parametrize("span", [0.1, 40, 600])

@@ -144,7 +144,7 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
         scale_row(out[c], np.nan if lost else 0.0)
     if lost:
         return
-    terms = graded.factorise(f, q, v, left, right, order, room[at:])
+    terms = graded.factorise(f, q, v, columns[1] - columns[0], left, right, order, room[at:])
     found = orthonormal(left, order, terms, terms, classes, r, size, height)
     for t in range(found):
         line = r[t].reshape(-1)
