@@ -5,6 +5,7 @@ import subprocess
 import sys
 import textwrap
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
@@ -134,3 +135,26 @@ def test_a_new_group_is_one_file(tmp_path):
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), str(tmp_path / "groups")]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_margin_of_the_predicted_limit(tmp_path):
+    """Of gradient descent on three classes it is the largest in the Frobenius norm, and less in the others."""
+    study = tmp_path / "s.toml"
+    study.write_text(
+        'title = "t"\n[data.gaussian_labels]\nn = 9\nd = 12\nk = 3\n[optimizer.ngd]\n[[grid]]\norder = "full"\n'
+        "lr = 0.1\nsteps = 100\n"
+    )
+    run_study(study, tmp_path / "out", jobs=1)
+    run = ib.load_runs(tmp_path / "out").iloc[0]
+    problem = ib.geometry.gaussian_labels(n=9, d=12, k=3, seed=0)
+    W = np.reshape(run["limit"], (3, 12))
+    scores = problem.X @ W.T
+    own = scores[np.arange(9), problem.labels]
+    scores[np.arange(9), problem.labels] = -np.inf
+    margin = (own[:, None] - scores).min()
+    assert run["limit_ratio_frobenius"] == pytest.approx(1.0, abs=1e-6)
+    assert run["limit_ratio_max"] == pytest.approx(margin / np.abs(W).max() / run["gamma_max"], rel=1e-12) and (
+        run["limit_ratio_max"] < 0.95
+    )
+    size = np.linalg.norm(W, 2)
+    assert run["limit_ratio_spectral"] == pytest.approx(margin / size / run["gamma_spectral"], rel=1e-12)

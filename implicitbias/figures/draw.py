@@ -25,6 +25,7 @@ _BAR = 0.55  # inches of a panel for the bar of its colours, without its label
 _LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.52, 0.14, 0.68, 0.06, 0.4, 0.145, 0.0635
 _HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
 _HEIGHT = 1.75
+_CELL = 0.2  # of a row of a heat map whose values are written
 _LEGEND = 0.33  # inches of an entry besides its words
 STYLE = {
     "font.family": FONT,
@@ -104,6 +105,8 @@ def draw(figure: Figure, width: str = "page"):
     gap = _GAP if shared else _LABELLED + 0.13 * (lines - 1)
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
+    if any(panel.heat is not None and panel.heat.written for panel in figure.panels):
+        height = max(0.3, *(_CELL * len(panel.heat.rows) for panel in figure.panels if panel.heat is not None))
     titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]
     limits = limits_of(figure.panels)
     named = ends(figure, limits[compared(figure.panels[0], "y")], panel_width, height)
@@ -251,16 +254,38 @@ def _heat(ax, panel: Panel, width: float, last: bool) -> None:
     most = max(2, int((width - beside) / (CHARACTER * (max(map(len, heat.columns)) + 1))))
     step = max(1, -(-len(heat.columns) // most))
     ax.set_xticks(np.arange(len(heat.columns))[::step] + 0.5, heat.columns[::step])
-    step = max(1, -(-len(heat.rows) // 12))
+    step = 1 if heat.written else max(1, -(-len(heat.rows) // 12))
     ax.set_yticks(np.arange(len(heat.rows))[::step] + 0.5, heat.rows[::step])
     if heat.marks:
         across, up = np.array(heat.marks).T + 0.5
         ax.plot(across, up, "ko", markersize=4, markeredgecolor="white", markeredgewidth=0.6)
+    if heat.written:
+        _written(ax, heat, mesh)
     ax.grid(False)
     bar = ax.figure.colorbar(mesh, ax=ax, fraction=beside / width, pad=0.1 / width, aspect=20 * 0.6 / beside)
     if last:
         bar.set_label(plain(heat.label))
     bar.outline.set_visible(False)
+
+
+def _written(ax, heat, mesh) -> None:
+    """The numbers of a heat map in black or white, and a frame around the largest of each row."""
+    from matplotlib.patches import Rectangle
+
+    ax.invert_yaxis()
+    ax.tick_params(length=0)
+    for i, row in enumerate(heat.values):
+        largest = np.nanargmax(row) if np.isfinite(row).any() else -1
+        for j in np.flatnonzero(np.isfinite(row)):
+            red, green, blue, _ = mesh.cmap(mesh.norm(row[j]))
+            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
+            weight = "bold" if j == largest else "normal"
+            ax.text(
+                j + 0.5, i + 0.5, f"{row[j]:.3g}", ha="center", va="center", fontsize=7, fontweight=weight,
+                color="white" if dark else "black",
+            )  # fmt: skip
+            if j == largest:
+                ax.add_patch(Rectangle((j + 0.03, i + 0.06), 0.94, 0.88, fill=False, edgecolor="black", linewidth=1.3))
 
 
 # -- the legend -------------------------------------------------------------------------------------------------------

@@ -291,17 +291,22 @@ def heats_of(
     title: str,
     caption: str,
     marks: list[dict[str, float]] = (),
+    written: bool = False,
+    words: str = "",
 ) -> Figure:
     """Two ordered axes of many levels: the median as a colour, the same in each of the panels (title, runs). Where the
     measure is a difference of both signs, the colours part at zero. Marks are points (column -> value) on the panels
-    whose runs have their values."""
+    whose runs have their values; `written` values are those of the measure itself. The words of the colours are those
+    of the measure if there are no others."""
     seen = view(measure, pd.concat([frame for _, frame in parts]))
+    if written or words:
+        seen = View(measure, "linear" if written else seen.scale, words or label(measure))
     tables = []
     for _, frame in parts:
         rows = frame.assign(_y=values(seen.measure, frame))
         table = rows.groupby([y.name, x.name])["_y"].median().unstack().reindex(index=y.levels, columns=x.levels)
         tables.append(np.log10(table.to_numpy(float)) if seen.scale == "log" else table.to_numpy(float))
-    words = f"log₁₀ of {seen.words}" if seen.scale == "log" else seen.words
+    told = f"log₁₀ of {seen.words}" if seen.scale == "log" else seen.words
     known = np.concatenate([table[np.isfinite(table)] for table in tables])
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     if " - " in seen.measure and low < 0.0 < high:
@@ -310,9 +315,8 @@ def heats_of(
     panels = [
         Panel(
             head,
-            label(x.name),
-            label(y.name),
-            heat=Heat(table, *names, words, (low, high), _marked(frame, x, y, marks)),
+            *("" if axis.name == "measure" else label(axis.name) for axis in (x, y)),
+            heat=Heat(table, *names, told, (low, high), _marked(frame, x, y, marks), written),
         )
         for (head, frame), table in zip(parts, tables)
     ]

@@ -50,7 +50,7 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     if missing:
         raise InputError([f"these runs have no {name!r}" for name in missing])
     frame = _joined(chosen, curves) if along(figure) else chosen
-    if "measure" in (figure.hue, figure.col, figure.row):
+    if "measure" in (figure.x, figure.hue, figure.col, figure.row):
         frame, measures, words = _melted(figure, frame)
     else:
         measures, words = list(figure.y), ""
@@ -71,7 +71,9 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
         if len(parts) > MAX_OWN:
             raise InputError(_crowded(len(parts)))
         axes = axis_of(frame, figure.x), axis_of(frame, figure.hue)
-        return heats_of(parts, measures[0], *axes, name, title, caption, figure.marks)
+        if figure.written:
+            caption += " A frame is around the largest of each row."
+        return heats_of(parts, measures[0], *axes, name, title, caption, figure.marks, figure.written, words)
     looks = palette.methods(runs)
     axes = [axis_of(frame, name) for name in (figure.hue, figure.col, figure.row) if name is not None]
     frame = spread_orders(frame, axes)
@@ -129,8 +131,11 @@ def _complete(figure: Figure, runs: pd.DataFrame) -> Figure:
     if figure.mark is None:
         mark = "line" if along(figure) else "scatter" if _measured(x, runs) else "point"
         figure = figure.model_copy(update={"mark": mark})
-    if figure.mark == "heat" and (figure.hue is None or len(figure.y) > 1):
-        raise InputError("a heat map shows one y, and has x and hue on its axes: give hue, and one y")
+    told = "measure" in (figure.x, figure.hue, figure.col, figure.row)
+    if figure.mark == "heat" and (figure.hue is None or (len(figure.y) > 1 and not told)):
+        raise InputError(
+            'a heat map has x and hue on its axes: give hue, and one y, or several with "measure" as one of the roles'
+        )
     return figure
 
 
@@ -159,9 +164,26 @@ def _joined(runs: pd.DataFrame, curves: pd.DataFrame | None) -> pd.DataFrame:
 
 def _melted(figure: Figure, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str], str]:
     """A row for each measure, which then is a level like any other; and what they have in common."""
-    parts = [frame.assign(measure=label(name), **{VALUE: values(name, frame)}) for name in figure.y]
-    kinds = {label(name).partition(" ")[0] for name in figure.y}
-    return pd.concat(parts, ignore_index=True), [VALUE], kinds.pop() if len(kinds) == 1 else "value"
+    names, words = _told_apart([label(name) for name in figure.y])
+    parts = [frame.assign(measure=name, **{VALUE: values(y, frame)}) for name, y in zip(names, figure.y)]
+    return pd.concat(parts, ignore_index=True), [VALUE], words or "value"
+
+
+def _told_apart(labels: list[str]) -> tuple[list[str], str]:
+    """The words in which labels differ, and those that they share.
+
+    >>> _told_apart(["cosine to ℓ₁ (increment)", "cosine to ℓ₂ (increment)"])
+    (['ℓ₁', 'ℓ₂'], 'cosine to … (increment)')
+    """
+    rows = [text.split() for text in labels]
+    if len(rows) < 2:
+        return labels, labels[0]
+    shortest = min(map(len, rows)) - 1
+    first = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
+    last = next((i for i in range(shortest - first) if len({row[-1 - i] for row in rows}) > 1), shortest - first)
+    names = [" ".join(row[first : len(row) - last]).strip(",") for row in rows]
+    shared = [*rows[0][:first], *["…"] * (last > 0), *rows[0][len(rows[0]) - last :]]
+    return names, " ".join(shared).removesuffix(" to").strip(",")
 
 
 def _split(frame: pd.DataFrame, row: str | None):
@@ -188,8 +210,9 @@ def _named(panel: Panel, row: str, words: str) -> Panel:
 
 
 def _limit_of(measure: str, frame: pd.DataFrame) -> str | None:
-    name = f"limit_cos_{measure.rpartition('_')[2]}"
-    return name if measure.removeprefix("inc_").startswith("cos_") and name in frame else None
+    kind, _, norm = measure.removeprefix("inc_").partition("_")
+    name = f"limit_{kind}_{norm}"
+    return name if kind in ("cos", "ratio") and name in frame else None
 
 
 def _not_told(figure: Figure, runs: pd.DataFrame) -> str:

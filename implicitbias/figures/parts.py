@@ -52,6 +52,7 @@ class Heat:
     label: str
     ends: tuple[float, float] | None = None
     marks: list[tuple[float, float]] = field(default_factory=list)  # points on it, as column and row, from 0
+    written: bool = False  # whether its numbers are written, the first row at the top, the largest of each framed
 
 
 @dataclass(frozen=True)

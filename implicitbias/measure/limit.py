@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from implicitbias.margins.norms import norm_of
 from implicitbias.measure.group import Column, Group, Snapshots
 from implicitbias.measure.vectors import columns_towards, cosine, towards
 
@@ -26,6 +27,10 @@ def _end_columns(norms: tuple[str, ...]) -> list[Column]:
             Column(f"limit_cos_{norm}", float, "", f"cosine between the limit and the {norm} max-margin direction")
             for norm in norms
         ),
+        *(
+            Column(f"limit_ratio_{norm}", float, "", f"{norm} margin of the limit over its certified optimum")
+            for norm in norms
+        ),
     ]
 
 
@@ -33,12 +38,21 @@ def _at_end(seen: Snapshots) -> dict:
     limit = seen.limit
     if limit is None:
         return {}
+    problem = seen.run.problem
+    direction = limit.direction.reshape(problem.shape)
+    least = problem.margins(direction).min()
     return {
         "limit_rule": limit.rule,
         "limit_gap": limit.gap,
         "limit_error": limit.error,
         "limit": limit.direction.reshape(-1).tolist(),
         **{f"limit_cos_{norm}": float(cosine(limit.direction.reshape(-1), seen.towards(norm))) for norm in seen.norms},
+        **{
+            f"limit_ratio_{norm}": float(
+                least / norm_of(norm, problem.shape).values(direction[None]).item() / seen.separator(norm).margin
+            )
+            for norm in seen.norms
+        },
     }
 
 

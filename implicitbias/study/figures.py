@@ -23,6 +23,8 @@ def _mark_mistakes(place: str, figure: Figure) -> list[str]:
     """What is wrong with the points on a heat map."""
     if figure.marks and figure.mark != "heat":
         return [f'{place}marks: they are drawn on a heat map, which has mark = "heat"']
+    if figure.written and figure.mark != "heat":
+        return [f'{place}written: values are written on a heat map, which has mark = "heat"']
     needed, known = {figure.x, figure.hue}, {figure.x, figure.hue, figure.col, figure.row}
     mistakes = []
     for position, point in enumerate(figure.marks):

@@ -171,6 +171,9 @@ class Figure(_Strict):
         [], "points drawn on a heat map, such as a prediction: numbers for x and hue, and for col and row",
         "[{ steps = 2000, eps = 1e-4, batch = 1 }]",
     )  # fmt: skip
+    written: bool = key(
+        False, "whether a heat map has its values written on it, with a frame around the largest of each row", "true"
+    )
     xscale: Literal["linear", "log"] | None = key(None, "scale of x", '"log"')
     yscale: Literal["linear", "log"] | None = key(None, "scale of y", '"log"')
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def kernels_of(runs: list[RunSpec]) -> dict:
     """What the runs need compiled, with an optimizer that uses it."""
     movers = [run.optimizer.under(run.lr) for run in runs if not isinstance(run.optimizer, Flow)]
-    several = runs[0].data.k is not None
+    several = any(run.data.k is not None for run in runs)  # all or none; of no run, where all are kept
     return {item.driver(several): item for item in movers}
 
 

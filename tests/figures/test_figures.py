@@ -321,6 +321,35 @@ def test_tables_of_colours_side_by_side_have_one_scale_that_parts_at_zero():
     assert min(edges[0]) >= 0 and max(edges[1]) <= drawn.bbox.x1
 
 
+def test_measures_side_by_side_are_written_with_the_largest_of_each_row_framed():
+    """A norm on each column: what is told apart is the part of the labels that differs."""
+    runs = frames(labels=("SGD", "Adam(0.9, 0.95)"), orders=("cyclic",), seeds=3)[0]
+    for norm, of_sgd, of_adam in (("l1", 0.2, 0.3), ("l2", 0.9, 0.4), ("linf", 0.5, 0.75)):
+        runs[f"ratio_{norm}"] = np.where(runs["label"] == "SGD", of_sgd, of_adam)
+    keys = {"x": "measure", "hue": "label", "y": [f"ratio_{norm}" for norm in ("l1", "l2", "linf")], "mark": "heat"}
+    figure = own(parse_figure(keys | {"written": True}), with_parameters(label_runs(runs)), None)
+    (panel,) = figure.panels
+    assert panel.heat.columns == ["ℓ₁", "ℓ₂", "ℓ∞"] and panel.heat.label == "margin γ(w)/γ" and panel.xlabel == ""
+    assert dict(zip(panel.heat.rows, panel.heat.values.tolist())) == {
+        "SGD": [0.2, 0.9, 0.5], "Adam(0.9, 0.95)": [0.3, 0.4, 0.75],
+    }  # fmt: skip
+    drawn = draw(figure)
+    drawn.draw_without_rendering()
+    ax = drawn.axes[0]
+    assert [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"] == ["0.9", "0.75"]
+    assert [(box.get_x() // 1, box.get_y() // 1) for box in ax.patches] == [(1, 0), (2, 1)]
+    assert ax.yaxis_inverted() and "largest of each row" in figure.caption
+
+
+def test_a_heat_map_of_several_measures_tells_them_apart():
+    runs = with_parameters(label_runs(frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0]))
+    keys = {"x": "batch", "hue": "data_seed", "y": ["ratio_l1", "ratio_l2"], "mark": "heat"}
+    with pytest.raises(InputError, match='"measure" as one of the roles'):
+        own(parse_figure(keys), runs, None)
+    figure = own(parse_figure(keys | {"col": "measure"}), runs, None)
+    assert [panel.title for panel in figure.panels] == ["ℓ₁", "ℓ₂"]
+
+
 def test_marks_stand_between_the_levels_on_the_panels_they_name():
     with pytest.raises(InputError, match="marks"):
         differences(marks=[{"batch": "one"}])

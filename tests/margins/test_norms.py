@@ -105,7 +105,7 @@ diag = ("mahalanobis", [1, 2, 3, 4, 5, 6])
 sep, same = ib.max_margin(problem, "rising"), ib.max_margin(problem, diag)
 assert abs(sep.margin / same.margin - 1) < 1e-12 and sep.norm == "rising" and sep.relative_gap < 1e-12
 ib.run_study("s.toml", "out", jobs=1)
-ends = {"ratio_rising", "inc_cos_rising", "gamma_rising", "distance_rising", "limit_cos_rising"}
+ends = {"ratio_rising", "inc_cos_rising", "gamma_rising", "distance_rising", "limit_cos_rising", "limit_ratio_rising"}
 runs = ib.load_runs("out")
 assert ends <= set(runs) and not any(name.endswith("_linf") for name in runs)
 assert abs(runs["gamma_rising"].iloc[0] / same.margin - 1) < 1e-12

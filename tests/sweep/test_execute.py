@@ -329,3 +329,8 @@ def test_a_folder_without_a_study_has_none(tmp_path):
 
 def test_the_study_of_these_tests_is_read_back(finished):
     assert stored_study(finished[0])[0].title == tomllib.loads(STUDY)["title"]
+
+
+def test_of_no_run_nothing_is_compiled():
+    """A study all of whose runs are kept, with a claim that is new."""
+    assert execute.kernels_of([]) == {}
