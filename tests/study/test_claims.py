@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from verdict_tables import claim_on, study_of, table, values
 
 from implicitbias.errors import InputError
+from implicitbias.store.schema import USUAL
 from implicitbias.study.claims import verdicts
 from implicitbias.study.stored import curve_columns
 
@@ -59,6 +60,36 @@ def test_the_expectation_in_words():
     assert claim_on(runs, across="batch", at_most=1).expected == "range of cos_l2 across batch <= 1"
     words = "least cosine of increment across order >= 0.9"
     assert claim_on(runs, measure="inc_direction", across="order", at_least=0.9).expected == words
+
+
+def test_a_run_is_compared_with_its_partner():
+    """Of two optimizers on two data sets: the difference on each, whatever the level."""
+    levels = [("x", "sgd", 0.9), ("x", "adam", 0.5), ("y", "sgd", 0.375), ("y", "adam", 0.125)]
+    rows = [{"data_digest": data, "optimizer": name, "cos_l2": value} for data, name, value in levels]
+    claim = {"where": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}}
+    verdict = claim_on(table(*rows), at_least=0.15, **claim)
+    assert (verdict.outcome, verdict.runs, verdict.value) == ("holds", 2, 0.25)
+    assert verdict.expected == "cos_l2 less that of optimizer = adam >= 0.15"
+    assert verdict.found == "worst cos_l2 less that of optimizer = adam 0.25 of 2 runs"
+    assert claim_on(table(*rows), at_least=0.26, **claim).outcome == "fails"
+    assert claim_on(table(*rows), equal=0.325, within=1e-9, over="mean", **claim).outcome == "holds"
+    back = {"where": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    assert claim_on(table(*rows), at_most=-0.25, **back).outcome == "holds"
+
+
+def test_a_run_without_one_partner_has_no_value():
+    def rows(**other):
+        return table({"cos_l2": 0.9}, {"cos_l2": 0.5, "optimizer": "adam"} | other)
+
+    claim = {"where": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "at_least": 0.1}
+    assert claim_on(rows(), **claim).outcome == "holds"
+    for other in ({"seed": 1}, {"batch": 2}, {"data_digest": "z"}, {"status": "diverged"}, {"steps": 5}):
+        assert claim_on(rows(**other), **claim).outcome == "undecided", other
+    several = table({"cos_l2": 0.9}, *({"cos_l2": 0.5, "optimizer": "adam", "lr_eta": eta} for eta in (0.1, 0.2)))
+    assert claim_on(several, **claim).outcome == "undecided"
+    assert claim_on(several, **claim | {"than": {"optimizer": "adam", "lr": 0.2}}).outcome == "holds"
+    # what `than` names need not agree
+    assert claim_on(rows(batch=2), **claim | {"than": {"optimizer": "adam", "batch": 2}}).outcome == "holds"
 
 
 def test_a_claim_never_holds_on_nothing():
@@ -154,7 +185,7 @@ def test_filters():
     ],
 )
 def test_of_the_curves_only_what_claims_look_at_is_read(claim, expected):
-    assert curve_columns(study_of(claim | {"at_least": 0})) == ["run_id", *expected]
+    assert curve_columns(study_of(claim | {"at_least": 0}), USUAL) == ["run_id", *expected]
 
 
 def test_wrong_claims_are_refused_all_at_once():

@@ -26,7 +26,11 @@ shipped = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def table_of(runs):
     """The table of these runs as it would be if every one of them ended with the same measures."""
     names = schemas(runs[0].measures)["runs"].names
-    same = {name: 0.5 for name in names if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual"))}
+    same = {
+        name: 0.5
+        for name in names
+        if name.startswith(("angle", "cos", "inc", "ratio", "log", "norm", "residual", "test_"))
+    }
     same |= {"status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
     return pd.DataFrame([same | describe(run) for run in runs], columns=names)
 
