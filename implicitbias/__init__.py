@@ -58,6 +58,7 @@ _PUBLIC = {
     "Adafactor": "implicitbias.optimizers",
     "Adalayer": "implicitbias.optimizers",
     "Dion": "implicitbias.optimizers",
+    "Hybrid": "implicitbias.optimizers",
     "Shampoo": "implicitbias.optimizers",
     "AdaGrad": "implicitbias.optimizers",
     "SGD": "implicitbias.optimizers",
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import Decayed as Decayed
     from implicitbias.optimizers import Dion as Dion
     from implicitbias.optimizers import DualAccelerated as DualAccelerated
+    from implicitbias.optimizers import Hybrid as Hybrid
     from implicitbias.optimizers import LaProp as LaProp
     from implicitbias.optimizers import Lion as Lion
     from implicitbias.optimizers import MirrorDescent as MirrorDescent

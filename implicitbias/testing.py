@@ -16,7 +16,7 @@ from implicitbias.errors import InputError
 from implicitbias.geometry import gaussian, sparse
 from implicitbias.limits import predict
 from implicitbias.optimizers.base import Optimizer, wrong_optimizer
-from implicitbias.problems import Problem
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
 
@@ -35,7 +35,8 @@ class Check:
 
 
 def conformance(optimizer: Optimizer, *, lr: float = LR) -> list[Check]:
-    """Try an optimizer on small problems, dense and sparse, near the start and far beyond float64's underflow.
+    """Try an optimizer on small problems, dense and sparse, near the start and far beyond float64's underflow; one of
+    matrices on three classes.
 
     The promises
         documented      the docstring has what the optimizer is, its arguments, errors, an example and its source
@@ -45,7 +46,7 @@ def conformance(optimizer: Optimizer, *, lr: float = LR) -> list[Check]:
         alone           a run has the same bits alone and in a block
         snapshots       what is looked at changes nothing, and a longer run begins like a shorter one
         resumed         a run that is interrupted and goes on has the bits of one that is not
-        permuted        permuted coordinates have the permuted path
+        permuted        permuted coordinates have the permuted path (`Optimizer.equivariant`)
         scale-free      a positive factor of all gradients changes nothing (`Optimizer.scale_free`), however small
         measured        its tail map can be measured (`Optimizer.has_tail_map`)
 
@@ -76,9 +77,14 @@ class _Trial:
 
     def __init__(self, optimizer: Optimizer, lr: float):
         self.optimizer, self.lr = optimizer, lr
-        self.problems = [gaussian(n=6, d=9, seed=1), sparse(n=6, d=12, seed=1)]
+        self.matrix = optimizer.unfit((9,)) is not None
+        data = gaussian(n=6, d=9, seed=1), sparse(n=6, d=12, seed=1)
+        self.problems = [self.problem(binary.rows, binary.name) for binary in data]
 
-    def run(self, problem: Problem, optimizer=None, **options) -> Run:
+    def problem(self, rows: np.ndarray, name: str = "custom") -> AnyProblem:
+        return Multiclass(rows, np.arange(6) % 3, name=name) if self.matrix else Problem(rows, name=name)
+
+    def run(self, problem: AnyProblem, optimizer=None, **options) -> Run:
         options = {"lr": self.lr, "batch": 2, "steps": STEPS, "seed": SEED} | options
         return simulate(problem, optimizer or self.optimizer, **options)
 
@@ -162,11 +168,14 @@ def _resumed(trial: _Trial) -> str | None:
 
 
 def _permuted(trial: _Trial) -> str | None:
+    if not trial.optimizer.equivariant:
+        return "its coordinates are told apart"
     order = np.random.default_rng(3).permutation(9)
     problem = trial.problems[0]
+    rows = problem.X if isinstance(problem, Multiclass) else problem.rows
     run = trial.run(problem, steps=50)
-    other = trial.run(Problem(problem.rows[:, order]), steps=50)
-    trial.near("permuted", other.weights[-1], run.weights[-1][order], "permuted coordinates go elsewhere", 1e-9)
+    other = trial.run(trial.problem(rows[:, order]), steps=50)
+    trial.near("permuted", other.weights[-1], run.weights[-1][..., order], "permuted coordinates go elsewhere", 1e-9)
     return None
 
 
@@ -175,10 +184,10 @@ def _scale_free(trial: _Trial) -> str | None:
         return "the size of the gradients counts"
     if not trial.optimizer.translates:
         return "where w is counts, beside its gradients"
-    rows = trial.problems[0].rows
+    problem = trial.problems[0]
+    rows = problem.pairs() if isinstance(problem, Multiclass) else problem.rows
     # all margins c: every gradient of the exponential loss is e^-c times what it is at 0
-    away = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)[0]
-    problem = Problem(rows)
+    away = np.linalg.lstsq(rows, np.ones(len(rows)), rcond=None)[0].reshape(problem.shape)
     near = trial.run(problem, loss="exponential", steps=60)
     for size in (30.0, FAR):
         start = size * away
@@ -192,6 +201,8 @@ def _scale_free(trial: _Trial) -> str | None:
 def _measured(trial: _Trial) -> str | None:
     if not trial.optimizer.has_tail_map:
         return "it has no tail map"
+    if trial.matrix:
+        return "tail maps of matrices are not measured"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         limit = predict(trial.problems[0], trial.optimizer, batch=2, method="numerical")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from report.made_up import read as read_page
 
@@ -219,9 +220,26 @@ def test_files_of_many_classes(call, tmp_path):
     (tmp_path / "trees.csv").write_text("height,width,kind\n1,2,oak\n3,0.5,elm\n0.5,3,ash\n")
     code, _, err = call("margins", "trees.csv")
     assert code == 2 and squeezed(err).endswith("multiclass = true makes each of them a class")
-    for command in ("margins", "predict"):
-        code, _, err = call(command, "trees.csv", "--multiclass")
-        sentence = "error: trees: margins and predict are for data of two classes; leave out --multiclass"
-        assert (code, squeezed(err)) == (2, sentence)
+    problem = ib.geometry.from_file("trees.csv", multiclass=True)
+    code, out, _ = call("margins", "trees.csv", "--multiclass", "--json", "--save", "u.csv")
+    found = json.loads(out)
+    assert code == 0 and found["classes"] == {"ash": 1, "elm": 1, "oak": 1}
+    for norm in ("frobenius", "max", "spectral"):
+        best = ib.max_margin(problem, norm)
+        assert found["norms"][norm]["margin"] == best.margin
+        assert found["norms"][norm]["direction"] == best.direction.tolist()
+    table = pd.read_csv("u.csv")
+    assert table["class"].tolist() == ["ash", "ash", "elm", "elm", "oak", "oak"]
+    assert table["feature"].tolist() == ["height", "width"] * 3
+    np.testing.assert_array_equal(table["spectral"], ib.max_margin(problem, "spectral").direction.reshape(-1))
+    code, out, _ = call("predict", "trees.csv", "--multiclass", "--optimizer", "muon", "--hyper", "polar=quintic",
+                        "--batch", "n", "--json", "--save", "u.npz")  # fmt: skip
+    limit = ib.predict(problem, ib.Muon(polar="quintic"), batch="n")
+    assert code == 0 and json.loads(out)["direction"] == limit.direction.tolist()
+    np.testing.assert_array_equal(np.load("u.npz")["limit"], limit.direction)
+    code, out, _ = call("margins", "trees.csv", "--multiclass")
+    assert code == 0 and "3 classes" in squeezed(out) and "oak" in out
+    code, _, err = call("predict", "trees.csv", "--multiclass", "--optimizer", "muon", "--hyper", "polar=cubik")
+    assert code == 2 and "unknown polar 'cubik'; did you mean 'cubic'?" in squeezed(err)
     code, out, _ = call("list", "digits_classes")
     assert code == 0 and out.startswith("digits_classes(classes: ") and "->" not in out.splitlines()[0]

@@ -100,6 +100,12 @@ def _muon(problem, optimizer, setting) -> Rule | str:
     return Rule(text, tail_map=tail_map)
 
 
+def _mars(problem, optimizer, setting) -> Rule | str:
+    if _full(problem, setting):
+        return _muon(problem, optimizer.base, setting)
+    return f"there is no closed limit for MARS on mini-batches (open){_MEASURED}"
+
+
 def _random_spectrum(problem, optimizer, setting) -> Rule | str:
     if _full(problem, setting):
         text = "spectral max-margin: singular values that do not depend on the gradient have the mean of ones (derived)"
@@ -158,5 +164,5 @@ def _adasgd(problem, optimizer, setting) -> Rule:
 _MATRIX = {
     "normalized_steepest_descent": _normalized, "muon": _muon, "olion": _open, "random_spectrum": _random_spectrum,
     "dion": _dion, "shampoo": _shampoo, "soap": _open, "adafactor": _adafactor, "adasgd": _adasgd,
-    "adalayer": _adalayer,
+    "adalayer": _adalayer, "hybrid": _open, "mars_muon": _mars,
 }  # fmt: skip

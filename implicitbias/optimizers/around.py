@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from implicitbias.errors import InputError
 from implicitbias.optimizers.base import Optimizer, wrong_optimizer
+from implicitbias.optimizers.matrix.base import MatrixOptimizer
 
 
 class Around(Optimizer):
@@ -41,6 +42,9 @@ class Around(Optimizer):
     def step(self) -> Any:
         return type(self).make_step(self.base.step)
 
+    def largest_rank(self) -> float:
+        return self.base.largest_rank()
+
     @property
     def step_mode(self) -> int:
         return self.base.step_mode
@@ -67,12 +71,17 @@ class Around(Optimizer):
 
 def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,
            points: tuple[int, ...] = (), recorded: int | None = None, looks: tuple[str, ...] = ("batch",),
-           own_decays: tuple[float, ...], make_step: Callable, **more: Any) -> type[Around]:  # fmt: skip
-    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow.
-    `more` are further attributes."""
+           own_decays: tuple[float, ...], make_step: Callable, instead: dict[str, Any] | None = None,
+           **more: Any) -> type[Around]:  # fmt: skip
+    """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow, but
+    for those that there are others `instead` of. `more` are further attributes."""
     parts = [(name, float, value) for name, value in own.items()]
-    parts += [(item.name, item.type, field(default=item.default, metadata=item.metadata)) for item in fields(base)]
+    parts += [
+        (item.name, item.type, (instead or {}).get(item.name) or field(default=item.default, metadata=item.metadata))
+        for item in fields(base)
+    ]
     name = f"{outer}{base.__name__}"
+    kinds = (Around, MatrixOptimizer) if issubclass(base, MatrixOptimizer) else (Around,)
     space = {
         "__doc__": f"{outer} around {base.__name__}; help(implicitbias.{outer}) says all of it.\n\n{doc}",
         "__module__": f"{__package__}.{outer.lower()}",  # where it is found by its name
@@ -89,7 +98,7 @@ def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], deg
         "make_step": staticmethod(functools.cache(make_step)),
         **more,
     }
-    return make_dataclass(name, parts, bases=(Around,), frozen=True, namespace=space)
+    return make_dataclass(name, parts, bases=kinds, frozen=True, namespace=space)
 
 
 def wrap(outer: str, kinds: dict[type[Optimizer], type[Around]], base: Optimizer, own: dict[str, float]) -> Around:

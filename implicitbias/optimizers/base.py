@@ -98,6 +98,7 @@ class Optimizer:
     forgets: ClassVar[bool] = True  # whether the states forget old gradients, however large they were
     transient: ClassVar[bool] = False  # whether a rule for its limit rests on the start of a run, and so on the loss
     moves: ClassVar[bool] = True  # whether a step depends on where w is through its gradients alone
+    equivariant: ClassVar[bool] = True  # whether permuted coordinates have the permuted path
     step: ClassVar[Any]  # step(w, g, state, hyper, lr, bias, units, batch), see simulation/driver.py
 
     if not TYPE_CHECKING:  # where the fields are the signature

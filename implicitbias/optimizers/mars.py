@@ -4,8 +4,11 @@ from implicitbias.jit import hot, inlined
 from implicitbias.lanes import load, select, store
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.around import Around, around, wrap
-from implicitbias.optimizers.base import Optimizer, nonnegative
+from implicitbias.optimizers.base import Optimizer, choice, nonnegative
 from implicitbias.optimizers.lion import Lion
+from implicitbias.optimizers.matrix import Muon
+from implicitbias.optimizers.matrix import mars as matrix_mars
+from implicitbias.optimizers.matrix.newton_schulz import POLYNOMIALS
 from implicitbias.optimizers.parts import copy_to, length_of, swap
 from implicitbias.optimizers.signum import Signum
 from implicitbias.simulation.tail import times_pow2_lanes
@@ -62,7 +65,20 @@ _KINDS = {
     )
     for base in (Adam, Lion, Signum)
 }  # fmt: skip
-MARSAdam, MARSLion, MARSSignum = KINDS = tuple(_KINDS.values())
+
+
+def _rooms(optimizer, k: int, width: int, d: int, n: int) -> tuple[int, int]:
+    memory, room = optimizer.base.rooms(k, width, d, n)
+    return memory + 2 * k * width + k, max(room, k + k * width)
+
+
+_KINDS[Muon] = around(
+    "MARS", Muon, _TEXT, {"gamma": nonnegative(0.025)}, (), looks=("batch", "batch"), own_decays=(),
+    make_step=lambda base: matrix_mars.step, rooms=_rooms,
+    # The corrected gradient is no sum of samples with weights >= 0, as the exact polar factor is taken from.
+    instead={"polar": choice("quintic", tuple(POLYNOMIALS))},
+)  # fmt: skip
+MARSAdam, MARSLion, MARSSignum, MARSMuon = KINDS = tuple(_KINDS.values())
 
 
 def MARS(base: Optimizer, gamma: float = 0.025) -> Around:
@@ -71,13 +87,14 @@ def MARS(base: Optimizer, gamma: float = 0.025) -> Around:
     c = g_t + gamma beta1 / (1 - beta1) (g_t - g_t'),  scaled to norm 1 if it is longer
     w by `base` with c in the place of the gradient
 
-    where g_t' is the gradient on the same batch at the iterate before, and beta1 that of the base (Signum's beta).
+    where g_t' is the gradient on the same batch at the iterate before, and beta1 that of the base (Signum's beta,
+    Muon's momentum).
 
     Arguments
-        base    Adam, Lion or Signum
+        base    Adam, Lion or Signum; or, of a Multiclass problem, Muon with a Newton-Schulz polar (MARS-Shampoo)
         gamma   strength of the correction, >= 0; MARS(base, 0) is the base, up to the clipping
 
-    Returns an optimizer; in a study it is of the kind mars_adam, mars_lion or mars_signum.
+    Returns an optimizer; in a study it is of the kind mars_adam, mars_lion, mars_signum or mars_muon.
     Errors: ``InputError`` for a base it does not fit, or a gamma out of range.
 
     >>> MARS(Signum(beta=0.9), gamma=1.0).label

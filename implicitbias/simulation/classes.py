@@ -36,16 +36,110 @@ from implicitbias.simulation.gradients import (
     with_squares,
 )
 from implicitbias.simulation.layout import ROWS
-from implicitbias.simulation.products import margins, square_length, weighted_squares, weighted_sum
+from implicitbias.simulation.products import add_weighted, margins, square_length, weighted_squares, weighted_sum
 from implicitbias.simulation.scales import BATCH, CLASSES, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
 from implicitbias.simulation.tail import EXPONENTIAL, FAR, LOGISTIC, MOST, split_exp, split_exp_far
+
+# Samples, or chunks of them, whose weights stay in the nearest cache on their way to the gradient.
+TILE = 16
+# Binary orders by which the weights of a sample may differ, and those of the batch from the unit that was guessed.
+WITHIN, GUESSED = 900.0, 200.0
 
 
 @inlined
 def class_gradient(mode, data, runs, rows, size, r):
-    """The mean gradient of a batch at w, in work.g, and what else the mode asks for; ||g||^2 is returned."""
-    weigh_classes(data, runs, rows, size, r)
-    return sum_classes(mode, data, runs, rows, size, r)
+    """The mean gradient of a batch at w, in work.g, and what else the mode asks for; ||g||^2 is returned.
+
+    As a rule one pass will do, in the units of the state or of the step before. Where it will not, it is made again
+    with care: the weights of all pairs first, with exponents of their own. Both give the same bits.
+    """
+    quick, squared = False, splat(0.0)
+    if not (runs.tells or mode == SAMPLES or data.has_zeros or data.uneven or data.source != ROWS):
+        quick, squared = at_once(mode, data, runs, rows, size, r)
+    if not quick:
+        weigh_classes(data, runs, rows, size, r)
+        squared = sum_classes(mode, data, runs, rows, size, r)
+    return squared
+
+
+@hot
+def at_once(mode, data, runs, index, size, r):
+    """The gradient, and whether it is right."""
+    wide, work, span = runs.wide, runs.work, runs.span[r]
+    per, classes = data.width if wide else data.rows.shape[1], data.classes
+    own = mode == CLASSES or (mode == COORDINATE and runs.forget)  # each class has the unit that it had
+    for c in range(classes):
+        store(work.highest, c, splat(-np.inf))
+    for j in range(classes * per):
+        store(work.g, j, splat(0.0))
+    largest, widest = splat(0.0), splat(0.0)
+    unit = splat(0.0) if mode == TRUE else load(span, LEAST)
+    tile = TILE if wide else TILE * LANES
+    for first in range(0, size, tile):
+        count = min(tile, size - first)
+        mine, samples = index[first : first + count], count if wide else -(-count // LANES)
+        find_labels(data.labels, mine, count, wide, work.labels)
+        for c in range(classes):
+            w, z = runs.w[r][of_class(c, per)], work.z_each[of_class(c, samples)]
+            margins(data.rows, data.flat, mine, count, w, wide, z)
+        for s in range(samples):
+            far, spread_ = weights_of_sample(work, s, samples, classes, data.loss, unit, own, runs.origin[r], per, size)
+            largest, widest = maximum(largest, far), maximum(widest, spread_)
+        for c in range(classes):
+            g, weight = work.g[of_class(c, per)], work.z_each[of_class(c, samples)]
+            add_weighted(data.scaled, data.scaled_flat, mine, count, weight, wide, g)
+    wrong, heaviest = (largest > FAR) | (widest > WITHIN), splat(-np.inf)
+    for c in range(classes):
+        high = load(work.highest, c)
+        heaviest = maximum(heaviest, high)
+        if own:
+            wrong = wrong | (absolute(high - load(runs.origin[r], c * per)) > GUESSED)
+        elif mode == COORDINATE:
+            wrong = wrong | needs_care(high, high > np.inf, span, load(runs.fade[r], 0))
+    squared = splat(0.0)
+    if mode == BATCH:
+        squared = square_length(work.g[: data.d if wide else runs.w.shape[1]], wide)
+        wrong = wrong | (absolute(heaviest - unit) > GUESSED) | (squared < LIGHT * LIGHT)
+    return not any_lane(wrong), squared
+
+
+@hot
+def weights_of_sample(work, s, samples, classes, loss, unit, own_units, origin, per, size):
+    """The weights of the classes in a chunk of samples, in their units and over -size, in the place of their scores.
+    Returns the largest size of a margin, and by how many binary orders weights differ."""
+    z, f, q = work.z_each, work.f_each, work.q_each
+    label, own, largest = load(work.labels, s), splat(0.0), splat(0.0)
+    for c in range(classes):
+        own = select(label == float(c), load(z, c * samples + s), own)
+    heaviest, lightest = splat(-MOST), splat(MOST)
+    for c in range(classes):
+        at, mine = c * samples + s, label == float(c)
+        margin = select(mine, 0.0, own - load(z, at))
+        largest = maximum(largest, absolute(margin))
+        part = split_exp(-margin)
+        store(f, at, select(mine, 0.0, part[0]))
+        store(q, at, part[1])
+        heaviest = maximum(heaviest, select(mine, -MOST, part[1]))
+        lightest = minimum(lightest, select(mine, MOST, part[1]))
+    total = splat(0.0)
+    for c in range(classes):
+        at = c * samples + s
+        part = load(f, at) * pow2_lanes(load(q, at) - heaviest)
+        store(f, at, part)
+        total = total + part
+    top, over = splat(0.0), splat(1.0)
+    if loss != EXPONENTIAL:
+        top = maximum(heaviest, 0.0)
+        over = 1.0 / (pow2_lanes(-top) + total * pow2_lanes(heaviest - top))
+    power, share = heaviest - top, -1.0 / size
+    rate, whole = share * pow2_lanes(power - unit), total * over
+    for c in range(classes):
+        at, mine = c * samples + s, label == float(c)
+        if own_units:
+            rate = share * pow2_lanes(power - load(origin, c * per))
+        store(z, at, select(mine, whole, -(load(f, at) * over)) * rate)
+        store(work.highest, c, maximum(load(work.highest, c), select(mine, power, load(q, at) - top)))
+    return largest, heaviest - lightest
 
 
 @helper
@@ -213,6 +307,7 @@ def sum_classes(mode, data, runs, rows, size, r):
                 f, q = work.f_each[of_class(c, samples)], work.q_each[of_class(c, samples)]
                 by_coordinate(data, runs, rows, size, f, q, c * data.width, data.width, apart)
     if mode == BATCH:
+        store(runs.span[r], LEAST, highest)
         squared = square_length(work.g[: data.d if wide else runs.w.shape[1]], wide)
         light = squared < LIGHT * LIGHT
         if data.uneven:

@@ -118,8 +118,9 @@ def several_of_matrices(step, mode, data, runs, table, bias, slots, r, at, t, ro
     slot = slots[at]
     if slot >= 0:
         keep(runs, slot, 0, r)
-    class_gradient(CLASSES, data, runs, rows, size, r)
-    apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows)
+    for phase in range(runs.looks.shape[0]):
+        class_gradient(CLASSES, data, runs, rows, size, r)
+        apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows, phase)
     if slot >= 0:
         keep(runs, slot, 1, r)
 
@@ -172,14 +173,15 @@ def apply(step, data, runs, table, bias, r, at, t, size, squared, phase):
 
 
 @inlined
-def apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows):
+def apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows, phase):
     """The same for a step that sees a matrix and its samples."""
     work = runs.work
-    batch = Batch(False, size, work.z, work.f, work.q, data.loss, splat(0.0), work.squares, work.room, 0, t - runs.born)
+    batch = Batch(False, size, work.z, work.f, work.q, data.loss, splat(0.0), work.squares, work.room, phase,
+                  t - runs.born)  # fmt: skip
     lr = load(runs.eta[r], 0) * pick(table, runs.which[r], False, at, work.room)
     units = Units(runs.expo[r], runs.origin[r], data.shift)
     matrix = Matrix(data.classes, data.features, min(data.classes - 1, data.rank), data.scaled, rows, work.f_each,
-                    work.q_each, work.every, runs.memory[r], work.scratch, data.seed)  # fmt: skip
+                    work.q_each, work.counted, runs.memory[r], work.scratch, data.seed)  # fmt: skip
     step(runs.w[r], work.g, runs.hyper[r], lr, units, batch, matrix)
 
 

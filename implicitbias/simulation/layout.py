@@ -38,10 +38,11 @@ LOOKS = {"batch": BATCH_LOOK, "epoch": EPOCH_LOOK, "curvature": CURVATURE_LOOK}
 
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows; of several classes also z_each, f_each,
-# q_each (classes batch, 8), one class after the other, and the labels (batch, 8) of the batch; scratch: of a matrix
-# optimizer
+# q_each (classes batch, 8), one class after the other, the labels (batch, 8) of the batch, and highest (classes, 8),
+# the exponents of their heaviest weights; scratch, counted: the room of a matrix optimizer, and 0, 1, 2, ...
 Work = namedtuple(
-    "Work", "z f q weight g squares room permutation index sizes every z_each f_each q_each labels scratch"
+    "Work",
+    "z f q weight g squares room permutation index sizes every z_each f_each q_each labels highest scratch counted",
 )
 
 # What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):
@@ -54,6 +55,6 @@ Bias = namedtuple("Bias", "lr eps")
 
 # What the step of a matrix may ask beside that. classes, features: k and d; rank: the largest that gradients of these
 # rows can have; rows (n, chunks, 8), index (batch,) and f, q (classes batch, 8): the rows, which of them are in the
-# batch, and their weights for each class, -s_ic and S_i (see `classes`); every (n,): all rows; memory: numbers that the
-# optimizer keeps from step to step, room: and those that it does not; seed: of the run, uint64
+# batch, and their weights for each class, -s_ic and S_i (see `classes`); every: 0, 1, 2, ... up to n, k and d at least;
+# memory: numbers that the optimizer keeps from step to step, room: and those that it does not; seed: of the run, uint64
 Matrix = namedtuple("Matrix", "classes features rank rows index f q every memory room seed")

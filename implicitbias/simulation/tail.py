@@ -173,6 +173,6 @@ def mean_loss(z, f, q, first, stride, size, loss):
         at = first + k * stride
         if loss == EXPONENTIAL or z[at] >= 0.0:
             total += f[at] * pow2(q[at] - high) * loss_over_weight(z[at], loss)
-        else:  # logistic: the weight is of order 1 = 2^0, and so is `high` = 0
-            total += math.log1p(math.exp(z[at])) - z[at]
+        else:  # logistic: a weight of order 1, and so is that of the heaviest
+            total += (math.log1p(math.exp(z[at])) - z[at]) * pow2(-high)
     return total / size, high

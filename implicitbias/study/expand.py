@@ -1,7 +1,6 @@
 """A study as the list of its runs, fully resolved."""
 
 import hashlib
-import itertools
 import json
 import math
 import tomllib
@@ -11,51 +10,21 @@ from dataclasses import asdict, dataclass, fields
 from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import resolve_flow
-from implicitbias.geometry import FAMILIES, make
 from implicitbias.measure import Measures
 from implicitbias.optimizers import Optimizer
-from implicitbias.problems import AnyProblem, Multiclass
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, Schedule
 from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
-from implicitbias.study.keys import DISCRETE, Grid, Study, axis
+from implicitbias.study.axes import MOST_RUNS, combinations, enough, unknown_kind
+from implicitbias.study.data import Data, are_multiclass, data_sets
+from implicitbias.study.keys import DISCRETE, Grid, Study
 from implicitbias.study.spec import check_values
 from implicitbias.study.step_sizes import misfits, schedule
 
 METHODS = ("theory", "numerical", "none")  # of predicting a limit
-MOST_RUNS = 10**7  # of one table of axes; planning them takes minutes, and more is a slip of the keyboard
-MOST_SETS = 10**5  # planning makes every data set once
-MOST_MISTAKES = 100  # in one table; a range of wrong values would fill the screen, and the memory
 ANY_LR = Power(1.0)  # stands for a step size that is wrong, so that the checks can go on
-
-
-@dataclass(frozen=True)
-class Data:
-    """A named data set of a study: how to make it, and its shape."""
-
-    name: str
-    kind: str
-    params: tuple[tuple[str, object], ...]
-    digest: str
-    n: int
-    d: int
-    reading: tuple[str, ...] = ()  # what was read of a file, in sentences
-    k: int | None = None  # the number of classes of a Multiclass
-
-    @property
-    def margins(self) -> int:
-        """How many there are."""
-        return self.n * ((self.k or 2) - 1)
-
-    @property
-    def weights(self) -> int:
-        """How many entries w or W has."""
-        return self.d * (self.k or 1)
-
-    def problem(self) -> AnyProblem:
-        return make(self.kind, **dict(self.params))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,25 +124,6 @@ def measures_of(measures: list[str] | None, norms: list[str] | None, matrices: b
         return Measures.of(matrices=matrices)
 
 
-def data_sets(tables: dict, mistakes: list[str]) -> dict[str, list[Data]]:
-    """The data sets of a study, by the names of their tables; mistakes are added to the list, and the rest goes on."""
-    found = {name: _data(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
-    first: dict[bool, str] = {}
-    for item in itertools.chain.from_iterable(found.values()):
-        first.setdefault(item.k is not None, item.name)
-    if len(first) > 1:
-        mistakes.append(
-            f"data.{first[True]} has weights for each class (Multiclass) and data.{first[False]} has not, and a table "
-            "of runs has one set of columns; make two studies of them"
-        )
-    return found
-
-
-def are_multiclass(sets: dict[str, list[Data]]) -> bool:
-    """Whether the data sets of a study have weights for each class."""
-    return any(item.k is not None for item in itertools.chain.from_iterable(sets.values()))
-
-
 def expand_tables(
     sets: dict[str, list[Data]],
     optimizer: dict,
@@ -196,83 +146,11 @@ def expand_tables(
         mistakes.extend(dict.fromkeys(local))
 
 
-def combinations(
-    table: dict, zips: list[list[str]], where: str, mistakes: list[str], most: int = MOST_RUNS
-) -> Iterator[dict]:
-    """Every combination of a table of axes: the product, but lists named together in `zips` advance together."""
-    axes = {name: axis(value) for name, value in table.items()}
-    mistakes.extend(f"{where}.{name} is an empty list, so there are no runs" for name, x in axes.items() if not x)
-    if not (isinstance(zips, list) and all(isinstance(group, list) and group for group in zips)):
-        mistakes.append(f"{where}.zip must be a list of lists of names, not {zips!r}")
-        return
-    zips = [[str(name) for name in group] for group in zips]
-    named = [name for group in zips for name in group]
-    mistakes.extend(f"{where}.zip names {name!r} twice" for name in sorted({x for x in named if named.count(x) > 1}))
-    tied = set(named)
-    for name in sorted(tied - set(axes)):
-        mistakes.append(f"{where}.zip: {one_of(name, 'axis', axes)}")
-    for group in zips:
-        lengths = {name: len(axes[name]) for name in group if name in axes}
-        if len(set(lengths.values())) > 1:
-            words = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            mistakes.append(f"{where}.zip: lists that advance together must be equally long, but {words}")
-    if mistakes:
-        return
-    count = math.prod(len(values) for name, values in axes.items() if name not in tied)
-    count *= math.prod(len(axes[group[0]]) for group in zips)
-    if count > most:
-        mistakes.append(f"{where} has {count} combinations of its axes; the most are {most}")
-        return
-    factors = [[{name: value} for value in values] for name, values in axes.items() if name not in tied]
-    factors += [
-        [dict(zip(group, values)) for values in zip(*(axes[name] for name in group), strict=True)] for group in zips
-    ]
-    for parts in itertools.product(*factors):
-        merged = {name: value for part in parts for name, value in part.items()}
-        yield {name: merged[name] for name in axes}
-
-
-def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:
-    table, where = dict(table), f"data.{name}"
-    kind, zips = table.pop("kind", name), table.pop("zip", [])
-    if not isinstance(kind, str) or kind not in FAMILIES:
-        mistakes.append(_unknown(where, name, kind, "data family", FAMILIES))
-        return []
-    for key in FAMILIES[kind].many & set(table):
-        if isinstance(table[key], list) and not any(isinstance(x, list) for x in table[key]):
-            table[key] = [table[key]]  # one list of numbers or names is one value, not an axis
-    found, local = [], []
-    for params in combinations(table, zips, where, local, MOST_SETS):
-        if _enough(local):
-            break
-        try:
-            problem = make(kind, **params)
-        except InputError as error:
-            local.extend(f"{where}: {mistake}" for mistake in error.mistakes)
-            continue
-        found.append(describe(name, kind, problem))
-    mistakes.extend(dict.fromkeys(local))
-    return found
-
-
-def _unknown(where: str, name: str, kind, what: str, known) -> str:
-    """The sentence for a kind that there is none of; a name alone may be anything, with its kind beside it."""
-    words = f"{where}.kind: {one_of(kind, what, known)}"
-    return words if kind != name else f"{words} (a table with a name of its own says what it is with the key kind)"
-
-
-def describe(name: str, kind: str, problem: AnyProblem) -> Data:
-    """A data set as a study knows it."""
-    params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
-    k = problem.k if isinstance(problem, Multiclass) else None
-    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading, k)
-
-
 def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, Optimizer, Schedule | None]]:
     table, where = dict(table), f"optimizer.{name}"
     kind, zips = table.pop("kind", name), table.pop("zip", [])
     if not isinstance(kind, str) or kind not in KINDS:
-        mistakes.append(_unknown(where, name, kind, "optimizer", KINDS))
+        mistakes.append(unknown_kind(where, name, kind, "optimizer", KINDS))
         return []
     known = [item.name for item in fields(KINDS[kind])]  # __dataclass_fields__ has the constants of the class too
     unknown = [key for key in table if key not in known and key != "lr"]
@@ -280,7 +158,7 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     table = {key: value for key, value in table.items() if key not in unknown}
     found, local = [], []
     for params in combinations(table, zips, where, local):
-        if _enough(local):
+        if enough(local):
             break
         lr = params.pop("lr", None)
         try:
@@ -294,14 +172,6 @@ def _optimizers(name: str, table: dict, mistakes: list[str]) -> list[tuple[str, 
     return found
 
 
-def _enough(mistakes: list[str]) -> bool:
-    """Whether a table has so many mistakes that the rest of it need not be looked at; says so in the last of them."""
-    found = len(mistakes) > MOST_MISTAKES and len(dict.fromkeys(mistakes)) > MOST_MISTAKES
-    if found:
-        mistakes.append("... and maybe more; the search for mistakes ended here")
-    return found
-
-
 def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
     """An optimizer from its kind and "name=value" settings. Errors: ``InputError`` with every mistake."""
     mistakes: list[str] = []
@@ -311,6 +181,9 @@ def make_optimizer(kind: str, settings: list[str]) -> Optimizer:
         try:
             table[name.strip()] = tomllib.loads(f"value = {value}")["value"]
         except (ValueError, RecursionError):
+            if value.strip().isidentifier():  # a word, without the quotes that a shell would take off
+                table[name.strip()] = value.strip()
+                continue
             mistakes.append(f"--hyper takes name=value, such as beta2=0.95, not {setting!r}")
     check_values(table, "--hyper")
     for name, value in [*table.items()]:
@@ -356,7 +229,7 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
     }
     fits: set[tuple] = set()  # what has been looked at
     for cell in combinations(table, grid.zip, where, local):
-        if _enough(mistakes):
+        if enough(mistakes):
             break
         cell_lr = cell.get("lr")
         cell_text = _law(cell_lr)

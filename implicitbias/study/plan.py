@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
-from implicitbias.study.expand import RunSpec, are_multiclass, data_sets, expand_tables, measures_of
+from implicitbias.study.data import are_multiclass, data_sets
+from implicitbias.study.expand import RunSpec, expand_tables, measures_of
 from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.keys import Claim, Figure, Grid, Study
 from implicitbias.study.mistakes import Planned, claim_mistakes, with_controls

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from implicitbias.problems import AnyProblem
 from implicitbias.store.schema import RUNS
-from implicitbias.study.expand import Data, RunSpec
+from implicitbias.study.data import Data
+from implicitbias.study.expand import RunSpec
 from implicitbias.study.provenance import provenance
 from implicitbias.study.step_sizes import step_columns
 

@@ -20,7 +20,8 @@ from implicitbias.simulation.resumption import DEFAULTS
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import RIVALS, schemas
-from implicitbias.study.expand import Data, RunSpec, run_id
+from implicitbias.study.data import Data
+from implicitbias.study.expand import RunSpec, run_id
 from implicitbias.study.rows import describe
 from implicitbias.sweep.pool import WorkerDied
 from implicitbias.threads import one_thread

@@ -251,7 +251,7 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     return Sample(
         len(block), setting.steps, kernel / rough, max(0.0, seconds - kernel) / len(block),
         None if certified else max(0.0, certifying - overhead), _bytes_a_row(curves),
-        pa.Table.from_pylist(rows, schema=schemas(first.measures, first.data.k is not None)["runs"]),
+        pa.Table.from_pylist(rows, schema=schemas(first.measures)["runs"]),
     )  # fmt: skip
 
 

@@ -28,7 +28,8 @@ from implicitbias.simulation.setting import Setting
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store import Store
 from implicitbias.store.schema import USUAL
-from implicitbias.study.expand import RunSpec, describe, expand, identity
+from implicitbias.study.data import describe
+from implicitbias.study.expand import RunSpec, expand, identity
 from implicitbias.study.provenance import PROVENANCE
 from implicitbias.study.rows import labels
 from implicitbias.study.spec import read_study

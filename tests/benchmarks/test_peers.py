@@ -20,6 +20,15 @@ def test_entries_follow_the_reference(peer, runs, rule, shape):
     assert deviation(found, reference(work, runs, 1000)) < measure.TOLERANCE
 
 
+@pytest.mark.parametrize("shape", [(12, 5, 4, 3), (9, 4, 9, 2)], ids=str)  # n, d, b, k
+@pytest.mark.parametrize("rule", tables.OF_CLASSES)
+@pytest.mark.parametrize("runs", [1, 9])
+def test_ours_follows_the_reference_on_several_classes(runs, rule, shape):
+    work = Work(rule, *shape)
+    assert deviation(ours.prepare(work, runs, 1000)(), reference(work, runs, 1000)) < measure.TOLERANCE
+    assert not c_twin.can(work)
+
+
 @by_rule
 def test_runs_of_a_block_differ_and_begin_with_those_of_a_smaller_one(rule):
     work = Work(rule, 4, 4, 1)

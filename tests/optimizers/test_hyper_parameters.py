@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
+from implicitbias.losses import log_loss
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.testing import conformance
 
@@ -33,7 +34,7 @@ def test_wrong_hyper_parameters_are_all_listed(kind):
             kind(**dict.fromkeys(names, value))
         assert len(caught.value.mistakes) == len(names)
         for name, mistake in zip(names, caught.value.mistakes, strict=True):
-            assert mistake.startswith(f"{name} of {kind.__name__} must be")
+            assert mistake.startswith((f"{name} of {kind.__name__} must be", f"{name} of {kind.__name__}: unknown"))
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if any(item.type is float for item in fields(kind))])
@@ -51,10 +52,14 @@ def test_numbers_become_floats_and_booleans_are_not_numbers(kind):
 def test_every_optimizer_separates_separable_data(kind, order):
     rows = np.random.default_rng(2).normal(size=(4, 10))
     decays = {item.name: 0.0 for item in fields(kind) if item.name == "weight_decay"}  # decay bounds the margins
-    run = ib.simulate(rows, kind(**decays), lr=0.05, order=order, steps=3000)
+    item = kind(**decays)
+    problem = ib.Problem(rows) if item.unfit((10,)) is None else ib.Multiclass(rows, [0, 1, 2, 0])
+    run = ib.simulate(problem, item, lr=0.05, order=order, steps=3000)
     assert run.status == "ok"
-    assert run.curve["min_margin"].iloc[-1] > 0
-    assert (np.diff(run.curve["log_loss"].to_numpy()[-16:]) < 0).all()
+    margins = problem.margins(run.weights)
+    assert margins[-1].min() > 0
+    losses = margins if item.unfit((10,)) is None else problem.soft_margins(margins)
+    assert (np.diff(log_loss(losses, "logistic")[-16:]) < 0).all()
 
 
 def test_beta_must_be_below_one():
@@ -65,4 +70,5 @@ def test_beta_must_be_below_one():
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_promise_of_the_suite_is_kept(kind):
     found = {check.name: check.outcome for check in conformance(kind())}
-    assert found["alone"] == found["snapshots"] == found["resumed"] == found["permuted"] == "kept"
+    assert found["alone"] == found["snapshots"] == found["resumed"] == "kept"
+    assert (found["permuted"] == "kept") == (kind.name != "dion")

@@ -10,6 +10,7 @@ from naive import NUMBERS
 
 import implicitbias as ib
 from implicitbias.optimizers import OPTIMIZERS
+from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.simulation import block
 from implicitbias.simulation.orders import batches
 from implicitbias.simulation.scales import COORDINATE
@@ -33,7 +34,7 @@ def far_out(rows, margin=2000.0):
 PLACES = {"dense": (DENSE, None), "sparse": (SPARSE, None), "dense tail": (DENSE, far_out(DENSE)),
           "sparse tail": (SPARSE, far_out(SPARSE))}  # fmt: skip
 VARIANTS = [
-    *(kind() for kind in OPTIMIZERS.values()),
+    *(kind() for kind in OPTIMIZERS.values() if not issubclass(kind, MatrixOptimizer)),
     ib.Adam(bias_correction=True),
     ib.Adam(kappa=1.0, eps=1e-8),
     ib.NAdam(0.9, 0.99),

@@ -9,14 +9,17 @@ import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.measure import Measures
 from implicitbias.store import Store
-from implicitbias.store.schema import RUNS, USUAL, columns, run_columns, schemas
-from implicitbias.study.expand import describe, expand
+from implicitbias.store.schema import RIVALS, RUNS, USUAL, columns, run_columns, schemas
+from implicitbias.study.data import describe
+from implicitbias.study.expand import expand
 from implicitbias.study.plan import plan
 from implicitbias.study.rows import describe as row_of
 from implicitbias.study.spec import parse_study
 from implicitbias.study.text import study_text
 from implicitbias.sweep.resume import open_results
 from implicitbias.sweep.tasks import kernel_seconds, tasks
+
+MATRICES = Measures.of(matrices=True)
 
 CLASSES = {"kind": "class_means", "k": [3, 4], "d": 5, "per_class": 2, "test": 1, "rotate": 1}
 STUDY = {
@@ -55,14 +58,16 @@ def test_test_rows_are_part_of_what_a_run_is():
     assert not one & other
 
 
-@pytest.mark.parametrize("measures", [USUAL, Measures.of(["margins"], ["l2"])])
-def test_the_column_is_in_tables_of_this_kind_alone(measures):
-    binary, many = (schemas(measures, multiclass) for multiclass in (False, True))
-    assert binary == schemas(measures) and "k" not in binary["runs"].names and binary["curves"] == many["curves"]
-    names = [name for name in binary["runs"].names if not name.startswith("inc_cos_if")]
+@pytest.mark.parametrize("groups", [None, ["margins"]])
+def test_the_column_is_in_tables_of_this_kind_alone(groups):
+    binary, many = (schemas(Measures.of(groups, ["l1"], matrices)) for matrices in (False, True))
+    own = {"residual", "accuracy", "test_accuracy", *(f"inc_cos_if_{order}" for order in RIVALS)}
+    names = [name for name in binary["runs"].names if name not in own]
     place = names.index("d") + 1
-    assert many["runs"].names == [*names[:place], "k", *names[place:]]
-    assert [column.name for column in run_columns(measures)] == binary["runs"].names
+    assert [name for name in many["runs"].names if name not in own] == [*names[:place], "k", *names[place:]]
+    assert ("accuracy" in many["curves"].names) == (groups is None) == ("residual" in binary["curves"].names)
+    assert "residual" not in many["curves"].names and "accuracy" not in binary["curves"].names
+    assert [column.name for column in run_columns(USUAL)] == RUNS.names
     [row] = columns("k").to_dict("records")
     assert (row["table"], row["type"], row["unit"]) == ("runs", "int", "classes")
 
@@ -115,11 +120,11 @@ def test_the_results_folder_has_tables_of_its_kind(tmp_path):
     _, text, runs = plan(path)
     store, todo = open_results(path, tmp_path / "out", runs, text)
     rows = [row_of(run) | {"status": "undecided", "message": "m"} for run in todo]
-    store.add("part", rows, schemas(USUAL)["curves"].empty_table())
+    store.add("part", rows, schemas(MATRICES)["curves"].empty_table())
     store.compact([run.run_id for run in runs])
     store.release()
     assert json.loads((tmp_path / "out" / "study.json").read_text())["multiclass"] is True
-    assert store.multiclass and store.table("runs").schema.equals(schemas(USUAL, True)["runs"])
+    assert store.measures == MATRICES and store.table("runs").schema.equals(schemas(MATRICES)["runs"])
     frame = ib.load_runs(tmp_path / "out", where={"k": [3, 4], "data": "classes"})
     assert frame[["k", "d", "geometry"]].values.tolist() == [[3, 5, "classes k=3"], [4, 5, "classes k=4"]]
     [verdict] = ib.check(tmp_path / "out")
@@ -138,7 +143,7 @@ def test_the_results_folder_has_tables_of_its_kind(tmp_path):
             open_results(other, tmp_path / "out", runs, text, mode=mode)
     store, todo = open_results(other, tmp_path / "out", runs, text, mode="overwrite")
     store.release()
-    assert len(todo) == 1 and not Store(tmp_path / "out").multiclass
+    assert len(todo) == 1 and Store(tmp_path / "out").measures == USUAL
     assert Store(tmp_path / "out").table("runs").schema.equals(RUNS)
 
 
@@ -153,5 +158,5 @@ def test_a_file_of_a_study_is_read_with_its_classes(tmp_path, monkeypatch):
 
 
 def test_the_row_of_a_run_has_the_types_of_the_table():
-    table = pa.Table.from_pylist([row_of(run) for run in runs_of()], schema=schemas(USUAL, True)["runs"])
+    table = pa.Table.from_pylist([row_of(run) for run in runs_of()], schema=schemas(MATRICES)["runs"])
     assert table["k"].to_pylist() == [3, 4, 4] and table["w"].null_count == 3

@@ -3,6 +3,7 @@
 from implicitbias.optimizers.matrix.adafactor import Adafactor
 from implicitbias.optimizers.matrix.adaptive import Adalayer, AdaSGD
 from implicitbias.optimizers.matrix.dion import Dion
+from implicitbias.optimizers.matrix.hybrid import Hybrid
 from implicitbias.optimizers.matrix.muon import Muon
 from implicitbias.optimizers.matrix.normalized_steepest_descent import NormalizedSteepestDescent
 from implicitbias.optimizers.matrix.olion import OLion
@@ -12,9 +13,10 @@ from implicitbias.optimizers.matrix.soap import SOAP
 
 KINDS = (
     NormalizedSteepestDescent, Muon, Dion, Shampoo, SOAP, Adafactor, AdaSGD, Adalayer, OLion, RandomSpectrum,
+    Hybrid,
 )  # fmt: skip
 
 __all__ = [
-    "KINDS", "SOAP", "AdaSGD", "Adafactor", "Adalayer", "Dion", "Muon", "NormalizedSteepestDescent", "OLion",
+    "KINDS", "SOAP", "AdaSGD", "Adafactor", "Adalayer", "Dion", "Hybrid", "Muon", "NormalizedSteepestDescent", "OLion",
     "RandomSpectrum", "Shampoo",
 ]  # fmt: skip

@@ -50,7 +50,7 @@ class SteepestOptimizer(MatrixOptimizer):
     step: ClassVar = staticmethod(steepest.step)
 
     def hyper(self) -> tuple[float, ...]:
-        found = [0.0] * 10
+        found = [0.0] * (steepest.RATIO + 1)
         for place, value in self.parts().items():
             found[place] = float(value)
         return tuple(found)
@@ -62,6 +62,7 @@ class SteepestOptimizer(MatrixOptimizer):
     def rooms(self, k: int, width: int, d: int, n: int) -> tuple[int, int]:
         parts = self.parts()
         memory = k * width + k
-        if parts[steepest.MAP] >= steepest.SPECTRAL and parts[steepest.MU] > 0.0 and not parts.get(steepest.LAST):
+        singular = max(parts[steepest.MAP], parts.get(steepest.SECOND, 0.0)) >= steepest.SPECTRAL
+        if singular and parts[steepest.MU] > 0.0 and not parts.get(steepest.LAST):
             memory += tally.room_for(k, n)
         return memory, steepest.room_for(k, width, d, n)

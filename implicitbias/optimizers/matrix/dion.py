@@ -120,6 +120,7 @@ class Dion(MatrixOptimizer):
     weight_decay: float = nonnegative(0.0)
 
     name: ClassVar[str] = "dion"
+    equivariant: ClassVar[bool] = False  # the first Q is random
     step: ClassVar = staticmethod(step)
 
     def rooms(self, k, width, d, n):

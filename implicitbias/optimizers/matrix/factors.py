@@ -3,7 +3,7 @@
 The weights of samples and classes differ by factors like e^-1000, and a polar factor depends on the directions of the
 lightest, too. A factorisation of the matrix in one unit loses them. Here
 
-    V = Q R            by Gram-Schmidt with pivoting: row t of R is in units of 2^height_t, those of its pivot
+    V = Q R            by Gram-Schmidt with pivoting: row t of R may be in units of 2^height_t, those of its pivot
     R = T' diag(s) W   by rotations of the rows of R (one-sided Jacobi), which need the ratio of two units alone
 
 so each singular direction is as exact as the vectors are independent, whatever their units.
@@ -19,7 +19,7 @@ import numpy as np
 from implicitbias.jit import helper
 from implicitbias.lanes import load, store
 from implicitbias.optimizers.matrix.rows import add_to, dot, scale_row
-from implicitbias.simulation.tail import pow2, times_pow2
+from implicitbias.simulation.tail import pow2
 
 DEPENDENT = 1e-13  # what is left of a vector below this part of its length is round-off
 ORTHOGONAL = 4e-16  # cosine of two rows that are not rotated any more
@@ -30,8 +30,8 @@ SWEEPS = 60
 def orthonormal(v, expo, count, most, q, r, size, height):
     """Q and R of the first `count` vectors v (m, chunks, 8) in units 2^expo, up to rank `most`; v is destroyed.
 
-    q (most, chunks, 8): orthonormal rows; r (most, m chunks, 8): R in units 2^height (most,) of its rows; size (m,):
-    room. Returns the rank, or -1 for what is not finite.
+    q (most, chunks, 8): orthonormal rows; r (most, m chunks, 8): R in the units of its columns, those of the vectors;
+    height (most,): the units of the pivots; size (m,): room. Returns the rank, or -1 for what is not finite.
     """
     for i in range(count):
         size[i] = dot(v[i], v[i])
@@ -61,7 +61,7 @@ def orthonormal(v, expo, count, most, q, r, size, height):
         line[:] = 0.0
         for i in range(count):
             part = dot(q[t], v[i])
-            line[i] = times_pow2(part, expo[i] - expo[best])
+            line[i] = part
             add_to(v[i], -part, q[t])
         scale_row(v[best], 0.0)
         rank += 1

@@ -8,7 +8,7 @@ from implicitbias.jit import helper
 from implicitbias.lanes import fma, load, store
 from implicitbias.optimizers.matrix.factors import rotate_rows
 from implicitbias.optimizers.matrix.rows import APART, dot
-from implicitbias.simulation.tail import times_pow2
+from implicitbias.simulation.tail import exponent, times_pow2
 
 # An eigenvalue below this part of the largest is round-off: its eigenvector is one of no gradient. The products square
 # what float64 knows of singular values, so those below 1e-6 of the largest are not seen.
@@ -16,23 +16,32 @@ NOTHING = 1e-12
 
 
 @helper
+def moved(keep, most, expo, top):
+    """(factor, unit): keep x is factor x in units of 2^(2 unit), for squares x of up to `most` in units 2^(2 expo), to
+    which others of order 2^(2 top) are added. The unit stays as long as it may."""
+    order = expo + 0.5 * exponent(keep * most) if keep * most > 0.0 else -np.inf
+    to = math.floor(max(order, top)) if max(order, top) > -np.inf else expo
+    if order == -np.inf:
+        return 0.0, to
+    unit = to if abs(to - expo) > APART else expo
+    return times_pow2(keep, 2.0 * (expo - unit)), unit
+
+
+@helper
 def average(left, right, expo, keep, a, d, share, top):
     """left = keep left + share A A', right = keep right + share A'A, A in units 2^top and both in 2^(2 expo[0])."""
-    k = a.shape[0]
-    if top == -np.inf:
-        move, unit = 1.0, expo[0]
-    else:
-        unit = top if expo[0] == -np.inf or top - expo[0] > APART or expo[0] - top > APART else expo[0]
-        move = times_pow2(1.0, 2.0 * (expo[0] - unit)) if expo[0] > -np.inf else 0.0
-        expo[0] = unit
-    size = share * times_pow2(1.0, 2.0 * (top - unit)) if top > -np.inf else 0.0
+    k, most = a.shape[0], 0.0
+    for c in range(k):
+        most = max(most, left[c].reshape(-1)[c])
+    keep, expo[0] = moved(keep, most, expo[0], top)
+    size = times_pow2(share, 2.0 * (top - expo[0])) if top > -np.inf else 0.0
     for c in range(k):
         line = left[c].reshape(-1)
         for b in range(k):
-            line[b] = keep * move * line[b] + size * dot(a[c], a[b])
+            line[b] = keep * line[b] + size * dot(a[c], a[b])
     for i in range(d):
         for j in range(right.shape[1]):
-            store(right[i], j, keep * move * load(right[i], j))
+            store(right[i], j, keep * load(right[i], j))
         for c in range(k):
             weight = size * a[c].reshape(-1)[i]
             for j in range(right.shape[1]):

@@ -10,8 +10,9 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import load, store
-from implicitbias.optimizers.matrix.rows import add_to, dot, scale_row
+from implicitbias.lanes import fma, load, store
+from implicitbias.optimizers.matrix.rows import dot, scale_row
+from implicitbias.simulation.products import margins, weighted_sum
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024 (Muon)
 CUBIC = (1.5, -0.5, 0.0)  # Newton's iteration for the sign, as in Bjorck and Bowie 1971
@@ -45,8 +46,9 @@ def room_for(k: int, width: int, d: int) -> int:
 
 
 @helper
-def iterate(x, d, polynomial, iterations, room):
-    """`iterations` steps of a polynomial, by its number, on x (k, chunks, 8) in place, from x over its length."""
+def iterate(x, d, polynomial, iterations, every, room):
+    """`iterations` steps of a polynomial, by its number, on x (k, chunks, 8) in place, from x over its length; every:
+    0, 1, 2, ..."""
     k, chunks = x.shape[0], x.shape[1]
     squares = 0.0
     for c in range(k):
@@ -56,7 +58,7 @@ def iterate(x, d, polynomial, iterations, room):
     for c in range(k):
         scale_row(x[c], 1.0 / math.sqrt(squares))
     if k <= d:
-        steps(x, polynomial, iterations, room)
+        steps(x, polynomial, iterations, every, room)
         return
     ks = (k + 7) // 8
     y, rest = room[: d * ks * 8].reshape(d, ks, 8), room[d * ks * 8 :]
@@ -64,14 +66,14 @@ def iterate(x, d, polynomial, iterations, room):
     for j in range(d):
         for c in range(ks * 8):
             flat_y[j, c] = flat_x[c, j] if c < k else 0.0
-    steps(y, polynomial, iterations, rest)
+    steps(y, polynomial, iterations, every, rest)
     for j in range(d):
         for c in range(k):
             flat_x[c, j] = flat_y[j, c]
 
 
 @helper
-def steps(x, polynomial, iterations, room):
+def steps(x, polynomial, iterations, every, room):
     r, chunks = x.shape[0], x.shape[1]
     rs = (r + 7) // 8
     at = r * chunks * 8
@@ -79,25 +81,25 @@ def steps(x, polynomial, iterations, room):
     gram = room[at : at + r * rs * 8].reshape(r, rs, 8)
     at += r * rs * 8
     power = room[at : at + r * rs * 8].reshape(r, rs, 8)
-    flat, line = gram.reshape(r, rs * 8), power.reshape(r, rs * 8)
+    flat = gram.reshape(r, rs * 8)
     flat[:] = 0.0
     for step in range(iterations):
         at = min(step, _TABLE.shape[1] - 1)
         a, b, c = _TABLE[polynomial, at, 0], _TABLE[polynomial, at, 1], _TABLE[polynomial, at, 2]
         for i in range(r):
-            for j in range(i + 1):
-                flat[i, j] = dot(x[i], x[j])
-                flat[j, i] = flat[i, j]
+            margins(x, x.reshape(r, chunks * 8), every, r, x[i], False, gram[i])
+            for j in range(r, rs * 8):  # what fills the last chunk
+                flat[i, j] = 0.0
         for i in range(r):  # b A + c A^2
+            if c == 0.0:
+                for s in range(rs):
+                    store(power[i], s, b * load(gram[i], s))
+                continue
+            weighted_sum(gram, flat, every, r, gram[i], False, power[i])
             for s in range(rs):
-                store(power[i], s, b * load(gram[i], s))
-            for j in range(r if c != 0.0 else 0):
-                add_to(power[i], c * flat[i, j], gram[j])
+                store(power[i], s, fma(c, load(power[i], s), b * load(gram[i], s)))
+        for i in range(r):
+            weighted_sum(x, x.reshape(r, chunks * 8), every, r, power[i], False, y[i])
         for i in range(r):
             for s in range(chunks):
-                store(y[i], s, a * load(x[i], s))
-            for j in range(r):
-                add_to(y[i], line[i, j], x[j])
-        for i in range(r):
-            for s in range(chunks):
-                store(x[i], s, load(y[i], s))
+                store(x[i], s, fma(a, load(x[i], s), load(y[i], s)))

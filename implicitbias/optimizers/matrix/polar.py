@@ -6,17 +6,17 @@ steepest descent of max(spectral, nuclear/r), and random phi keep no more than t
 
 The factor of a gradient in one unit is right as long as its singular values are within a few binary orders. Else the
 samples know better: G = -sum_i f_i x_i' with f_i the weights of sample i for each class, and the weights alone are
-graded. So the samples are made orthonormal, heaviest first, which the weights do not change but for the order, and the
-gradient in this basis is a matrix with graded rows (`factors`).
+graded. So G is made a product with all that is graded in the middle (`graded`), and of that the singular vectors are
+found to the last digit (`factors`).
 """
 
 import numpy as np
 
 from implicitbias.jit import helper, hot
-from implicitbias.lanes import load, store
+from implicitbias.optimizers.matrix import graded
 from implicitbias.optimizers.matrix.factors import orthonormal, ranks_of, recompose, rotate_rows
 from implicitbias.optimizers.matrix.rows import add_to, scale_row
-from implicitbias.simulation.tail import exponent, pow2
+from implicitbias.simulation.tail import exponent, times_pow2
 
 NEAR = 14.0  # binary orders between singular values up to which one unit will do: the error is 2^(14 - 53)
 
@@ -26,9 +26,9 @@ ALL, FIRST, RANDOM = 0, 1, 2
 
 def room_for(k: int, width: int, d: int, n: int) -> int:
     """Numbers of room that `replaced` needs for matrices (k, d) from n samples, d padded to `width`."""
-    r, ks, ds, ns = min(k, d), _whole(k), _whole(d), _whole(n)
+    r, ks = min(k, d), _whole(k)
     near = r * (width + 2 * ks + _whole(r) + 2) + 2 * k
-    far = n * (width + 2) + d * (width + ns + 1 + ks) + r * (ks + 2 * ds + _whole(r) + 2)
+    far = n * width + r * (2 * ks + 3 * width + 2 * _whole(r) + 4) + graded.room_for(k, width, d, n)
     return max(near, far)
 
 
@@ -108,60 +108,51 @@ def values(r, height, rank, turn, kind, count, uniforms, weight, p):
 
 
 @helper
-def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, d, room, out):
-    """out (k, chunks, 8) = U diag(phi) V' of -sum_i f_i x_i' with the rows x_i, i = index[:samples], and the weights
-    f 2^q (k, samples) of either sign."""
+def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, columns, room, out):
+    """out (k, chunks, 8) = U diag(phi) V' of -sum_i f_i x_i' with the rows x_i, i = index[:samples], of which the
+    columns from columns[0] to columns[1] are seen, and the weights f 2^q (k, samples) of either sign."""
     k, chunks = out.shape[0], out.shape[1]
-    most, ks, ms = min(samples, d), whole(k), whole(samples)
-    at = samples * chunks * 8
+    cap, ks, at = min(samples, columns[1] - columns[0], k - 1), whole(k), samples * chunks * 8
+    cs = whole(cap)
     v = room[:at].reshape(samples, chunks, 8)
-    size, at = room[at : at + samples], at + samples
-    expo, at = room[at : at + samples], at + samples
-    basis = room[at : at + most * chunks * 8].reshape(most, chunks, 8)
-    at += most * chunks * 8
-    part = room[at : at + most * ms * 8].reshape(most, ms, 8)
-    at += most * ms * 8
-    level, at = room[at : at + most], at + most
-    for i in range(samples):
-        expo[i] = -np.inf
-        for c in range(k):
-            if f[c, i] != 0.0:
-                expo[i] = max(expo[i], q[c, i] + exponent(f[c, i]))
-        for j in range(chunks):
-            store(v[i], j, load(rows[index[i]], j))
-        if expo[i] == -np.inf:  # never seen
-            expo[i] = 0.0
-            scale_row(v[i], 0.0)
-    rank = orthonormal(v, expo, samples, most, basis, part, size, level)
-    for c in range(k):
-        scale_row(out[c], 0.0)
-    if rank <= 0:
-        return
-    b = room[at : at + rank * ks * 8].reshape(rank, ks, 8)
-    at += rank * ks * 8
-    cap, rs = min(rank, k - 1), whole(rank)
+    left = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    at += cap * ks * 8
+    right = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    at += cap * chunks * 8
     classes = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
     at += cap * ks * 8
-    r = room[at : at + cap * rs * 8].reshape(cap, rs, 8)
-    at += cap * rs * 8
-    p = room[at : at + cap * rs * 8].reshape(cap, rs, 8)
-    at += cap * rs * 8
-    turn = room[at : at + cap * whole(cap) * 8].reshape(cap, whole(cap), 8)
-    at += cap * whole(cap) * 8
+    r = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    at += cap * cs * 8
+    lines = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    at += cap * chunks * 8
+    p = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    at += cap * chunks * 8
+    turn = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    at += cap * cs * 8
+    order, at = room[at : at + cap], at + cap
+    size, at = room[at : at + cap], at + cap
     height, at = room[at : at + cap], at + cap
     weight, at = room[at : at + cap], at + cap
-    for t in range(rank):
-        # a coefficient has the units of its sample, over those of the pivot, in it; the weights of the sample are left
-        line, coefficients = b[t].reshape(-1), part[t].reshape(-1)
-        line[:] = 0.0
-        for i in range(samples):
-            if coefficients[i] != 0.0:
-                for c in range(k):
-                    line[c] -= coefficients[i] * f[c, i] * pow2(q[c, i] - expo[i])
-    found = orthonormal(b, level, rank, cap, classes, r, size, height)
-    values(r, height, found, turn, kind, count, uniforms, weight, p)
+    lost = False
+    for i in range(samples):
+        for c in range(k):
+            lost = lost or f[c, i] != f[c, i]
+        line, row = v[i].reshape(-1), rows[index[i]].reshape(-1)
+        for j in range(chunks * 8):
+            line[j] = row[j] if columns[0] <= j < columns[1] else 0.0
+    for c in range(k):
+        scale_row(out[c], np.nan if lost else 0.0)
+    if lost:
+        return
+    terms = graded.factorise(f, q, v, left, right, order, room[at:])
+    found = orthonormal(left, order, terms, terms, classes, r, size, height)
+    for t in range(found):
+        line = r[t].reshape(-1)
+        scale_row(lines[t], 0.0)
+        for i in range(terms):
+            if line[i] != 0.0:
+                add_to(lines[t], times_pow2(line[i], order[i] - height[t]), right[i])
+    values(lines, height, found, turn, kind, count, uniforms, weight, p)
     for s in range(found):
-        by_class, by_basis = classes[s].reshape(-1), p[s].reshape(-1)
-        for t in range(rank):
-            for c in range(k):
-                add_to(out[c], by_class[c] * by_basis[t], basis[t])
+        for c in range(k):
+            add_to(out[c], classes[s].reshape(-1)[c], p[s])

@@ -54,10 +54,19 @@ def order_of(x, expo):
 
 
 @helper
+def copy_rows(x, expo, y, power):
+    """y = x with its units, power = expo."""
+    for c in range(x.shape[0]):
+        power[c] = expo[c]
+        for j in range(x.shape[1]):
+            store(y[c], j, load(x[c], j))
+
+
+@helper
 def blend(m, expo, keep, g, unit, share):
     """m = keep m + share g, row by row; the units of m follow."""
     for c in range(m.shape[0]):
-        top = order_of(m[c], expo[c])
+        top = order_of(m[c], expo[c]) if keep > 0.0 else -np.inf
         new = order_of(g[c], unit[c])
         if max(top, new) == -np.inf:
             for j in range(m.shape[1]):  # so that a NaN stays one
@@ -97,11 +106,11 @@ def units_of(units, k, per, expo):
 @helper
 def blend_squares(v, expo, at, keep, share, unit):
     """v[at] = keep v[at] + share, squares in units 2^(2 expo[at]) and 2^(2 unit); the unit of v follows."""
-    old = 2.0 * expo[at] + exponent(v[at]) if v[at] > 0.0 else -np.inf
+    old = 2.0 * expo[at] + exponent(v[at]) if keep * v[at] > 0.0 else -np.inf
     new = 2.0 * unit + exponent(share) if share > 0.0 else -np.inf
     if max(old, new) > -np.inf:
         to = math.floor(0.5 * max(old, new))
         if v[at] == 0.0 or abs(to - expo[at]) > APART:
-            v[at] = times_pow2(v[at], 2.0 * (expo[at] - to)) if v[at] > 0.0 else 0.0
+            v[at] = times_pow2(v[at], 2.0 * (expo[at] - to)) if keep * v[at] > 0.0 else 0.0
             expo[at] = to
     v[at] = keep * v[at] + times_pow2(share, 2.0 * (unit - expo[at]))

@@ -10,8 +10,8 @@ from implicitbias.jit import helper
 from implicitbias.lanes import fma, load, store
 from implicitbias.optimizers.base import count, decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
-from implicitbias.optimizers.matrix.gram import average, eigenvectors, rotated, rotated_back
-from implicitbias.optimizers.matrix.rows import APART, blend, largest_of, together, units_of
+from implicitbias.optimizers.matrix.gram import average, eigenvectors, moved, rotated, rotated_back
+from implicitbias.optimizers.matrix.rows import blend, largest_of, together, units_of
 from implicitbias.simulation.tail import times_pow2
 
 # Of a gradient and its own eigenvectors, all but the diagonal is round-off, and without eps its ratio to the root of
@@ -51,12 +51,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
         eigenvectors(left, k, zeros, left_room, left_basis, left_values)
         eigenvectors(right, d, zeros, right_room, right_basis, right_values)
     rotated(left_basis, a, right_basis, k, d, middle, turned)
-    if top > -np.inf and (expo[1] == -np.inf or abs(top - expo[1]) > APART):
-        move = times_pow2(1.0, 2.0 * (expo[1] - top)) if expo[1] > -np.inf else 0.0
-        for c in range(k):
-            for j in range(d):
-                v[c, j] *= move
-        expo[1] = top
+    shrink, expo[1] = moved(beta2, largest(v.reshape(k, per, 8)), expo[1], top)
     size = times_pow2(1.0, top - expo[1]) if top > -np.inf else 0.0
     least = ROUND_OFF * largest(turned)
     for c in range(k):
@@ -64,7 +59,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
         for j in range(d):
             seen = left_values[c] > 0.0 and right_values[j] > 0.0 and not abs(line[j]) < least
             entry = size * line[j] if seen else 0.0
-            v[c, j] = beta2 * v[c, j] + (1.0 - beta2) * entry * entry
+            v[c, j] = shrink * v[c, j] + (1.0 - beta2) * entry * entry
     blend(m, m_expo, beta1, gradient, unit, 1.0 - beta1)
     top = together(m, m_expo, a)
     rotated(left_basis, a, right_basis, k, d, middle, turned)

@@ -7,7 +7,7 @@ import numpy as np
 from implicitbias.jit import helper, inlined
 from implicitbias.lanes import fma, load, splat, store
 from implicitbias.optimizers.matrix import newton_schulz, polar, tally
-from implicitbias.optimizers.matrix.rows import blend, dot, scale_row, together, units_of
+from implicitbias.optimizers.matrix.rows import blend, copy_rows, dot, scale_row, together, units_of
 from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.orders import uniform
 from implicitbias.simulation.tail import exponent, times_pow2
@@ -16,7 +16,8 @@ from implicitbias.simulation.tail import exponent, times_pow2
 FROBENIUS, MAX, ROWS, COLUMNS, NEWTON_SCHULZ, SPECTRAL, TRUNCATED, RANDOM, SIGN_OF_POLAR = range(9)
 SCALES = ("none", "original", "match_rms_adamw", "spectral")
 
-MU, NESTEROV, MAP, COUNT, ITERATIONS, SCALE, DECAY, LAST, TRANSPOSED, SEED = range(10)
+# The places of the hyper-parameters. From SPLIT on, features are a second block, with a map and a step of its own.
+MU, NESTEROV, MAP, COUNT, ITERATIONS, SCALE, DECAY, LAST, TRANSPOSED, SEED, SPLIT, SECOND, RATIO = range(13)
 
 
 @inlined
@@ -29,6 +30,10 @@ def step(w, g, hyper, lr, units, batch, matrix):
     found = matrix.room[at : at + count].reshape(k, per, 8)
     at += count
     seen = matrix.room[at : at + count].reshape(k, per, 8)
+    at += count
+    part = matrix.room[at : at + count].reshape(k, per, 8)
+    at += count
+    out = matrix.room[at : at + count].reshape(k, per, 8)
     at += count
     expo = matrix.room[at : at + k]
     room = matrix.room[at + k :]
@@ -46,7 +51,18 @@ def step(w, g, hyper, lr, units, batch, matrix):
             blend(seen, expo, mu, gradient, unit, 1.0 - mu)
     else:
         copy_rows(gradient, unit, seen, expo)
-    mapped(seen, expo, mu if average else 0.0, nesterov, hyper, batch, matrix, ledger, room, found)
+    split = int(hyper[SPLIT, 0])
+    for block in range(2 if split > 0 else 1):
+        first, end = (split, matrix.features) if block else (0, split if split > 0 else matrix.features)
+        kind, size = (hyper[SECOND, 0], hyper[RATIO, 0]) if block else (hyper[MAP, 0], 1.0)
+        only(seen, first, end, part)
+        mapped(
+            part, expo, int(kind), mu if average else 0.0, nesterov, hyper, batch, matrix, first, end, ledger, room, out
+        )
+        for c in range(k):
+            for j in range(per):
+                before = load(found[c], j) if block else splat(0.0)
+                store(found[c], j, fma(size, load(out[c], j), before))
     if last:
         for c in range(k):
             for j in range(per):
@@ -62,11 +78,12 @@ def step(w, g, hyper, lr, units, batch, matrix):
 
 
 @helper
-def copy_rows(x, expo, y, power):
+def only(x, first, end, y):
+    """y = x, with zeros outside of some columns."""
     for c in range(x.shape[0]):
-        power[c] = expo[c]
-        for j in range(x.shape[1]):
-            store(y[c], j, load(x[c], j))
+        line, out = x[c].reshape(-1), y[c].reshape(-1)
+        for j in range(out.shape[0]):
+            out[j] = line[j] if first <= j < end else 0.0
 
 
 @helper
@@ -88,10 +105,10 @@ def weights_of(matrix, batch):
 
 
 @inlined
-def mapped(x, expo, mu, nesterov, hyper, batch, matrix, ledger, room, out):
-    """out = the map of a matrix x in units 2^expo of its rows; of an average, whose decay is mu, the samples are in the
-    ledger, ahead of which Nesterov's is."""
-    kind, k, per = int(hyper[MAP, 0]), x.shape[0], x.shape[1]
+def mapped(x, expo, kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room, out):
+    """out = the map of a matrix x in units 2^expo of its rows, zero outside of the columns from `first` to `end`; of an
+    average, whose decay is mu, the samples are in the ledger, ahead of which Nesterov's is."""
+    k, per = x.shape[0], x.shape[1]
     if kind == MAX:
         for c in range(k):
             for j in range(per):
@@ -111,9 +128,11 @@ def mapped(x, expo, mu, nesterov, hyper, batch, matrix, ledger, room, out):
                 if squares != 0.0:
                     scale_row(out[c], 1.0 / math.sqrt(squares))
         elif kind == NEWTON_SCHULZ:
-            newton_schulz.iterate(out, matrix.features, int(hyper[COUNT, 0]), int(hyper[ITERATIONS, 0]), room)
+            newton_schulz.iterate(
+                out, matrix.features, int(hyper[COUNT, 0]), int(hyper[ITERATIONS, 0]), matrix.every, room
+            )
         else:
-            singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out)
+            singular(kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room, out)
 
 
 @helper
@@ -149,11 +168,11 @@ def unit_columns(x, expo, out):
 
 
 @inlined
-def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
+def singular(kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room, out):
     """out = the matrix out, in one unit, with its singular values replaced."""
     k, per, n = out.shape[0], out.shape[1], matrix.rows.shape[0]
     samples = batch.size if mu == 0.0 else int(ledger[2])
-    cap = min(matrix.rank, samples)
+    cap = min(matrix.rank, samples, end - first)
     which = polar.FIRST if kind == TRUNCATED else polar.RANDOM if kind == RANDOM else polar.ALL
     count = int(hyper[COUNT, 0])
     uniforms, at = room[:cap], cap
@@ -167,17 +186,19 @@ def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
             store(copy[c], j, load(out[c], j))
         nothing = nothing and dot(out[c], out[c]) == 0.0
     if not nothing and not polar.replaced(copy, cap, which, count, uniforms, room[at:], out):
-        d = matrix.features
+        columns = first, end
         if mu == 0.0:
             f, q = weights_of(matrix, batch)
             polar.replaced_of_samples(
-                matrix.rows, matrix.index, samples, f, q, which, count, uniforms, d, room[at:], out
+                matrix.rows, matrix.index, samples, f, q, which, count, uniforms, columns, room[at:], out
             )
         else:
             f, at = room[at : at + k * n].reshape(k, n), at + k * n
             q, at = room[at : at + k * n].reshape(k, n), at + k * n
             tally.now(ledger, k, n, mu if nesterov else 1.0, matrix.index, batch.size, *weights_of(matrix, batch), f, q)
-            polar.replaced_of_samples(matrix.rows, matrix.every, n, f, q, which, count, uniforms, d, room[at:], out)
+            polar.replaced_of_samples(
+                matrix.rows, matrix.every, n, f, q, which, count, uniforms, columns, room[at:], out
+            )
     if kind == SIGN_OF_POLAR:
         for c in range(k):
             for j in range(per):
@@ -187,4 +208,4 @@ def singular(kind, mu, nesterov, hyper, batch, matrix, ledger, room, out):
 def room_for(k: int, width: int, d: int, n: int) -> int:
     """Numbers of room that a step needs."""
     spectral = min(k, d) + k * width + 2 * k * n + polar.room_for(k, width, d, n)
-    return 2 * k + 2 * k * width + max(spectral, newton_schulz.room_for(k, width, d))
+    return 2 * k + 4 * k * width + max(spectral, newton_schulz.room_for(k, width, d))

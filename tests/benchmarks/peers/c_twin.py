@@ -31,7 +31,7 @@ def versions() -> str:
 
 
 def can(work: Work) -> bool:
-    return True
+    return work.k == 1
 
 
 @functools.cache

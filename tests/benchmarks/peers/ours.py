@@ -26,17 +26,19 @@ def can(work: Work) -> bool:
 
 
 def prepare(work: Work, runs: int, steps: int):
-    problem = ib.Problem(work.rows)
-    lr = work.lr(runs).tolist()
+    problem = ib.Multiclass(work.rows, work.labels) if work.k > 1 else ib.Problem(work.rows)
+    lr, beta1 = work.lr(runs).tolist(), work.beta1(runs).tolist()
     if work.rule == "adam":
-        optimizers = [ib.Adam(beta1, BETA2, bias_correction=True) for beta1 in work.beta1(runs).tolist()]
+        optimizers = [ib.Adam(beta, BETA2, bias_correction=True) for beta in beta1]
+    elif work.rule == "muon":
+        optimizers = [ib.Muon(momentum=beta, polar="quintic") for beta in beta1]
     else:
-        optimizers = [ib.SGD()] * runs
+        optimizers = [ib.NGD() if work.rule == "ngd" else ib.SGD()] * runs
 
     def run() -> np.ndarray:
         done = ib.simulate(
             problem, optimizers, lr=lr, batch=work.batch, order=work.order, steps=steps, seed=SEED, per_octave=1
         )
-        return np.array([one.weights[-1] for one in done])
+        return np.array([one.weights[-1].reshape(-1) for one in done])
 
     return run

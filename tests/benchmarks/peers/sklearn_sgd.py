@@ -24,7 +24,7 @@ def versions() -> str:
 
 
 def can(work: Work) -> bool:
-    return work.rule == "sgd" and work.batch == 1
+    return work.k == 1 and work.rule == "sgd" and work.batch == 1
 
 
 def prepare(work: Work, runs: int, steps: int):

@@ -9,16 +9,20 @@ from .measure import Entry, Result
 from .work import Work
 
 RULES = {"adam": "Adam (bias-corrected, eps = 0)", "sgd": "SGD"}
+OF_CLASSES = {
+    "adam": "Adam on k classes", "ngd": "Normalised gradient descent on k classes",
+    "muon": "Muon on k classes (five quintic Newton-Schulz steps, Nesterov)",
+}  # fmt: skip
 Results = dict[Work, dict[Entry, Result]]
 
 INTRODUCTION = """\
 Written by `python tests/benchmarks/peers`. Microseconds per step and run: wall time over steps and runs, float64, one
 core, medians of {rounds} interleaved rounds of about {seconds:g} s. Work: mean logistic loss of b of n Gaussian rows in
-dimension d, reshuffled every epoch (b = n: all rows), constant step size; the data are not separable, so that plain
-float64 lasts. R runs, which differ in step size and, for Adam, beta1, advance together. Every entry with a time has
-first agreed with a plain NumPy reference to 1e-8 after {checked} steps (`wrong`: it has not; `-`: not for this work).
-Ours is the whole `simulate` call, which draws the row order itself and is safe from underflow; the peers are handed
-the order, and are not.
+dimension d, or the cross-entropy of k classes, reshuffled every epoch (b = n: all rows), constant step size; the data
+are not separable, so that plain float64 lasts. R runs, which differ in step size and, for Adam and Muon, beta1, advance
+together. Every entry with a time has first agreed with a plain NumPy reference to 1e-8 after {checked} steps (`wrong`:
+it has not; `-`: not for this work). Ours is the whole `simulate` call, which draws the row order itself and is safe
+from underflow; the peers are handed the order, and are not.
 """
 
 
@@ -44,12 +48,16 @@ def table(head: list[str], body: list[list[str]]) -> str:
 
 
 def shape(work: Work) -> str:
-    return f"{work.n}, {work.d}, {work.batch}"
+    return f"{work.n}, {work.d}, {f'{work.k}, ' if work.k > 1 else ''}{work.batch}"
+
+
+def head(results: Results) -> str:
+    return "n, d, k, b" if any(work.k > 1 for work in results) else "n, d, b"
 
 
 def times(results: Results, entries: list[Entry]) -> str:
     body = [[shape(work), *(cell(found.get(entry)) for entry in entries)] for work, found in results.items()]
-    return table(["n, d, b", *(entry.label for entry in entries)], body)
+    return table([head(results), *(entry.label for entry in entries)], body)
 
 
 def ratios(results: Results, entries: list[Entry]) -> str:
@@ -71,7 +79,7 @@ def ratios(results: Results, entries: list[Entry]) -> str:
             row.append(number(value))
         body.append(row)
     named = [f"{e.label} / ours {'R=1' if e.peer.LABEL == 'C' else 'best'}" for e in others]
-    return table(["n, d, b", "our best R", *named], body)
+    return table([head(results), "our best R", *named], body)
 
 
 def warm_ups(results: Results, entries: list[Entry]) -> str:
@@ -80,7 +88,7 @@ def warm_ups(results: Results, entries: list[Entry]) -> str:
     for entry in entries:
         row = [entry.label]
         for rule in RULES:
-            found = [r[entry].warm_up for work, r in results.items() if work.rule == rule and entry in r]
+            found = [r[entry].warm_up for work, r in results.items() if (work.rule, work.k) == (rule, 1) and entry in r]
             later = [x for x in found[1:] if not np.isnan(x)]
             row += [f"{found[0]:.2f}" if found else "-", f"{np.median(later):.2f}" if later else "-"]
         body.append(row)
@@ -92,8 +100,10 @@ def warm_ups(results: Results, entries: list[Entry]) -> str:
 
 def report(results: Results, entries: list[Entry], notes: list[str], rounds: int, seconds: float, checked: int) -> str:
     parts = ["# The same work, side by side\n", INTRODUCTION.format(rounds=rounds, seconds=seconds, checked=checked)]
-    for rule, title in RULES.items():
-        chosen = {work: found for work, found in results.items() if work.rule == rule}
+    titles = [(rule, False, title) for rule, title in RULES.items()]
+    titles += [(rule, True, title) for rule, title in OF_CLASSES.items()]
+    for rule, several, title in titles:
+        chosen = {work: found for work, found in results.items() if (work.rule, work.k > 1) == (rule, several)}
         columns = [entry for entry in entries if any(entry in found for found in chosen.values())]
         if chosen:
             parts += [f"## {title}\n", times(chosen, columns)]

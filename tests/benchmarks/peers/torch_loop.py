@@ -21,7 +21,7 @@ def versions() -> str:
 
 
 def can(work: Work) -> bool:
-    return True
+    return work.rule in ("adam", "sgd")
 
 
 def prepare(work: Work, runs: int, steps: int):
@@ -35,17 +35,25 @@ def prepare(work: Work, runs: int, steps: int):
     else:
         batches = torch.tensor(work.indices(steps)).unbind(0)
 
+    labels = torch.tensor(work.labels)
+
+    def loss(w, batch):
+        seen = rows if batch is None else rows.index_select(0, batch)
+        if work.k == 1:
+            return torch.nn.functional.softplus(-(seen @ w)).mean()
+        return torch.nn.functional.cross_entropy(seen @ w.T, labels if batch is None else labels.index_select(0, batch))
+
     def run() -> np.ndarray:
-        w = torch.zeros(work.d, dtype=torch.float64, requires_grad=True)
+        shape = work.d if work.k == 1 else (work.k, work.d)
+        w = torch.zeros(shape, dtype=torch.float64, requires_grad=True)
         if work.rule == "adam":
             optimizer = torch.optim.Adam([w], lr=lr, betas=(beta1, BETA2), eps=0.0, fused=True)
         else:
             optimizer = torch.optim.SGD([w], lr=lr, fused=True)
         for batch in batches:
-            seen = rows if batch is None else rows.index_select(0, batch)
             optimizer.zero_grad()
-            torch.nn.functional.softplus(-(seen @ w)).mean().backward()
+            loss(w, batch).backward()
             optimizer.step()
-        return w.detach().numpy()[None].copy()
+        return w.detach().numpy().reshape(1, -1).copy()
 
     return run
