@@ -49,6 +49,8 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     missing = [name for name in missing if name not in (None, "measure") and not _known(name, chosen, curves)]
     if missing:
         raise InputError([f"these runs have no {name!r}" for name in missing])
+    if not along(figure) and figure.x not in chosen:  # a formula
+        chosen = chosen.assign(**{figure.x: values(figure.x, chosen)})
     frame = _joined(chosen, curves) if along(figure) else chosen
     if "measure" in (figure.x, figure.hue, figure.col, figure.row):
         frame, measures, words = _melted(figure, frame)

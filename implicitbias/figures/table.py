@@ -40,7 +40,7 @@ def trajectories(runs: pd.DataFrame) -> pd.DataFrame:
     """One row for each trajectory: that with a limit from theory if there is one, then a measured one, then any."""
     rank = runs["limit_method"].map({"theory": 0, "numerical": 1}).fillna(2)
     names = [name for name in (*SPECIFICATION, "data", "optimizer") if name != "limit_method"]
-    kept = runs.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates(names).index
+    kept = runs.loc[rank.sort_values(kind="stable").index].drop_duplicates(names).index
     return runs.loc[runs.index.isin(kept)]
 
 

@@ -7,6 +7,7 @@
     margins      norm_<norm>, margin_<norm>, ratio_<norm>, inc_ratio_<norm>; support
     residual     of gradient descent and gradient flow, on data of two classes
     accuracy     on the rows and on test rows, of Multiclass problems
+    means        cos_means, angle_means of the rows of W to the class means, of Multiclass problems
 
 `implicitbias columns` and `columns` below list them all, with their units and meanings. NaN stands for what does not
 exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit or residual without theory.

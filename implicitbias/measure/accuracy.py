@@ -9,6 +9,9 @@ def _columns(norms: tuple[str, ...]) -> list[Column]:
     return [
         Column("accuracy", float, "", "share of the rows whose own class has the largest score; a tie is none"),
         Column("test_accuracy", float, "", "the same of the test rows; missing where the data have none"),
+        Column(
+            "log_test_error", float, "", "logarithm of the share of the test rows classified wrong; missing for none"
+        ),
     ]
 
 
@@ -26,9 +29,11 @@ def accuracy(weights: np.ndarray, X: np.ndarray, labels: np.ndarray) -> np.ndarr
 def _measure(seen: Snapshots) -> dict:
     problem, weights = seen.run.problem, seen.run.weights
     test = problem.test
+    right = np.full(len(weights), np.nan) if test is None else accuracy(weights, *test)
     return {
         "accuracy": accuracy(weights, problem.X, problem.labels),
-        "test_accuracy": np.full(len(weights), np.nan) if test is None else accuracy(weights, *test),
+        "test_accuracy": right,
+        "log_test_error": np.log(np.where(right < 1.0, 1.0 - right, np.nan)),
     }
 
 

@@ -24,6 +24,7 @@ from implicitbias.study.fits import ALREADY_LOG, LOG, axis_names, coordinates
 from implicitbias.study.formula import columns
 from implicitbias.study.groups import VECTORS, across
 from implicitbias.study.keys import Claim, Study
+from implicitbias.study.pairs import less, measured
 
 MAX_RUNS = 8  # of the curves of a claim about a rate
 MAX_POINTS = 600
@@ -143,8 +144,9 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
         seen, bound, scale, measure = _words_of_groups(claim), _bound(claim), "linear", claim.measure
     else:
         rows = shown.loc[ended.index]
-        measure, bound, scale = _view(claim, rows)
-        rows, seen = rows.assign(_y=values(measure, rows)), label(measure)
+        measure, bound, scale = _view(claim, rows) if claim.than is None else (claim.measure, _bound(claim), "linear")
+        found = values(measure, rows) if claim.than is None else measured(claim, ended, runs)
+        rows, seen = rows.assign(_y=found), label(measure) if claim.than is None else less(claim)
     rows = rows[np.isfinite(rows["_y"].astype(float))]
     if len(rows) < 2:
         return None

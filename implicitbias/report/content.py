@@ -9,7 +9,7 @@ import pandas as pd
 from implicitbias.errors import InputError
 from implicitbias.figures.draw import draw, image
 from implicitbias.figures.parts import Figure
-from implicitbias.figures.table import label_runs, needed, values, with_parameters
+from implicitbias.figures.table import label_runs, needed, with_parameters
 from implicitbias.margins.norms import followed
 from implicitbias.measure import Measures
 from implicitbias.report import rates, tables
@@ -21,6 +21,7 @@ from implicitbias.study.expected import decided, slack
 from implicitbias.study.filters import select
 from implicitbias.study.groups import across
 from implicitbias.study.keys import Claim, Study
+from implicitbias.study.pairs import less, measured
 from implicitbias.study.stored import curve_columns, judge
 
 MAX_PLAIN = 20000  # runs whose snapshots are drawn; of more, some data sets
@@ -221,7 +222,7 @@ def _runs_of(verdict: Verdict, runs: pd.DataFrame, study: Study) -> pd.DataFrame
         column = decided(claim).removeprefix("mean of ").removeprefix("worst ")
         found[column] = _of_groups(claim, chosen, study)
     else:
-        column = claim.measure
-        found[column] = values(claim.measure, chosen)
+        column = less(claim)
+        found[column] = measured(claim, chosen, runs)
     order = found[column].map(lambda value: slack(claim, value), na_action="ignore")
     return found.loc[order.sort_values(kind="stable", na_position="last").index]

@@ -31,6 +31,9 @@ by these rules:
                 on runs with another, and says so.
     control     With `control = { where = { ... } }` the same is asked of other runs, of which an assumption does not
                 hold; they are expected to miss the expectation, and the verdict says whether they do.
+    pairs       With `than = { ... }` each run is compared with its partner, the run on the same data and in the same
+                setting that the filter with these changes selects (study.pairs): the value is that of the run less that
+                of its partner, at the end of both. One without a partner, or with several, has no value.
     rate        With `against` it is about the slope of the measure against that column on logarithmic axes, fitted to
                 each run (study.fits), and judged with its error and its drift (study.rates). With `across` beside it,
                 it is about the slope within each group, from the ends of its runs: measure = "1 - inc_ratio_linf",
@@ -50,12 +53,12 @@ from implicitbias.study.expand import measures_of
 from implicitbias.study.expected import decided, expectation, slack
 from implicitbias.study.filters import select
 from implicitbias.study.fits import Fit, fit_runs, window
-from implicitbias.study.formula import values as measured
 from implicitbias.study.groups import VECTORS, across, whole
 from implicitbias.study.keys import Claim, Study
 from implicitbias.study.mistakes import claim_mistakes, controlled, with_controls
 from implicitbias.study.moving import last_octaves, of_group, of_mean
 from implicitbias.study.naming import name_among
+from implicitbias.study.pairs import measured
 
 # How the part of a detail begins that names what has decided.
 _DECIDED = ("worst", "mean over", "slope", "±", "the control")
@@ -136,7 +139,7 @@ def _verdict(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFram
     if claim.along_runs:
         outcome, value, detail, lacking, fits = _of_rate(claim, ended, curves)
     else:
-        outcome, value, detail, lacking, fits = *_of_values(claim, study, chosen, counts, curves), {}
+        outcome, value, detail, lacking, fits = *_of_values(claim, study, runs, chosen, counts, curves), {}
     if left_out:
         lacking = [f"{len(ended)} of {count} runs; {left_out} left out", *lacking]
     if lacking and (outcome == "holds" or claim.over == "mean"):
@@ -154,7 +157,7 @@ def _other_horizons(horizon: float, runs: pd.DataFrame) -> str:
 
 
 def _of_values(
-    claim: Claim, study: Study, chosen: pd.DataFrame, counts: pd.Series, curves: pd.DataFrame
+    claim: Claim, study: Study, runs: pd.DataFrame, chosen: pd.DataFrame, counts: pd.Series, curves: pd.DataFrame
 ) -> tuple[str, float, str, list[str]]:
     """Outcome, deciding value and detail for values at the end of runs, and what is said of those that have none."""
     what, among, groups = "worst", chosen[counts], {}
@@ -164,7 +167,7 @@ def _of_values(
             return "undecided", math.nan, f"no two of the {len(chosen)} runs differ in {claim.across} alone", []
         what, among = f"worst of {len(values)} groups", chosen
     else:
-        values = measured(claim.measure, among)
+        values = measured(claim, among, runs)
     known = values[np.isfinite(values)]
     unit = "groups" if claim.across else "runs"
     if known.empty:

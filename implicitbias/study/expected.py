@@ -3,6 +3,7 @@
 from implicitbias.study.fits import axis_names, window
 from implicitbias.study.groups import VECTORS
 from implicitbias.study.keys import Claim
+from implicitbias.study.pairs import less
 
 OUTCOMES = ("holds", "fails", "undecided")
 
@@ -18,7 +19,7 @@ def slack(claim: Claim, value: float) -> float:
 
 def decided(claim: Claim) -> str:
     """What the deciding number of a claim is: "worst cos_l2", "mean of ratio_linf"."""
-    what = _of_groups(claim) if claim.across else claim.measure
+    what = _of_groups(claim) if claim.across else less(claim)
     if claim.over == "mean":
         return f"mean of {what}"
     return what if what.startswith("least") else f"worst {what}"
@@ -34,7 +35,7 @@ def _of_groups(claim: Claim) -> str:
 
 def expectation(claim: Claim) -> str:
     """What the claim expects, in a line: "cos_l2 >= 0.999"."""
-    name = claim.measure
+    name = less(claim)
     if claim.across:
         name = _of_groups(claim)
     elif claim.against is not None:

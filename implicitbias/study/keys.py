@@ -110,9 +110,14 @@ class Claim(_Strict):
         None, "compare runs that differ in this column alone: the spread of the measure in each group, or the least "
         "cosine with measure = \"direction\" or \"inc_direction\"; with `against` the slope in each group", '"batch"',
     )  # fmt: skip
+    than: dict[str, Any] | None = key(
+        None, "compare each run with its partner: the run on the same data in the same setting that `where`, with this "
+        "in its place, selects; the measure is that of the run less that of its partner", '{ optimizer = "sgd" }',
+    )  # fmt: skip
     limit: bool | None = key(
         None, "whether it is about t -> infinity: undecided while runs that miss it approach it, or runs that meet it "
-        "leave it; default true for directions and ratios (cos_, angle_, ratio_, inc_...), false otherwise", "false",
+        "leave it; default true for directions and ratios (cos_, angle_, ratio_, inc_...), false otherwise and "
+        "with than", "false",
     )  # fmt: skip
     horizon: float | int | None = key(
         None, "the horizon it is about; undecided on runs with another", "1e6", "updates, or time of a flow", gt=0
@@ -139,7 +144,7 @@ class Claim(_Strict):
     @property
     def about_limit(self) -> bool:
         """Whether it is about t -> infinity: what has a direction for its subject is, unless it says otherwise."""
-        if self.limit is not None or self.against is not None:
+        if self.limit is not None or self.against is not None or self.than is not None:
             return bool(self.limit)
         terms = [term for term in self.measure.removeprefix("-").split(" - ") if not term[:1].isdigit()]
         return all(map(_OF_DIRECTION.match, terms))
@@ -149,6 +154,9 @@ class Claim(_Strict):
         given = [name for name in ("at_least", "at_most", "equal") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError("a claim needs exactly one of at_least, at_most, equal")
+        others = [name for name in ("across", "against", "limit") if getattr(self, name)]
+        if self.than is not None and others:
+            raise ValueError(f"than compares the ends of runs: leave out {' and '.join(others)}")
         if (self.equal is None) != (self.within is None):
             raise ValueError("equal and within go together")
         if self.within is not None and self.within < 0:

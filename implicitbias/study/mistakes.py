@@ -71,12 +71,14 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
 
 
 def with_controls(claims: dict[str, Claim]) -> dict[str, Claim]:
-    """The claims, each followed by its control."""
+    """The claims, each followed by its control and by its partners."""
     found = {}
     for where, claim in claims.items():
         found[where] = claim
         if claim.control is not None:
             found[f"{where}.control"] = controlled(claim)
+        if claim.than is not None:
+            found[f"{where}.than"] = claim.model_copy(update={"where": claim.where | claim.than, "control": None})
     return found
 
 

@@ -417,3 +417,14 @@ def test_lines_that_end_apart_are_named_there():
 ], ids=["close", "one", "many", "long", "marks", "outside"])  # fmt: skip
 def test_other_figures_have_a_legend(figure):
     assert ends(figure, (0.0, 1.0), 4.0, 1.0) == []
+
+
+def test_a_hyper_parameter_named_rank_is_an_axis_of_figures():
+    """Runs of ranks 1 and 2 are two trajectories, and neither takes the place of the other."""
+    from implicitbias.figures.table import trajectories
+    from implicitbias.study.groups import SPECIFICATION
+
+    same = dict.fromkeys((*SPECIFICATION, "data", "optimizer"))
+    rows = [same | {"rank": rank, "limit_method": how} for rank in (1.0, 2.0) for how in ("none", "theory")]
+    kept = trajectories(pd.DataFrame(rows))
+    assert kept[["rank", "limit_method"]].values.tolist() == [[1.0, "theory"], [2.0, "theory"]]

@@ -10,6 +10,9 @@ SINGLE = [
      "claim.0.measure must be a column or the difference of two, not 'cos_l2 - c"),
     ('"cos_l2"', '"cos_l2 - direction"\nacross = "batch"', "claim.0.measure must be a column or the difference of two"),
     ('"cos_l2"', '"status"', "claim.0.measure: unknown measure 'status'"),
+    ('"cos_l2"', '"cos_l2"\nthan = { optimiser = "sgd" }', "claim.0.than.where: unknown column 'optimiser'; did you"),
+    ('"cos_l2"', '"cos_l2"\nthan = { batch = 1 }\nlimit = true',
+     "claim.0: than compares the ends of runs: leave out limit"),
     ('"cos_l2"', '"direction"', "claim.0.measure: unknown measure 'direction'"),  # needs across
     ('optimizer = "sgd", ', 'optimiser = "sgd", ',
      "claim.0.where: unknown column 'optimiser'; did you mean 'optimizer'?"),

@@ -62,6 +62,36 @@ def test_the_expectation_in_words():
     assert claim_on(runs, measure="inc_direction", across="order", at_least=0.9).expected == words
 
 
+def test_a_run_is_compared_with_its_partner():
+    """Of two optimizers on two data sets: the difference on each, whatever the level."""
+    levels = [("x", "sgd", 0.9), ("x", "adam", 0.5), ("y", "sgd", 0.375), ("y", "adam", 0.125)]
+    rows = [{"data_digest": data, "optimizer": name, "cos_l2": value} for data, name, value in levels]
+    claim = {"where": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}}
+    verdict = claim_on(table(*rows), at_least=0.15, **claim)
+    assert (verdict.outcome, verdict.runs, verdict.value) == ("holds", 2, 0.25)
+    assert verdict.expected == "cos_l2 less that of optimizer = adam >= 0.15"
+    assert verdict.found == "worst cos_l2 less that of optimizer = adam 0.25 of 2 runs"
+    assert claim_on(table(*rows), at_least=0.26, **claim).outcome == "fails"
+    assert claim_on(table(*rows), equal=0.325, within=1e-9, over="mean", **claim).outcome == "holds"
+    back = {"where": {"optimizer": "adam"}, "than": {"optimizer": "sgd"}}
+    assert claim_on(table(*rows), at_most=-0.25, **back).outcome == "holds"
+
+
+def test_a_run_without_one_partner_has_no_value():
+    def rows(**other):
+        return table({"cos_l2": 0.9}, {"cos_l2": 0.5, "optimizer": "adam"} | other)
+
+    claim = {"where": {"optimizer": "sgd"}, "than": {"optimizer": "adam"}, "at_least": 0.1}
+    assert claim_on(rows(), **claim).outcome == "holds"
+    for other in ({"seed": 1}, {"batch": 2}, {"data_digest": "z"}, {"status": "diverged"}, {"steps": 5}):
+        assert claim_on(rows(**other), **claim).outcome == "undecided", other
+    several = table({"cos_l2": 0.9}, *({"cos_l2": 0.5, "optimizer": "adam", "lr_eta": eta} for eta in (0.1, 0.2)))
+    assert claim_on(several, **claim).outcome == "undecided"
+    assert claim_on(several, **claim | {"than": {"optimizer": "adam", "lr": 0.2}}).outcome == "holds"
+    # what `than` names need not agree
+    assert claim_on(rows(batch=2), **claim | {"than": {"optimizer": "adam", "batch": 2}}).outcome == "holds"
+
+
 def test_a_claim_never_holds_on_nothing():
     nothing = [
         (values(), {}, "no run matches the filter"),

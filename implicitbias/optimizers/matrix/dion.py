@@ -46,7 +46,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
     orthogonalise(p)
     for s in range(rank):
         line = p[s].reshape(-1)
-        scale_row(r[s], 0.0)
+        r[s].fill(0.0)  # what was there may be no number
         for c in range(k):
             add_to(r[s], line[c], a[c])
     for c in range(k):  # M - (1 - mu) P R', or mu M

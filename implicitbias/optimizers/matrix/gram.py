@@ -7,7 +7,7 @@ import numpy as np
 from implicitbias.jit import helper
 from implicitbias.lanes import fma, load, store
 from implicitbias.optimizers.matrix.factors import rotate_rows
-from implicitbias.optimizers.matrix.rows import APART, dot, scale_row
+from implicitbias.optimizers.matrix.rows import APART, dot
 from implicitbias.simulation.tail import exponent, times_pow2
 
 # An eigenvalue below this part of the largest is round-off: its eigenvector is one of no gradient. The products square
@@ -80,7 +80,7 @@ def rotated(left, a, right, m, d, middle, out):
     k = a.shape[0]
     for i in range(m):
         line = left[i].reshape(-1)
-        scale_row(middle[i], 0.0)
+        middle[i].fill(0.0)  # what was there may be no number
         for c in range(k):
             for j in range(a.shape[1]):
                 store(middle[i], j, fma(line[c], load(a[c], j), load(middle[i], j)))
@@ -94,12 +94,12 @@ def rotated_back(left, a, right, k, d, middle, out):
     """out (k, ...) = left' a right, the inverse of `rotated` for orthogonal left (k, k) and right (d, d)."""
     for i in range(k):
         line = a[i].reshape(-1)
-        scale_row(middle[i], 0.0)
+        middle[i].fill(0.0)  # what was there may be no number
         for j in range(d):
             for s in range(middle.shape[1]):
                 store(middle[i], s, fma(line[j], load(right[j], s), load(middle[i], s)))
     for c in range(k):
-        scale_row(out[c], 0.0)
+        out[c].fill(0.0)
         for i in range(k):
             weight = left[i].reshape(-1)[c]
             for s in range(middle.shape[1]):

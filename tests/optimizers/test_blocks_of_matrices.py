@@ -1,0 +1,18 @@
+"""Runs on matrices that are advanced together, in one room: what happens to one is nothing to the others."""
+
+import numpy as np
+import pytest
+
+import implicitbias as ib
+
+KINDS = (ib.Muon(), ib.Dion(), ib.Shampoo(beta=0.5), ib.SOAP(), ib.Adafactor(), ib.Adalayer())
+
+
+@pytest.mark.parametrize("optimizer", KINDS, ids=lambda item: item.label)
+def test_a_run_that_overflows_leaves_the_others_as_they_are(optimizer):
+    problem = ib.geometry.gaussian_labels(n=8, d=10, k=3, seed=0)
+    same = {"batch": 8, "steps": 64, "measures": ["margins"], "norms": ["frobenius"]}
+    before, lost, after = ib.simulate(problem, [optimizer] * 3, lr=[0.1, 1e308, 0.2], **same)
+    assert (before.status, lost.status, after.status) == ("ok", "non_finite", "ok")
+    for run, lr in ((before, 0.1), (after, 0.2)):
+        np.testing.assert_array_equal(run.weights, ib.simulate(problem, optimizer, lr=lr, **same).weights)
