@@ -26,7 +26,7 @@ shipped = pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def table_of(runs):
     """The table of these runs as it would be if every one of them ended with the same measures."""
     names = schemas(runs[0].measures)["runs"].names
-    measured = ("angle", "cos", "inc", "ratio", "norm", "residual", "limit_cos", "limit_ratio", "test_")
+    measured = ("angle", "cos", "inc", "ratio", "norm", "residual", "limit_cos", "limit_ratio", "test_", "log")
     same = {name: 0.5 for name in names if name.startswith(measured)}
     same |= {"log_loss": -0.5, "status": "ok", "w": [1.0, 0.0], "increment": [1.0, 0.0]}
     return pd.DataFrame([same | describe(run) for run in runs], columns=names)
