@@ -43,7 +43,7 @@ class Around(Optimizer):
         return type(self).make_step(self.base.step)
 
     def largest_rank(self) -> float:
-        return self.base.largest_rank()
+        return getattr(self.base, "largest_rank", int)()  # of a matrix optimizer
 
     @property
     def step_mode(self) -> int:

@@ -16,3 +16,9 @@ def test_a_run_that_overflows_leaves_the_others_as_they_are(optimizer):
     assert (before.status, lost.status, after.status) == ("ok", "non_finite", "ok")
     for run, lr in ((before, 0.1), (after, 0.2)):
         np.testing.assert_array_equal(run.weights, ib.simulate(problem, optimizer, lr=lr, **same).weights)
+
+
+@pytest.mark.parametrize("item, rank", [(ib.SVRG(ib.Signum()), 0), (ib.MARS(ib.Muon(polar="quintic")), 1)])
+def test_what_goes_around_an_optimizer_has_its_rank(item, rank):
+    """Of vectors there is none."""
+    assert item.largest_rank() <= rank
