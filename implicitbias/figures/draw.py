@@ -274,6 +274,7 @@ def _written(ax, heat, mesh) -> None:
 
     ax.invert_yaxis()
     ax.tick_params(length=0)
+    form = ".3f" if np.nanmax(np.abs(heat.values), initial=0.0) < 10.0 else ".3g"
     for i, row in enumerate(heat.values):
         largest = np.nanargmax(row) if np.isfinite(row).any() else -1
         for j in np.flatnonzero(np.isfinite(row)):
@@ -281,7 +282,7 @@ def _written(ax, heat, mesh) -> None:
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.55
             weight = "bold" if j == largest else "normal"
             ax.text(
-                j + 0.5, i + 0.5, f"{row[j]:.3g}", ha="center", va="center", fontsize=7, fontweight=weight,
+                j + 0.5, i + 0.5, f"{row[j]:{form}}", ha="center", va="center", fontsize=7, fontweight=weight,
                 color="white" if dark else "black",
             )  # fmt: skip
             if j == largest:

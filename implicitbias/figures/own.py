@@ -184,7 +184,8 @@ def _told_apart(labels: list[str]) -> tuple[list[str], str]:
     first = next((i for i in range(shortest) if len({row[i] for row in rows}) > 1), shortest)
     last = next((i for i in range(shortest - first) if len({row[-1 - i] for row in rows}) > 1), shortest - first)
     names = [" ".join(row[first : len(row) - last]).strip(",") for row in rows]
-    shared = [*rows[0][:first], *["…"] * (last > 0), *rows[0][len(rows[0]) - last :]]
+    listed = " ".join(rows[0][:first]).endswith(",")
+    shared = [*rows[0][:first], *["…"] * (last > 0 and not listed), *rows[0][len(rows[0]) - last :]]
     return names, " ".join(shared).removesuffix(" to").strip(",")
 
 

@@ -14,6 +14,7 @@ Source: derived, as `tail_maps`; the plateau of Newton-Schulz is measured in arX
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -102,6 +103,7 @@ class NewtonSchulz(MatrixMap):
 
     polynomial: str
     iterations: int
+    care: ClassVar[float] = 2e-4  # steep where singular values are small: at 2e-3 some paths end in another basin
 
     def value(self, g):
         return self._turned(self._iterate(self._matrix(g.sum(axis=0)), None)[0])

@@ -336,7 +336,7 @@ def test_measures_side_by_side_are_written_with_the_largest_of_each_row_framed()
     drawn = draw(figure)
     drawn.draw_without_rendering()
     ax = drawn.axes[0]
-    assert [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"] == ["0.9", "0.75"]
+    assert [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"] == ["0.900", "0.750"]
     assert [(box.get_x() // 1, box.get_y() // 1) for box in ax.patches] == [(1, 0), (2, 1)]
     assert ax.yaxis_inverted() and "largest of each row" in figure.caption
 
