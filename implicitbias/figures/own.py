@@ -19,7 +19,7 @@ from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
 from implicitbias.figures.table import trajectories, values
 from implicitbias.figures.words import label, norms, slug
-from implicitbias.study.figures import along
+from implicitbias.study.figures import MADE, along
 from implicitbias.study.filters import select
 from implicitbias.study.keys import Figure
 
@@ -49,7 +49,7 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     missing = [name for name in missing if name not in (None, "measure") and not _known(name, chosen, curves)]
     if missing:
         raise InputError([f"these runs have no {name!r}" for name in missing])
-    if not along(figure) and figure.x not in chosen:  # a formula
+    if figure.x and not along(figure) and figure.x not in (*chosen, *MADE):  # a formula
         chosen = chosen.assign(**{figure.x: values(figure.x, chosen)})
     frame = _joined(chosen, curves) if along(figure) else chosen
     if "measure" in (figure.x, figure.hue, figure.col, figure.row):
