@@ -50,6 +50,10 @@ class Around(Optimizer):
         return self.base.step_mode
 
     @property
+    def sees_samples(self) -> bool:
+        return self.base.sees_samples
+
+    @property
     def sees_loss(self) -> bool:
         return self.base.sees_loss
 

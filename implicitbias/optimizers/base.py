@@ -167,6 +167,11 @@ class Optimizer:
         return self.mode
 
     @property
+    def sees_samples(self) -> bool:
+        """Whether the step asks for the weights of the samples."""
+        return self.sees_loss
+
+    @property
     def sees_loss(self) -> bool:
         """Whether the step asks for the losses of the samples."""
         return False

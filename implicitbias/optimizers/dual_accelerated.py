@@ -54,6 +54,7 @@ class DualAccelerated(Optimizer):
     """
 
     name: ClassVar[str] = "dual_accelerated"
+    sees_samples: ClassVar[bool] = True
     mode: ClassVar[int] = BATCH
     forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (0,)

@@ -304,7 +304,7 @@ class _Lot:
             looks,
             -1 if told is None else told,
             block.born,
-            chosen[0].sees_loss,
+            2 if chosen[0].sees_loss else int(chosen[0].sees_samples),
             np.zeros((groups, max(sizes[0] for sizes in kept))),
             work,
         )

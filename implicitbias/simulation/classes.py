@@ -54,7 +54,7 @@ def class_gradient(mode, data, runs, rows, size, r):
     with care: the weights of all pairs first, with exponents of their own. Both give the same bits.
     """
     quick, squared = False, splat(0.0)
-    if not (runs.tells or mode == SAMPLES or data.has_zeros or data.uneven or data.source != ROWS):
+    if not (runs.tells > 0 or mode == SAMPLES or data.has_zeros or data.uneven or data.source != ROWS):
         quick, squared = at_once(mode, data, runs, rows, size, r)
     if not quick:
         weigh_classes(data, runs, rows, size, r)
@@ -243,7 +243,7 @@ def softmax(work, samples, classes, loss, known, tells, split):
             store(q, at, select(mine, power, load(q, at) - top))
         store(work.f, s, whole)
         store(work.q, s, power)
-        if tells:
+        if tells == 2:
             store(work.z, s, total)
             soften(work.z[s], heaviest, work.room)
     return largest

@@ -24,8 +24,8 @@ Data = namedtuple(
 # two; fade (G, 8): binary orders by which a step without gradient changes the last state, per degree; forget: the
 # state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK, EPOCH_LOOK or
 # CURVATURE_LOOK; recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer
-# counts its own, where it took over from another; tells: whether the step asks for the loss; memory (G, ...): numbers
-# that a matrix optimizer keeps; work: see `Work`
+# counts its own, where it took over from another; tells: whether the step asks for the weights of the samples (1), and
+# for their losses (2); memory (G, ...): numbers that a matrix optimizer keeps; work: see `Work`
 Runs = namedtuple(
     "Runs",
     "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded born "

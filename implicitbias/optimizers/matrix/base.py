@@ -59,10 +59,15 @@ class SteepestOptimizer(MatrixOptimizer):
         """What `steepest.step` reads, by its place there."""
         raise NotImplementedError
 
+    @property
+    def sees_samples(self) -> bool:
+        """The singular vectors of light samples are found in their weights."""
+        parts = self.parts()
+        return max(parts[steepest.MAP], parts.get(steepest.SECOND, 0.0)) >= steepest.SPECTRAL
+
     def rooms(self, k: int, width: int, d: int, n: int) -> tuple[int, int]:
         parts = self.parts()
         memory = k * width + k
-        singular = max(parts[steepest.MAP], parts.get(steepest.SECOND, 0.0)) >= steepest.SPECTRAL
-        if singular and parts[steepest.MU] > 0.0 and not parts.get(steepest.LAST):
+        if self.sees_samples and parts[steepest.MU] > 0.0 and not parts.get(steepest.LAST):
             memory += tally.room_for(k, n)
         return memory, steepest.room_for(k, width, d, n)
