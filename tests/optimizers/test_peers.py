@@ -39,9 +39,9 @@ def test_optax(shape, nesterov):
             ns_coeffs=(3.4445, -4.7750, 2.0315), ns_steps=5, beta=beta, eps=0.0, nesterov=nesterov
         )
         W = jax.numpy.zeros(problem.shape, dtype="float64")
-        state = rule.init(W)
+        state, move = rule.init(W), jax.jit(rule.update)
         for _ in range(steps):
-            update, state = rule.update(jax.numpy.asarray(gradient(problem, np.asarray(W))), state)
+            update, state = move(jax.numpy.asarray(gradient(problem, np.asarray(W))), state)
             W = W - LR * update
         compare(problem, np.asarray(W), steps, momentum=beta, nesterov=nesterov)
 

@@ -89,7 +89,8 @@ def test_trajectory_past_a_log_loss_of_minus_300(name, batch):
 @pytest.mark.parametrize("batch", [1, 4, "n"])
 @pytest.mark.parametrize("name", PAIRS)
 def test_longer_trajectory_is_that_of_many_digits(name, batch):
-    steps, lr = (300, 1.0) if name in DIGITS else (2000, 2.0)
+    """Adam on single rows is chaotic with the larger step: a start moved by 1e-15 is elsewhere after 1200 steps."""
+    steps, lr = (300, 1.0) if name in DIGITS else (2000, 0.5 if (name, batch) == ("adam", 1) else 2.0)
     assert compare(PROBLEM, name, batch, steps, lr, dps=2 * DIGITS.get(name, 30)) < (-40 if batch == 1 else -150)
 
 
