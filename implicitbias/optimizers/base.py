@@ -168,8 +168,8 @@ class Optimizer:
 
     @property
     def sees_samples(self) -> bool:
-        """Whether the step asks for the weights of the samples."""
-        return self.sees_loss
+        """Whether the step asks for the weights of the samples, as curvatures do."""
+        return self.sees_loss or "curvature" in self.evaluations
 
     @property
     def sees_loss(self) -> bool:

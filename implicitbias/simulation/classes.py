@@ -117,9 +117,10 @@ def weights_of_sample(work, s, samples, classes, loss, unit, own_units, origin, 
         margin = select(mine, 0.0, own - load(z, at))
         largest = maximum(largest, absolute(margin))
         part = split_exp(-margin)
+        power = select(mine, -MOST, part[1])
         store(f, at, select(mine, 0.0, part[0]))
-        store(q, at, part[1])
-        heaviest = maximum(heaviest, select(mine, -MOST, part[1]))
+        store(q, at, power)
+        heaviest = maximum(heaviest, power)
         lightest = minimum(lightest, select(mine, MOST, part[1]))
     total = splat(0.0)
     for c in range(classes):

@@ -15,13 +15,14 @@ from simulation.test_tail import PAIRS as FIRST
 import implicitbias as ib
 from implicitbias.losses import log_loss
 from implicitbias.optimizers import OPTIMIZERS
-from implicitbias.optimizers.matrix import KINDS as MATRIX
+from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.simulation.orders import batches, steps_per_epoch
 from implicitbias.simulation.scales import TRUE
 
 RNG = np.random.default_rng(0)
-BINARY = [kind for kind in OPTIMIZERS.values() if kind not in MATRIX]
+BINARY = [kind for kind in OPTIMIZERS.values() if not issubclass(kind, MatrixOptimizer)]
 EVERY = [kind() for kind in OPTIMIZERS.values()]
+COUNT_FEATURES = ("adasgd", "adalayer", "adafactor", "dion")  # means over features, or random numbers for each
 
 
 def gaussian(n, k, d, rng=RNG):
@@ -200,6 +201,19 @@ def test_the_same_bits_alone_in_a_block_and_in_parts(item, place):
         np.testing.assert_array_equal(run.state, expected.state)
     if item.mode != TRUE or place == "near":  # far out gradients are nothing
         assert not np.array_equal(whole[0].weights[-1], whole[1].weights[-1])
+
+
+@pytest.mark.parametrize("batch", ["n", 3])
+@pytest.mark.parametrize("kind", [kind for name, kind in OPTIMIZERS.items() if name not in COUNT_FEATURES])
+def test_one_pass_and_the_careful_way_have_the_same_bits(kind, batch):
+    """A feature that no row has asks for care, and changes nothing else."""
+    plain = ib.geometry.gaussian_labels(n=8, d=16, k=3, seed=0)
+    wide = ib.Multiclass(np.hstack([plain.X, np.zeros((8, 1))]), plain.labels)
+    options = {"lr": ib.Power(0.3, 0.5), "batch": batch, "steps": 2000}
+    one, other = (simulate(problem, kind(), **options) for problem in (plain, wide))
+    assert one.status == other.status
+    np.testing.assert_array_equal(one.weights, other.weights[..., :16])
+    assert not other.weights[..., 16].any()
 
 
 @pytest.mark.parametrize("order", ["full", "cyclic", "shuffle_once", "replacement"])
