@@ -423,7 +423,7 @@ class Hybrid(MatrixRule):
     def direction(self, G, see, t, eta):
         M, split = self.looked_ahead(G), int(self.split)
         blocks = []
-        for part, norm, size in ((M[:, :split], self.first, 1), (M[:, split:], self.second, self.ratio)):
+        for part, norm, size in ((M[:, :split], self.first, 1), (M[:, split:], self.second, self.step_ratio)):
             rule = NormalizedSteepestDescent(norm=norm, momentum=0.0, r=1.0)
             rule.begin(0 * part, self.number)
             blocks.append(size * rule.direction(part, see, t, eta))

@@ -1,5 +1,6 @@
 """What a measure is: columns with a meaning, and how they are computed from a run."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,7 +53,8 @@ class Snapshots:
     @property
     def weights(self) -> np.ndarray:
         """(S, d) w(t)."""
-        return self.run.weights.reshape(len(self.run.weights), -1)
+        weights = self.run.weights  # of a run without snapshots, too
+        return weights.reshape(len(weights), math.prod(weights.shape[1:]))
 
     def in_shape(self, vectors: np.ndarray) -> np.ndarray:
         """(S, *shape) vectors (S, d) as weights."""

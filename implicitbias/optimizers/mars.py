@@ -74,7 +74,7 @@ def _rooms(optimizer, k: int, width: int, d: int, n: int) -> tuple[int, int]:
 
 _KINDS[Muon] = around(
     "MARS", Muon, _TEXT, {"gamma": nonnegative(0.025)}, (), looks=("batch", "batch"), own_decays=(),
-    make_step=lambda base: matrix_mars.step, rooms=_rooms,
+    make_step=lambda base: matrix_mars.step, rooms=_rooms, scale_free=False,
     # The corrected gradient is no sum of samples with weights >= 0, as the exact polar factor is taken from.
     instead={"polar": choice("quintic", tuple(POLYNOMIALS))},
 )  # fmt: skip

@@ -319,7 +319,7 @@ def test_weight_decay_ends_in_its_box(optimizer):
 
 
 @pytest.mark.parametrize("wrong, words", [
-    (lambda: ib.MARS(ib.AdaGrad()), "MARS does not fit around AdaGrad; it goes around Adam, Lion, Signum"),
+    (lambda: ib.MARS(ib.AdaGrad()), "MARS does not fit around AdaGrad; it goes around Adam, Lion, Muon, Signum"),
     (lambda: ib.EMA(ib.ScheduleFreeSGD()), "EMA does not fit around ScheduleFreeSGD"),
     (lambda: ib.Decayed(ib.AdamW()), "Decayed does not fit around AdamW; it goes around AMSGrad, AdaGrad, Adam"),
     (lambda: ib.Decayed(ib.NAdam(), -0.1), "weight_decay of DecayedNAdam must be >= 0 and finite, but is -0.1"),

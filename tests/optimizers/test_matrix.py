@@ -68,7 +68,7 @@ VARIANTS = {
     ib.AdaSGD: [{}, {"beta1": 0.0, "beta2": 0.9}, {"bias_correction": True, "weight_decay": 0.1}],
     ib.Adalayer: [{}, {"beta1": 0.0, "beta2": 0.9}, {"bias_correction": True, "weight_decay": 0.1}],
     ib.Hybrid: [
-        {}, {"split": 2, "first": "rows", "second": "spectral", "momentum": 0.9, "ratio": 0.3},
+        {}, {"split": 2, "first": "rows", "second": "spectral", "momentum": 0.9, "step_ratio": 0.3},
         {"split": 4, "first": "columns", "second": "frobenius", "weight_decay": 0.1},
         {"split": 2, "second": "nuclear"}, {"split": 3, "first": "max", "second": "spectral"},
     ],

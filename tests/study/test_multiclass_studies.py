@@ -8,6 +8,7 @@ import pytest
 import implicitbias as ib
 from implicitbias.errors import InputError
 from implicitbias.measure import Measures
+from implicitbias.measure import groups as all_groups
 from implicitbias.store import Store
 from implicitbias.store.schema import RIVALS, RUNS, USUAL, columns, run_columns, schemas
 from implicitbias.study.data import describe
@@ -61,7 +62,8 @@ def test_test_rows_are_part_of_what_a_run_is():
 @pytest.mark.parametrize("groups", [None, ["margins"]])
 def test_the_column_is_in_tables_of_this_kind_alone(groups):
     binary, many = (schemas(Measures.of(groups, ["l1"], matrices)) for matrices in (False, True))
-    own = {"residual", "accuracy", "test_accuracy", *(f"inc_cos_if_{order}" for order in RIVALS)}
+    own = {"residual", *(f"inc_cos_if_{order}" for order in RIVALS)}
+    own |= {column.name for group in ("accuracy", "means") for column in all_groups()[group].columns(())}
     names = [name for name in binary["runs"].names if name not in own]
     place = names.index("d") + 1
     assert [name for name in many["runs"].names if name not in own] == [*names[:place], "k", *names[place:]]

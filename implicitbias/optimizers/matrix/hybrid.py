@@ -17,14 +17,14 @@ class Hybrid(SteepestOptimizer):
 
     M = mu M + (1 - mu) G, W = (A, B) and M = (M_A, M_B), A with `split` columns
     A = (1 - lr decay) A - lr D_A,  D_A = argmax { <M_A, D> : N_A(D) <= 1 }
-    B = (1 - lr decay) B - lr ratio D_B,  D_B in N_B
+    B = (1 - lr decay) B - lr step_ratio D_B,  D_B in N_B
 
-    This is steepest descent in max(N_A(A), N_B(B) / ratio), the norm of modular blocks.
+    This is steepest descent in max(N_A(A), N_B(B) / step_ratio), the norm of modular blocks.
 
     Arguments
         first, second  the norms N_A and N_B: as of NormalizedSteepestDescent, but ky_fan
         split          features of the first block, a whole number from 1 to d - 1
-        ratio          step of the second block over that of the first, > 0
+        step_ratio     step of the second block over that of the first, > 0
         momentum       mu, in [0, 1)
         weight_decay   >= 0
 
@@ -40,16 +40,19 @@ class Hybrid(SteepestOptimizer):
     first: str = choice("spectral", NORMS)
     second: str = choice("max", NORMS)
     split: float = count(1)
-    ratio: float = field(default=1.0, metadata={"valid": lambda x: 0 < x < float("inf"), "range": "> 0 and finite"})
+    step_ratio: float = field(
+        default=1.0, metadata={"valid": lambda x: 0 < x < float("inf"), "range": "> 0 and finite"}
+    )
     momentum: float = decay(0.0)
     weight_decay: float = nonnegative(0.0)
 
     name: ClassVar[str] = "hybrid"
+    equivariant: ClassVar[bool] = False  # a feature is of one block or of the other
 
     def parts(self):
         return {
             steepest.MU: self.momentum, steepest.MAP: MAPS[self.first], steepest.SECOND: MAPS[self.second],
-            steepest.SPLIT: self.split, steepest.RATIO: self.ratio, steepest.DECAY: self.weight_decay,
+            steepest.SPLIT: self.split, steepest.RATIO: self.step_ratio, steepest.DECAY: self.weight_decay,
             steepest.COUNT: 1.0,
         }  # fmt: skip
 
@@ -64,6 +67,9 @@ class Hybrid(SteepestOptimizer):
 
     @property
     def label(self) -> str:
-        words = [f"{self.first} {self.split:g}", self.second + (f" x {self.ratio:g}" if self.ratio != 1.0 else "")]
+        words = [
+            f"{self.first} {self.split:g}",
+            self.second + (f" x {self.step_ratio:g}" if self.step_ratio != 1.0 else ""),
+        ]
         words += [f"{name}={getattr(self, name):g}" for name in ("momentum", "weight_decay") if getattr(self, name)]
         return f"Hybrid({', '.join(words)})"
