@@ -18,7 +18,7 @@ class L2(Norm):
         return math.hypot(*w.ravel().tolist())
 
     def values(self, rows):
-        return length(rows.reshape(len(rows), -1))
+        return length(rows.reshape(len(rows), math.prod(rows.shape[1:])))
 
     def above(self, w):
         sizes = np.abs(w).tolist()
