@@ -71,4 +71,4 @@ def test_beta_must_be_below_one():
 def test_every_promise_of_the_suite_is_kept(kind):
     found = {check.name: check.outcome for check in conformance(kind())}
     assert found["alone"] == found["snapshots"] == found["resumed"] == "kept"
-    assert (found["permuted"] == "kept") == (kind.name != "dion")
+    assert (found["permuted"] == "kept") == (kind.name not in ("dion", "hybrid"))
