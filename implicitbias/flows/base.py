@@ -37,6 +37,11 @@ class Flow(Optimizer):
     rotates: ClassVar[bool] = False  # a rotation of the features rotates dw/dt: it stays in the row space, as it is
     longest: ClassVar[float]  # the largest t that float64 can follow
 
+    def unfit(self, shape: tuple[int, ...]) -> str | None:
+        if len(shape) > 1:
+            return f"{self.label} is a flow, and flows are of data of two classes: a Problem, not a Multiclass"
+        return None
+
     @property
     def earliest(self) -> float:
         """The t at which it begins."""

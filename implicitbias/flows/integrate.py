@@ -58,6 +58,7 @@ def run_flows(
     if given:
         mistakes.append(f"a flow takes no {', '.join(given)}: it sees the full batch and its horizon is `time`")
     known = [item for item in flows if isinstance(item, Flow)]
+    mistakes += filter(None, dict.fromkeys(item.unfit(problem.shape) for item in known))
     try:
         setting = resolve_flow(problem.n, known, **shared)
     except InputError as error:

@@ -10,7 +10,7 @@ from implicitbias.limits.rules import Rule, full_batch, slow_rule
 from implicitbias.optimizers import Adam, Optimizer, Signum
 from implicitbias.simulation.setting import Setting
 
-_DECAYED = "with weight decay the weights converge to a point and have no limit direction"
+DECAYED = "with weight decay the weights converge to a point and have no limit direction"
 _BOX = "full batch it is in the box |w_j| <= 1/weight_decay (arXiv 2310.05898)"
 _MOMENTUM = "it is gradient descent with momentum"
 _MEASURED = "; the numerical tail map has one"
@@ -39,14 +39,14 @@ def _like_adam(rows, optimizer, setting) -> Rule | str:
 
 def schedule_free_adamw(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
-        return _DECAYED
+        return DECAYED
     found = rule(rows, Adam(0.0, optimizer.beta2, optimizer.eps), setting)
     return found if isinstance(found, str) else replace(found, text=f"{found.text}, as for Adam(0, beta2) (derived)")
 
 
 def lion(rows, optimizer, setting) -> Rule | str:
     if optimizer.weight_decay > 0.0:
-        return f"{_DECAYED}; {_BOX}"
+        return f"{DECAYED}; {_BOX}"
     if full_batch(rows, setting):
         return Rule("l_inf max-margin (derived, as full-batch Signum, arXiv 2502.04664)", norm="linf")
     if optimizer.beta1 == optimizer.beta2:
@@ -144,8 +144,8 @@ def _decayed(rows, optimizer, setting) -> Rule | str:
         return _of_base(rows, optimizer, setting)
     found = _of_base(rows, optimizer, replace(setting, batch=len(rows), order="full"))
     if isinstance(found, Rule) and found.norm == "linf":
-        return f"{_DECAYED}; {_BOX}, at limits.adamw_point"
-    return _DECAYED
+        return f"{DECAYED}; {_BOX}, at limits.adamw_point"
+    return DECAYED
 
 
 def _clipped(rows, optimizer, setting) -> Rule | str:

@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias.lengths import unit
 from implicitbias.limits import family, tail_maps
 from implicitbias.limits.matrix_maps import EACH, FACTORED, ROW, NewtonSchulz, SampledMatrix, turning
-from implicitbias.limits.rules import Rule, full_batch
+from implicitbias.limits.rules import Rule, full_batch, slow_rule
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.problems import Multiclass
@@ -27,7 +27,7 @@ _RANK_ONE = "every gradient has rank one and every step the same length (derived
 def rule(problem: Multiclass, optimizer: Optimizer, setting: Setting) -> Rule | str:
     """The rule for an optimizer, or one sentence that says what theory is missing."""
     if getattr(optimizer, "weight_decay", 0.0) > 0.0 and isinstance(optimizer, MatrixOptimizer):
-        return f"{family._DECAYED}; they stay within N(W) <= 1/weight_decay in the norm N of the step"
+        return f"{family.DECAYED}; they stay within N(W) <= 1/weight_decay in the norm N of the step"
     if isinstance(optimizer, MatrixOptimizer):
         return _MATRIX[optimizer.name](problem, optimizer, setting)
     return _entrywise(problem, optimizer, setting)
@@ -133,28 +133,27 @@ def _shampoo(problem, optimizer, setting) -> Rule | str:
     return _rank_one(problem, optimizer, setting, optimizer.momentum + optimizer.beta)
 
 
-def _slow(kind):
-    def found(problem, optimizer, setting) -> Rule | str:
-        if setting.order in ("cyclic", "shuffle_once") and not _full(problem, setting):
-            return f"there is no closed limit for {optimizer.label} on batches in a fixed order{_MEASURED}"
-        n, batch = problem.n, setting.batch
-        singles = float(n if setting.order == "replacement" else n - batch)
-        text = "rest point of S over the root of its second moment, beta2 -> 1 (derived)"
-        return Rule(text, tail_map=_sampled(problem, batch - 1.0 if batch < n else 1.0, singles, kind))
-
-    return found
+def _slow(problem, optimizer, setting, kind: str, words: str) -> Rule | str:
+    """The rule of Adam with beta2 -> 1, with other means of the second moment."""
+    if setting.order in ("cyclic", "shuffle_once"):
+        return f"there is no closed limit for {optimizer.label} on batches in a fixed order{_MEASURED}"
+    found = slow_rule(problem.X, optimizer, setting)
+    adam = found.tail_map
+    return replace(
+        found, text=f"{found.text}; {words} (derived)", tail_map=_sampled(problem, adam.pairs, adam.singles, kind)
+    )
 
 
 def _adafactor(problem, optimizer, setting) -> Rule | str:
     if _full(problem, setting):
         return f"there is no closed limit for {optimizer.label} on all rows: it depends on the step size (measured)"
-    return _slow(FACTORED)(problem, optimizer, setting)
+    return _slow(problem, optimizer, setting, FACTORED, "the root is of the product of means over rows and columns")
 
 
 def _adalayer(problem, optimizer, setting) -> Rule | str:
     if _full(problem, setting):
         return Rule("max-margin in the norm rows: each class moves by the same length (derived)", norm="rows")
-    return _slow(ROW)(problem, optimizer, setting)
+    return _slow(problem, optimizer, setting, ROW, "the root is of the mean over the row")
 
 
 def _adasgd(problem, optimizer, setting) -> Rule:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from implicitbias.errors import InputError
 from implicitbias.labels import Classes, two_classes
 from implicitbias.problems.arrays import features_of, labels_of, names_of, out_of_order, unfit_features
+from implicitbias.problems.multiclass import Multiclass
 from implicitbias.shown import as_html
 
 FEW = 12  # names of features that are shown
@@ -57,6 +58,8 @@ class Problem:
         params: Mapping[str, Any] | None = None,
         feature_names: Iterable[str] | None = None,
     ):
+        if isinstance(X, Multiclass):
+            raise InputError("this is for data of two classes, and got a Multiclass; make a Problem of two of them")
         rows = features_of(X)
         mistakes = unfit_features(rows)
         self.classes: Classes | None = None

@@ -270,6 +270,7 @@ class _Lot:
         samples = most if wide else -(-most // LANES)
         k, n = block.data.classes, len(block.data.rows)
         kept = [item.rooms(k, block.data.width, block.data.features, n) for item in chosen]
+        self.remembered = [memory for memory, _ in kept]
         ahead = 1 if block.data.order == FULL else max(AHEAD // batch, 1)
         work = Work(
             *(aligned((samples, LANES)) for _ in range(4)), *(aligned((chunks, LANES)) for _ in range(2)),
@@ -304,7 +305,7 @@ class _Lot:
             looks,
             -1 if told is None else told,
             block.born,
-            2 if chosen[0].sees_loss else int(chosen[0].sees_samples),
+            max(2 if item.sees_loss else int(item.sees_samples) for item in chosen),
             np.zeros((groups, max(sizes[0] for sizes in kept))),
             work,
         )
@@ -370,8 +371,9 @@ class _Lot:
         return self.runs.span[group, :, lane].copy()
 
     def memory(self, r: int) -> np.ndarray | None:
-        """What run r keeps beside its iterate; None where that is nothing."""
-        return self.runs.memory[np.flatnonzero(self.members == r)[0]].copy() if self.runs.memory.size else None
+        """What run r keeps beside its iterate, which others of the block may have more of; None where it is nothing."""
+        k = int(np.flatnonzero(self.members == r)[0])
+        return self.runs.memory[k, : self.remembered[k]].copy() if self.runs.memory.size else None
 
     def stop(self, running: np.ndarray) -> None:
         mine = running[self.members]

@@ -228,6 +228,37 @@ def test_every_order_in_parts(item, order):
     np.testing.assert_array_equal(run.weights[-1], whole.weights[-1])
 
 
+def test_kinds_of_one_class_in_a_block_are_as_alone_and_go_on():
+    """One sees samples and remembers them, the other does not."""
+    problem = ib.geometry.gaussian_labels(n=8, d=16, k=3, seed=0)
+    options = {"lr": ib.Power(0.3, 0.5), "batch": 4}
+    for items in ([ib.Muon(polar="quintic"), ib.Muon(momentum=0.9)], [ib.Dion(rank=1), ib.Dion(rank=3)]):
+        for order in (items, items[::-1]):
+            block = simulate(problem, order, steps=3000, **options)
+            further = simulate(problem, order, steps=200, start=block)
+            for item, run, longer in zip(order, block, further, strict=True):
+                alone = simulate(problem, item, steps=3200, **options)
+                at = list(alone.steps).index(run.steps[-1]) if run.steps[-1] in alone.steps else None
+                assert at is None or (alone.weights[at] == run.weights[-1]).all()
+                np.testing.assert_array_equal(longer.weights[-1], alone.weights[-1])
+                np.testing.assert_array_equal(
+                    simulate(problem, item, steps=200, start=run).weights[-1], alone.weights[-1]
+                )
+
+
+def test_flows_and_binary_theory_refuse_several_classes():
+    problem = ib.geometry.gaussian_labels(n=6, d=6, k=3, seed=0)
+    for call in (
+        lambda: ib.simulate(problem, ib.GradientFlow(), time=1.0),
+        lambda: ib.predict(problem, ib.GradientFlow()),
+    ):
+        with pytest.raises(ib.InputError, match="flows are of data of two classes: a Problem, not a Multiclass"):
+            call()
+    for call in (lambda: ib.gradient_residual(problem), lambda: ib.Problem(problem)):
+        with pytest.raises(ib.InputError, match="this is for data of two classes, and got a Multiclass"):
+            call()
+
+
 def test_another_optimizer_takes_over():
     """From the iterate, with an empty memory and a clock of its own."""
     start = simulate(WIDE, ib.Adam(), lr=0.1, order="full", steps=40)

@@ -48,7 +48,13 @@ def step(w, g, hyper, lr, units, batch, matrix):
             store(weights[c], j, fma(-rate * move, load(m[c], j), keep * load(weights[c], j)))
 
 
+@dataclass(frozen=True)
 class _Adaptive(MatrixOptimizer):
+    beta1: float = decay(0.9)
+    beta2: float = decay(0.999)
+    bias_correction: bool = False
+    weight_decay: float = nonnegative(0.0)
+
     step: ClassVar = staticmethod(step)
     each: ClassVar[bool]
 
@@ -84,11 +90,6 @@ class AdaSGD(_Adaptive):
     Source: Wang and Wiens, arXiv 2006.16541; arXiv 2407.07972.
     """
 
-    beta1: float = decay(0.9)
-    beta2: float = decay(0.999)
-    bias_correction: bool = False
-    weight_decay: float = nonnegative(0.0)
-
     name: ClassVar[str] = "adasgd"
     each: ClassVar[bool] = False
 
@@ -114,11 +115,6 @@ class Adalayer(_Adaptive):
 
     Source: arXiv 2407.07972, with the rows of the last layer as its layers.
     """
-
-    beta1: float = decay(0.9)
-    beta2: float = decay(0.999)
-    bias_correction: bool = False
-    weight_decay: float = nonnegative(0.0)
 
     name: ClassVar[str] = "adalayer"
     each: ClassVar[bool] = True

@@ -128,7 +128,7 @@ def ranks_of(r, height, rank, place):
 def recompose(r, rank, turn, weight, out):
     """out (rank, chunks, 8) = T' diag(weight) W, with the rows of r over their lengths as W."""
     for t in range(rank):
-        scale_row(out[t], 0.0)
+        out[t].fill(0.0)  # what was there may be no number
     for i in range(rank):
         if weight[i] == 0.0:
             continue

@@ -15,7 +15,7 @@ import numpy as np
 from implicitbias.jit import helper, hot
 from implicitbias.optimizers.matrix import graded
 from implicitbias.optimizers.matrix.factors import orthonormal, ranks_of, recompose, rotate_rows
-from implicitbias.optimizers.matrix.rows import add_to, scale_row
+from implicitbias.optimizers.matrix.rows import add_to
 from implicitbias.simulation.tail import exponent, times_pow2
 
 NEAR = 14.0  # binary orders between singular values up to which one unit will do: the error is 2^(14 - 53)
@@ -73,7 +73,7 @@ def replaced(a, cap, kind, count, uniforms, room, out):
     rank = orthonormal(a, expo, k, cap, q, r, size, height)
     if rank < 0:  # NaN
         for c in range(k):
-            scale_row(out[c], np.nan)
+            out[c].fill(np.nan)
         return True
     near = rank == cap
     if near and rank > 1:
@@ -82,7 +82,7 @@ def replaced(a, cap, kind, count, uniforms, room, out):
         return False
     values(r, height, rank, turn, kind, count, uniforms, weight, p)
     for c in range(k):
-        scale_row(out[c], 0.0)
+        out[c].fill(0.0)
         for t in range(rank):
             add_to(out[c], p[t].reshape(-1)[c], q[t])
     return True
@@ -141,14 +141,14 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
         for j in range(chunks * 8):
             line[j] = row[j] if columns[0] <= j < columns[1] else 0.0
     for c in range(k):
-        scale_row(out[c], np.nan if lost else 0.0)
+        out[c].fill(np.nan if lost else 0.0)
     if lost:
         return
     terms = graded.factorise(f, q, v, columns[1] - columns[0], left, right, order, room[at:])
     found = orthonormal(left, order, terms, terms, classes, r, size, height)
     for t in range(found):
         line = r[t].reshape(-1)
-        scale_row(lines[t], 0.0)
+        lines[t].fill(0.0)
         for i in range(terms):
             if line[i] != 0.0:
                 add_to(lines[t], times_pow2(line[i], order[i] - height[t]), right[i])

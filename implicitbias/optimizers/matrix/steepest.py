@@ -7,7 +7,7 @@ import numpy as np
 from implicitbias.jit import helper, inlined
 from implicitbias.lanes import fma, load, splat, store
 from implicitbias.optimizers.matrix import newton_schulz, polar, tally
-from implicitbias.optimizers.matrix.rows import blend, copy_rows, dot, scale_row, together, units_of
+from implicitbias.optimizers.matrix.rows import blend, copy_rows, dot, largest_of, scale_row, together, units_of
 from implicitbias.optimizers.parts import times_sign
 from implicitbias.simulation.orders import uniform
 from implicitbias.simulation.tail import exponent, times_pow2
@@ -43,7 +43,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
     average = mu > 0.0 and not last
     if average:
         blend(momentum, power, mu, gradient, unit, 1.0 - mu)
-        if ledger.shape[0] > 0:
+        if max(hyper[MAP, 0], hyper[SECOND, 0]) >= SPECTRAL:
             f, q = weights_of(matrix, batch)
             tally.remember(ledger, k, matrix.rows.shape[0], mu, matrix.index, batch.size, f, q)
         copy_rows(momentum, power, seen, expo)
@@ -55,7 +55,10 @@ def step(w, g, hyper, lr, units, batch, matrix):
     for block in range(2 if split > 0 else 1):
         first, end = (split, matrix.features) if block else (0, split if split > 0 else matrix.features)
         kind, size = (hyper[SECOND, 0], hyper[RATIO, 0]) if block else (hyper[MAP, 0], 1.0)
-        only(seen, first, end, part)
+        if split > 0:
+            only(seen, first, end, part)
+        else:
+            part = seen
         mapped(
             part, expo, int(kind), mu if average else 0.0, nesterov, hyper, batch, matrix, first, end, ledger, room, out
         )
@@ -138,12 +141,8 @@ def mapped(x, expo, kind, mu, nesterov, hyper, batch, matrix, first, end, ledger
 @helper
 def unit_row(x, out):
     """out = x / ||x||_2, 0 for 0."""
-    top = 0.0
-    line = x.reshape(-1)
-    for j in range(line.shape[0]):
-        top = max(top, abs(line[j])) if line[j] == line[j] else np.nan
+    top = largest_of(x)
     over = 1.0 / top if top > 0.0 else 1.0
-    squares = 0.0
     for j in range(x.shape[0]):
         store(out, j, over * load(x, j))
     squares = dot(out, out)
