@@ -14,7 +14,8 @@ class WorkerDied(Exception):
 
 
 def outcomes(pool, function: Callable, tasks: list, *args) -> Iterator[tuple[list, object]]:
-    """(task, function(task, *args) or the exception in its place) of every task, in any order.
+    """(task, function(task, *args) or the exception in its place) of every task, as they end; of those
+    found at once, the first comes first.
 
     A task, which is a list, whose worker died is tried once more: at the end, in pieces, its elements one by one, and
     with no other task beside it, so that what kills a worker takes nothing with it, and what needs much memory has it.
@@ -30,7 +31,8 @@ def outcomes(pool, function: Callable, tasks: list, *args) -> Iterator[tuple[lis
         if not running:
             task = suspects.popleft()
             running[pool.submit(function, task, *args)] = task, True
-        for future in wait(running, LOOK_EVERY, FIRST_COMPLETED).done:
+        done = wait(running, LOOK_EVERY, FIRST_COMPLETED).done
+        for future in [future for future in running if future in done]:  # a set has no order
             task, suspect = running.pop(future)
             try:
                 answer = future.result()
