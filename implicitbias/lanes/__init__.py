@@ -11,7 +11,7 @@ numbers stand side by side and in which order they are added. Nothing is contrac
 a run has the same bits alone and in a block. LLVM maps the type to one AVX-512 register, two of AVX2, four of NEON.
 """
 
-from implicitbias.lanes.across import any_lane, first_lane, has_lane, insert, largest, sum_across, sum_each, total
+from implicitbias.lanes.across import any_lane, first_lane, has_lane, insert, largest, sum_across, sum_each, total, turn
 from implicitbias.lanes.arithmetic import (
     absolute,
     floor,
@@ -58,5 +58,6 @@ __all__ = [
     "sum_across",
     "sum_each",
     "total",
+    "turn",
     "zeros_each",
 ]

@@ -20,6 +20,7 @@ from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_ep
 from implicitbias.simulation.scales import CLASSES, COORDINATE, DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.shapes import Shape
 from implicitbias.simulation.tail import LOSSES
+from implicitbias.threads import one_thread
 
 # A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
 MULTIPLICATIONS = 3e8
@@ -71,7 +72,7 @@ class Block:
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
             bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
             steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width, rows.shape[1],
-            np.linalg.matrix_rank(rows) if kind.mode == CLASSES else rows.shape[1],
+            _rank(rows) if kind.mode == CLASSES else rows.shape[1],
         )  # fmt: skip
         self.kernel = optimizers[0].driver(classes > 1)
         self.made, self.born = starts[0].steps, starts[0].born
@@ -217,6 +218,11 @@ def _space(problem, kind, starts: list[End]) -> MarginSpace | None:
     return margin_space(problem, kind, np.zeros((1, problem.d))) if starts[0].in_margins else None
 
 
+def _rank(rows: np.ndarray) -> int:
+    with one_thread():
+        return int(np.linalg.matrix_rank(rows))
+
+
 def _padded(rows: np.ndarray) -> np.ndarray:
     """(n, chunks, 8) the rows (n, d), filled up with zeros."""
     n, d = rows.shape
@@ -277,7 +283,8 @@ class _Lot:
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64), np.arange(block.data.rows.shape[0]),
             *(aligned((samples * classes if classes > 1 else 0, LANES)) for _ in range(3)), aligned((samples, LANES)),
-            aligned((classes, LANES)), np.zeros(max(sizes[1] for sizes in kept)),
+            *(aligned((classes, LANES)) for _ in range(2)), aligned((block.data.width, LANES)),
+            np.zeros(max(sizes[1] for sizes in kept)),
             np.arange(max(n, k, block.data.width)),
         )  # fmt: skip
         eta = self._lanes(block.eta[members][:, None])[:, 0]

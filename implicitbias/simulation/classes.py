@@ -27,6 +27,7 @@ from implicitbias.lanes import (
     splat,
     store,
 )
+from implicitbias.simulation.class_products import add_scores, scores
 from implicitbias.simulation.gradients import (
     by_coordinate,
     in_common_units,
@@ -36,14 +37,15 @@ from implicitbias.simulation.gradients import (
     with_squares,
 )
 from implicitbias.simulation.layout import ROWS
-from implicitbias.simulation.products import add_weighted, margins, square_length, weighted_squares, weighted_sum
+from implicitbias.simulation.products import square_length, weighted_squares, weighted_sum
 from implicitbias.simulation.scales import BATCH, CLASSES, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
 from implicitbias.simulation.tail import EXPONENTIAL, FAR, LOGISTIC, MOST, split_exp, split_exp_far
 
 # Samples, or chunks of them, whose weights stay in the nearest cache on their way to the gradient.
 TILE = 16
-# Binary orders by which the weights of a sample may differ, and those of the batch from the unit that was guessed.
-WITHIN, GUESSED = 900.0, 200.0
+# The largest exponent of e^(-z), and binary orders by which weights may differ from the unit that was guessed: both
+# together are one of a float64.
+WORST, GUESSED = 700.0, 200.0
 
 
 @inlined
@@ -65,35 +67,38 @@ def class_gradient(mode, data, runs, rows, size, r):
 @hot
 def at_once(mode, data, runs, index, size, r):
     """The gradient, and whether it is right."""
-    wide, work, span = runs.wide, runs.work, runs.span[r]
+    wide, work, span, origin = runs.wide, runs.work, runs.span[r], runs.origin[r]
     per, classes = data.width if wide else data.rows.shape[1], data.classes
     own = mode == CLASSES or (mode == COORDINATE and runs.forget)  # each class has the unit that it had
+    unit = splat(0.0) if mode == TRUE else load(span, LEAST)
+    if own:
+        unit = load(origin, 0)
+        for c in range(1, classes):
+            unit = maximum(unit, load(origin, c * per))
+    wrong = splat(0.0) > 0.0
     for c in range(classes):
         store(work.highest, c, splat(-np.inf))
+        if own:
+            below = unit - load(origin, c * per)
+            wrong = wrong | (below > 2.0 * GUESSED)
+            store(work.factor, c, pow2_lanes(below))
     for j in range(classes * per):
         store(work.g, j, splat(0.0))
-    largest, widest = splat(0.0), splat(0.0)
-    unit = splat(0.0) if mode == TRUE else load(span, LEAST)
     tile = TILE if wide else TILE * LANES
     for first in range(0, size, tile):
         count = min(tile, size - first)
         mine, samples = index[first : first + count], count if wide else -(-count // LANES)
         find_labels(data.labels, mine, count, wide, work.labels)
-        for c in range(classes):
-            w, z = runs.w[r][of_class(c, per)], work.z_each[of_class(c, samples)]
-            margins(data.rows, data.flat, mine, count, w, wide, z)
+        scores(data.rows, data.flat, mine, count, data.features, runs.w[r], classes, wide, work.turned, work.z_each)
         for s in range(samples):
-            far, spread_ = weights_of_sample(work, s, samples, classes, data.loss, unit, own, runs.origin[r], per, size)
-            largest, widest = maximum(largest, far), maximum(widest, spread_)
-        for c in range(classes):
-            g, weight = work.g[of_class(c, per)], work.z_each[of_class(c, samples)]
-            add_weighted(data.scaled, data.scaled_flat, mine, count, weight, wide, g)
-    wrong, heaviest = (largest > FAR) | (widest > WITHIN), splat(-np.inf)
+            wrong = wrong | weights_of_sample(work, s, samples, classes, data.loss, unit, own, size)
+        add_scores(data.scaled, data.scaled_flat, mine, count, data.features, work.z_each, classes, wide, work.g)
+    heaviest = splat(-np.inf)
     for c in range(classes):
         high = load(work.highest, c)
         heaviest = maximum(heaviest, high)
         if own:
-            wrong = wrong | (absolute(high - load(runs.origin[r], c * per)) > GUESSED)
+            wrong = wrong | (absolute(high - load(origin, c * per)) > GUESSED)
         elif mode == COORDINATE:
             wrong = wrong | needs_care(high, high > np.inf, span, load(runs.fade[r], 0))
     squared = splat(0.0)
@@ -104,43 +109,34 @@ def at_once(mode, data, runs, index, size, r):
 
 
 @hot
-def weights_of_sample(work, s, samples, classes, loss, unit, own_units, origin, per, size):
+def weights_of_sample(work, s, samples, classes, loss, unit, own_units, size):
     """The weights of the classes in a chunk of samples, in their units and over -size, in the place of their scores.
-    Returns the largest size of a margin, and by how many binary orders weights differ."""
-    z, f, q = work.z_each, work.f_each, work.q_each
-    label, own, largest = load(work.labels, s), splat(0.0), splat(0.0)
+    Returns whether they are wrong: too large for the unit, or of margins beyond `FAR`."""
+    z, q = work.z_each, work.q_each
+    label, own = load(work.labels, s), splat(0.0)
     for c in range(classes):
         own = select(label == float(c), load(z, c * samples + s), own)
-    heaviest, lightest = splat(-MOST), splat(MOST)
+    heaviest, lightest, total = splat(-MOST), splat(0.0), splat(0.0)
     for c in range(classes):
         at, mine = c * samples + s, label == float(c)
-        margin = select(mine, 0.0, own - load(z, at))
-        largest = maximum(largest, absolute(margin))
-        part = split_exp(-margin)
-        power = select(mine, -MOST, part[1])
-        store(f, at, select(mine, 0.0, part[0]))
+        f, power = split_exp(load(z, at) - own)
+        weight = select(mine, 0.0, f * pow2_lanes(power - unit))
+        store(z, at, weight)
         store(q, at, power)
-        heaviest = maximum(heaviest, power)
-        lightest = minimum(lightest, select(mine, MOST, part[1]))
-    total = splat(0.0)
-    for c in range(classes):
-        at = c * samples + s
-        part = load(f, at) * pow2_lanes(load(q, at) - heaviest)
-        store(f, at, part)
-        total = total + part
+        total = total + weight
+        heaviest = maximum(heaviest, select(mine, -MOST, power))
+        lightest = minimum(lightest, power)
     top, over = splat(0.0), splat(1.0)
     if loss != EXPONENTIAL:
         top = maximum(heaviest, 0.0)
-        over = 1.0 / (pow2_lanes(-top) + total * pow2_lanes(heaviest - top))
-    power, share = heaviest - top, -1.0 / size
-    rate, whole = share * pow2_lanes(power - unit), total * over
+        over = 1.0 / (pow2_lanes(-top) + total * pow2_lanes(unit - top))
+    rate, whole, highest = pow2_lanes(-top) * (-1.0 / size), total * over, heaviest - top
     for c in range(classes):
         at, mine = c * samples + s, label == float(c)
-        if own_units:
-            rate = share * pow2_lanes(power - load(origin, c * per))
-        store(z, at, select(mine, whole, -(load(f, at) * over)) * rate)
-        store(work.highest, c, maximum(load(work.highest, c), select(mine, power, load(q, at) - top)))
-    return largest, heaviest - lightest
+        weight = select(mine, whole, -(load(z, at) * over)) * rate
+        store(z, at, weight * load(work.factor, c) if own_units else weight)
+        store(work.highest, c, maximum(load(work.highest, c), select(mine, highest, load(q, at) - top)))
+    return (heaviest > WORST) | (lightest < -FAR) | (highest - unit > GUESSED)
 
 
 @helper
@@ -175,10 +171,9 @@ def weigh_classes(data, runs, index, size, r):
             for k in range(samples * LANES):
                 line[k] = every[c * data.labels.shape[0] + index[min(k, size - 1)]]
     else:
-        per = data.width if wide else data.rows.shape[1]
-        for c in range(data.classes):
-            w, z = runs.w[r][of_class(c, per)], work.z_each[of_class(c, samples)]
-            margins(data.rows, data.flat, index, size, w, wide, z)
+        scores(
+            data.rows, data.flat, index, size, data.features, runs.w[r], data.classes, wide, work.turned, work.z_each
+        )
     largest = softmax(work, samples, data.classes, data.loss, known, runs.tells, split_exp)
     if any_lane(largest > FAR):
         far_softmax(work, samples, data.classes, data.loss, runs.tells)

@@ -39,10 +39,13 @@ LOOKS = {"batch": BATCH_LOOK, "epoch": EPOCH_LOOK, "curvature": CURVATURE_LOOK}
 # Room: z, f, q, weight (batch, 8), g, squares (chunks, 8), room (2, 8); and the batches drawn ahead:
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows; of several classes also z_each, f_each,
 # q_each (classes batch, 8), one class after the other, the labels (batch, 8) of the batch, and highest (classes, 8),
-# the exponents of their heaviest weights; scratch, counted: the room of a matrix optimizer, and 0, 1, 2, ...
+# the exponents of their heaviest weights, factor (classes, 8): from one unit to those of the
+# classes, turned (width, 8): the features of eight samples; scratch, counted: the room of a matrix optimizer, and 0, 1,
+# 2, ...
 Work = namedtuple(
     "Work",
-    "z f q weight g squares room permutation index sizes every z_each f_each q_each labels highest scratch counted",
+    "z f q weight g squares room permutation index sizes every z_each f_each q_each labels highest factor turned "
+    "scratch counted",
 )
 
 # What a step may ask beside the gradient. squared: ||g||_2^2 in the units of g (mode BATCH); squares (chunks, 8):

@@ -124,31 +124,6 @@ def weighted_sum(rows, flat, index, size, weight, wide, g):
 
 
 @hot
-def add_weighted(rows, flat, index, size, weight, wide, g):
-    """g += sum_k weight_k a_k, in the order of `weighted_sum`: that of two parts of a batch is that of the whole."""
-    if wide:
-        for j in range(0, flat.shape[1], LANES):
-            p = load_each(g, j)
-            for k in range(size):
-                p = fma_each(splat_each(flat[index[k]], j), load(weight, k), p)
-            store_each(g, j, p)
-        return
-    line = weight.reshape(-1)
-    for k in range(0, size - 3, 4):
-        a, b, c, d = rows[index[k]], rows[index[k + 1]], rows[index[k + 2]], rows[index[k + 3]]
-        u, v, x, y = line[k], line[k + 1], line[k + 2], line[k + 3]
-        for j in range(rows.shape[1]):
-            p = fma(u, load(a, j), load(g, j))
-            p = fma(v, load(b, j), p)
-            p = fma(x, load(c, j), p)
-            store(g, j, fma(y, load(d, j), p))
-    for k in range(size - size % 4, size):
-        row = rows[index[k]]
-        for j in range(rows.shape[1]):
-            store(g, j, fma(line[k], load(row, j), load(g, j)))
-
-
-@hot
 def weighted_squares(rows, flat, index, size, weight, wide, squares):
     """squares = sum_k (weight_k a_k)^2, coordinate by coordinate."""
     line = weight.reshape(-1)

@@ -9,10 +9,9 @@ import math
 
 import numpy as np
 
-from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
-from implicitbias.optimizers.matrix.rows import dot, scale_row
-from implicitbias.simulation.products import margins, weighted_sum
+from implicitbias.jit import helper, hot
+from implicitbias.lanes import LANES, fma_each, load, load_each, splat_each, store, store_each, sum_each, zeros_each
+from implicitbias.optimizers.matrix.rows import dot
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024 (Muon)
 CUBIC = (1.5, -0.5, 0.0)  # Newton's iteration for the sign, as in Bjorck and Bowie 1971
@@ -41,65 +40,76 @@ for _number, _rows in enumerate(POLYNOMIALS.values()):
 
 def room_for(k: int, width: int, d: int) -> int:
     """Numbers of room that `iterate` needs for a matrix (k, d), d padded to `width`."""
-    r, length = (k, width) if k <= d else (d, -(-k // 8) * 8)
-    return 2 * r * length + 2 * r * -(-r // 8) * 8
+    rows, length = -(-min(k, d) // LANES) * LANES, width if k <= d else -(-k // LANES) * LANES
+    return 2 * rows * (length + rows)
 
 
 @helper
-def iterate(x, d, polynomial, iterations, every, room):
-    """`iterations` steps of a polynomial, by its number, on x (k, chunks, 8) in place, from x over its length; every:
-    0, 1, 2, ..."""
-    k, chunks = x.shape[0], x.shape[1]
-    squares = 0.0
+def iterate(x, d, polynomial, iterations, room):
+    """`iterations` steps of a polynomial, by its number, on x (k, chunks, 8) in place, from x over its length."""
+    k, flat, squares = x.shape[0], x.reshape(x.shape[0], x.shape[1] * LANES), 0.0
     for c in range(k):
         squares += dot(x[c], x[c])
     if squares == 0.0:
         return
+    over, turned = 1.0 / math.sqrt(squares), k > d
+    r, chunks = (d, (k + 7) // LANES) if turned else (k, x.shape[1])
+    parts = (r + 7) // LANES
+    size, square = parts * LANES * chunks * LANES, parts * LANES * parts * LANES
+    y, other = room[:size], room[size : 2 * size]
+    gram, power = room[2 * size : 2 * size + square], room[2 * size + square : 2 * (size + square)]
+    y.fill(0.0)
+    gram.fill(0.0)
     for c in range(k):
-        scale_row(x[c], 1.0 / math.sqrt(squares))
-    if k <= d:
-        steps(x, polynomial, iterations, every, room)
-        return
-    ks = (k + 7) // 8
-    y, rest = room[: d * ks * 8].reshape(d, ks, 8), room[d * ks * 8 :]
-    flat_x, flat_y = x.reshape(k, chunks * 8), y.reshape(d, ks * 8)
-    for j in range(d):
-        for c in range(ks * 8):
-            flat_y[j, c] = flat_x[c, j] if c < k else 0.0
-    steps(y, polynomial, iterations, every, rest)
-    for j in range(d):
-        for c in range(k):
-            flat_x[c, j] = flat_y[j, c]
+        for j in range(d):
+            y[place(j, c, chunks) if turned else place(c, j, chunks)] = over * flat[c, j]
+    for step in range(iterations):
+        take_step(y, r, parts, chunks, polynomial, step, gram, power, other)
+        y, other = other, y
+    for c in range(k):
+        for j in range(d):
+            flat[c, j] = y[place(j, c, chunks) if turned else place(c, j, chunks)]
+
+
+@hot
+def row(i, j, chunks):
+    """Where chunk j of row i is: eight rows make a block, in which the chunks of a column lie one after the other."""
+    return (i // LANES * chunks + j) * LANES + i % LANES
+
+
+@hot
+def place(i, j, chunks):
+    return row(i, j // LANES, chunks) * LANES + j % LANES
 
 
 @helper
-def steps(x, polynomial, iterations, every, room):
-    r, chunks = x.shape[0], x.shape[1]
-    rs = (r + 7) // 8
-    at = r * chunks * 8
-    y = room[:at].reshape(r, chunks, 8)
-    gram = room[at : at + r * rs * 8].reshape(r, rs, 8)
-    at += r * rs * 8
-    power = room[at : at + r * rs * 8].reshape(r, rs, 8)
-    flat = gram.reshape(r, rs * 8)
-    flat[:] = 0.0
-    for step in range(iterations):
-        at = min(step, _TABLE.shape[1] - 1)
-        a, b, c = _TABLE[polynomial, at, 0], _TABLE[polynomial, at, 1], _TABLE[polynomial, at, 2]
-        for i in range(r):
-            margins(x, x.reshape(r, chunks * 8), every, r, x[i], False, gram[i])
-            for j in range(r, rs * 8):  # what fills the last chunk
-                flat[i, j] = 0.0
-        for i in range(r):  # b A + c A^2
-            if c == 0.0:
-                for s in range(rs):
-                    store(power[i], s, b * load(gram[i], s))
-                continue
-            weighted_sum(gram, flat, every, r, gram[i], False, power[i])
-            for s in range(rs):
-                store(power[i], s, fma(c, load(power[i], s), b * load(gram[i], s)))
-        for i in range(r):
-            weighted_sum(x, x.reshape(r, chunks * 8), every, r, power[i], False, y[i])
-        for i in range(r):
-            for s in range(chunks):
-                store(x[i], s, fma(a, load(x[i], s), load(y[i], s)))
+def take_step(x, r, parts, chunks, polynomial, step, gram, power, out):
+    """out = a x + (b A + c A^2) x with A = x x', for r rows and zeros up to whole blocks. A and its polynomial are
+    symmetric, bit by bit: eight entries of a row are eight of a column."""
+    at = min(step, _TABLE.shape[1] - 1)
+    a, b, c = _TABLE[polynomial, at, 0], _TABLE[polynomial, at, 1], _TABLE[polynomial, at, 2]
+    for i in range(r):
+        for s in range(parts):
+            p = zeros_each()
+            for j in range(chunks):
+                p = fma_each(load_each(x, row(s * LANES, j, chunks)), load(x, row(i, j, chunks)), p)
+            store(gram, row(i, s, parts), sum_each(p))
+    for i in range(parts):
+        for s in range(parts):
+            at = row(i * LANES, s, parts)
+            p = fma_each(load_each(gram, at), b, zeros_each())
+            if c != 0.0:
+                squares = zeros_each()
+                for m in range(r):
+                    squares = fma_each(
+                        splat_each(gram, row(m, i, parts) * LANES), load(gram, row(m, s, parts)), squares
+                    )
+                p = fma_each(squares, c, p)
+            store_each(power, at, p)
+    for i in range(parts):
+        for j in range(chunks):
+            at = row(i * LANES, j, chunks)
+            p = fma_each(load_each(x, at), a, zeros_each())
+            for m in range(r):
+                p = fma_each(splat_each(power, row(m, i, parts) * LANES), load(x, row(m, j, chunks)), p)
+            store_each(out, at, p)

@@ -131,9 +131,7 @@ def mapped(x, expo, kind, mu, nesterov, hyper, batch, matrix, first, end, ledger
                 if squares != 0.0:
                     scale_row(out[c], 1.0 / math.sqrt(squares))
         elif kind == NEWTON_SCHULZ:
-            newton_schulz.iterate(
-                out, matrix.features, int(hyper[COUNT, 0]), int(hyper[ITERATIONS, 0]), matrix.every, room
-            )
+            newton_schulz.iterate(out, matrix.features, int(hyper[COUNT, 0]), int(hyper[ITERATIONS, 0]), room)
         else:
             singular(kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room, out)
 
