@@ -228,10 +228,12 @@ def test_files_of_many_classes(call, tmp_path):
         best = ib.max_margin(problem, norm)
         assert found["norms"][norm]["margin"] == best.margin
         assert found["norms"][norm]["direction"] == best.direction.tolist()
-    table = pd.read_csv("u.csv")
+    table = pd.read_csv("u.csv", dtype=str)
     assert table["class"].tolist() == ["ash", "ash", "elm", "elm", "oak", "oak"]
     assert table["feature"].tolist() == ["height", "width"] * 3
-    np.testing.assert_array_equal(table["spectral"], ib.max_margin(problem, "spectral").direction.reshape(-1))
+    np.testing.assert_array_equal(
+        [*map(float, table["spectral"])], ib.max_margin(problem, "spectral").direction.reshape(-1)
+    )
     code, out, _ = call("predict", "trees.csv", "--multiclass", "--optimizer", "muon", "--hyper", "polar=quintic",
                         "--batch", "n", "--json", "--save", "u.npz")  # fmt: skip
     limit = ib.predict(problem, ib.Muon(polar="quintic"), batch="n")

@@ -1,5 +1,6 @@
 """The problem class and its refusals."""
 
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -96,10 +97,14 @@ def test_unfit_labels(y, sentence):
     assert caught.value.mistakes == [sentence]
 
 
+with warnings.catch_warnings(action="ignore"):
+    MATRIX = np.matrix(X)  # which warns that it is going out of use
+
+
 @pytest.mark.parametrize(
     "table",
     [
-        np.asfortranarray(X), np.array(X, np.float32), pd.DataFrame(X), np.ma.array(X), np.matrix(X),
+        np.asfortranarray(X), np.array(X, np.float32), pd.DataFrame(X), np.ma.array(X), MATRIX,
         [[Decimal("1"), 2], [Fraction(3), 4.5], [True, 1]], [np.array(row) for row in X], tuple(map(tuple, X)),
         *(scipy.sparse.csr_matrix(X).asformat(kind) for kind in ("csr", "csc", "coo", "lil", "dok", "bsr")),
         scipy.sparse.coo_array(X), pd.DataFrame(X).astype("Float64"), np.array(X, object),

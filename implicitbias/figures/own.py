@@ -17,9 +17,9 @@ from implicitbias.figures.axes import DATA, Axis, axis_of, full_batches, roles, 
 from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heats_of, hue_of, keys_of, panels, spread_orders
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
-from implicitbias.figures.table import trajectories, values
+from implicitbias.figures.table import shifted, trajectories, values
 from implicitbias.figures.words import label, norms, slug
-from implicitbias.study.figures import MADE, along
+from implicitbias.study.figures import MADE, SHIFTED, along
 from implicitbias.study.filters import select
 from implicitbias.study.keys import Figure
 
@@ -44,6 +44,8 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     if not any("limit" in str(getattr(figure, role)) for role in (*_ROLES, "y")) and "limit_method" in chosen:
         chosen = trajectories(chosen)
     chosen = full_batches(chosen)
+    if SHIFTED in [getattr(figure, role) for role in _ROLES]:
+        chosen = chosen.assign(**{SHIFTED: shifted(chosen, figure.y[0])})
     figure = _complete(figure, chosen)
     missing = [getattr(figure, role) for role in _ROLES]
     missing = [name for name in missing if name not in (None, "measure") and not _known(name, chosen, curves)]
@@ -143,7 +145,7 @@ def _complete(figure: Figure, runs: pd.DataFrame) -> Figure:
 
 def _measured(x: str, runs: pd.DataFrame) -> bool:
     """Whether x is a number that runs measure, and no level that a study gives."""
-    if x in runs and runs[x].dtype.kind not in "fiub":
+    if x == SHIFTED or (x in runs and runs[x].dtype.kind not in "fiub"):
         return False
     return x not in {axis.name for axis in varying(runs)} and x not in ("data_seed", "seed") and (
         x not in runs or runs[x].nunique() > 12
@@ -221,6 +223,7 @@ def _limit_of(measure: str, frame: pd.DataFrame) -> str | None:
 def _not_told(figure: Figure, runs: pd.DataFrame) -> str:
     """The axes that vary and have no role: the quartiles are over them."""
     told = {getattr(figure, role) for role in _ROLES}
+    told |= {"lr_eta"} if SHIFTED in told else set()
     rows = runs
     for name in told - {None, "measure"}:
         if name in rows and name not in ("method", "geometry"):

@@ -57,6 +57,17 @@ def values(measure: str, frame: pd.DataFrame) -> pd.Series:
     return formula(measure, frame)
 
 
+def shifted(runs: pd.DataFrame, measure: str) -> pd.Series:
+    """Step sizes over the best one: that at which, among runs that are alike but for it, a measure is least."""
+    names = [name for name in SPECIFICATION if name != "lr_eta" and name in runs]
+    groups = runs.groupby(names, dropna=False, sort=False).ngroup()
+    y = values(measure, runs).to_numpy(float)
+    order = runs.assign(_y=y).sort_values("_y", kind="stable")  # without a measure at the end
+    best = order.groupby(groups)["lr_eta"].first()
+    found = runs["lr_eta"] / groups.map(best)
+    return found.map(lambda ratio: float(f"{ratio:.6g}"))  # levels that many groups share
+
+
 def needed(measure: str) -> list[str]:
     """The columns that `values` reads."""
     found = list(columns(measure) or [measure])

@@ -19,6 +19,7 @@ _AXES = {
     "batch": "batch size b",
     "lr": "last step size",
     "lr_eta": "step size η",
+    "lr_eta / best": "step size η over the best one",
     "lr_schedule": "schedule",
     "lr_a": "exponent a of the steps t⁻ᵃ",
     "beta": "β",

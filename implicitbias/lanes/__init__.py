@@ -14,6 +14,7 @@ a run has the same bits alone and in a block. LLVM maps the type to one AVX-512 
 from implicitbias.lanes.across import any_lane, first_lane, has_lane, insert, largest, sum_across, sum_each, total, turn
 from implicitbias.lanes.arithmetic import (
     absolute,
+    as_exponent,
     floor,
     fma,
     fma_each,
@@ -27,7 +28,7 @@ from implicitbias.lanes.arithmetic import (
     sqrt,
     zeros_each,
 )
-from implicitbias.lanes.memory import aligned, load, load_each, splat_each, store, store_each
+from implicitbias.lanes.memory import aligned, load, load_each, splat_at, splat_each, store, store_each
 from implicitbias.lanes.value import LANES
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "absolute",
     "aligned",
     "any_lane",
+    "as_exponent",
     "first_lane",
     "floor",
     "fma",
@@ -51,6 +53,7 @@ __all__ = [
     "rsqrt",
     "select",
     "splat",
+    "splat_at",
     "splat_each",
     "sqrt",
     "store",

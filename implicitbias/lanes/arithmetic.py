@@ -100,8 +100,8 @@ maximum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)
 minimum = _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y), 2)
 # halves and negates the exponent
 _rsqrt_guess = _elementwise(_bits(lambda b, i: b.sub(_integers(0x5FE6EB50C7B537A9), b.lshr(i, _integers(1)))), 1)
-# the low bits of x + 2^52 are the integer x: moved to the place of the exponent
-_as_exponent = _elementwise(_bits(lambda b, i: b.shl(i, _integers(52))), 1)
+# the low bits of 2^52 + 1023 + k are an integer: as the exponent of a float they are 2^k, for -1023 < k < 1024
+as_exponent = _elementwise(_bits(lambda b, i: b.shl(i, _integers(52))), 1)
 
 
 @intrinsic
@@ -162,4 +162,4 @@ def mix(beta, x, y):
 @hot
 def pow2_lanes(k):
     """2^k for integers k; 0 below the normal range (k < -1022), inf above it (k > 1023)."""
-    return _as_exponent(minimum(maximum(k, -1023.0), 1024.0) + (1023.0 + 2.0**52))
+    return as_exponent(minimum(maximum(k, -1023.0), 1024.0) + (1023.0 + 2.0**52))

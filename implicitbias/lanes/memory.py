@@ -101,6 +101,19 @@ def splat_each(typingctx, row, j):
     return EIGHT(row, types.int64), codegen
 
 
+@intrinsic
+def splat_at(typingctx, array, index):
+    """Number `index` of a contiguous array in each lane; x[index] would look whether it counts from the end."""
+    if not _contiguous(array):
+        return None
+
+    def codegen(context, builder, sig, arguments):
+        place = builder.gep(_data(context, builder, sig.args[0], arguments[0]), [arguments[1]], inbounds=True)
+        return splat_scalar(builder, builder.load(place))
+
+    return lanes(array, types.int64), codegen
+
+
 def aligned(shape) -> np.ndarray:
     """Zeros that start at a cache line: lanes that straddle two lines load at half the speed."""
     count = int(np.prod(shape))

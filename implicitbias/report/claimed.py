@@ -181,6 +181,8 @@ def _of_values(study, runs, shown, number_, verdict, looks) -> tuple[Panel, list
 def _words_of_groups(claim: Claim) -> str:
     if claim.measure in VECTORS:
         return f"least cosine across {claim.across}"
+    if claim.width is not None:
+        return f"decades of {label(claim.across)} around the best"
     if claim.against is not None:
         return f"slope of log({claim.measure}) against log({claim.against})"
     return f"range across {claim.across} of {label(claim.measure)}"

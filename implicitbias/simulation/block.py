@@ -283,7 +283,7 @@ class _Lot:
             aligned((2, LANES)), np.zeros(block.data.rows.shape[0], np.int64),
             np.zeros((ahead, batch), np.int64), np.zeros(ahead, np.int64), np.arange(block.data.rows.shape[0]),
             *(aligned((samples * classes if classes > 1 else 0, LANES)) for _ in range(3)), aligned((samples, LANES)),
-            *(aligned((classes, LANES)) for _ in range(2)), aligned((block.data.width, LANES)),
+            *(aligned((classes, LANES)) for _ in range(2)), aligned((2 * block.data.width, LANES)),
             np.zeros(max(sizes[1] for sizes in kept)),
             np.arange(max(n, k, block.data.width)),
         )  # fmt: skip

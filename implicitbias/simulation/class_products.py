@@ -7,12 +7,12 @@ feature once more, which changes nothing.
 """
 
 from implicitbias.jit import hot
-from implicitbias.lanes import LANES, fma, load, splat, store, store_each, turn
+from implicitbias.lanes import LANES, fma, load, splat, splat_at, store, store_each, turn
 
 
 @hot
 def scores(rows, flat, index, size, features, w, classes, wide, turned, z):
-    """z_ck = w_c.x_k for the rows index[:size]; turned (features and more, 8) is room."""
+    """z_ck = w_c.x_k for the rows index[:size]; turned (2 width, 8) is room."""
     width, last = flat.shape[1], classes - 1
     if wide:
         for c in range(0, classes, 2):
@@ -24,8 +24,18 @@ def scores(rows, flat, index, size, features, w, classes, wide, turned, z):
                 t, u, v, x = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
                 for j in range(features):
                     one, two = load(w, first + j), load(w, second + j)
-                    p, q, r, s = fma(one, a[j], p), fma(one, b[j], q), fma(one, e[j], r), fma(one, f[j], s)
-                    t, u, v, x = fma(two, a[j], t), fma(two, b[j], u), fma(two, e[j], v), fma(two, f[j], x)
+                    p, q, r, s = (
+                        fma(one, splat_at(a, j), p),
+                        fma(one, splat_at(b, j), q),
+                        fma(one, splat_at(e, j), r),
+                        fma(one, splat_at(f, j), s),
+                    )
+                    t, u, v, x = (
+                        fma(two, splat_at(a, j), t),
+                        fma(two, splat_at(b, j), u),
+                        fma(two, splat_at(e, j), v),
+                        fma(two, splat_at(f, j), x),
+                    )
                 store(z, to + k, p)
                 store(z, to + k + 1, q)
                 store(z, to + k + 2, r)
@@ -37,24 +47,75 @@ def scores(rows, flat, index, size, features, w, classes, wide, turned, z):
             for k in range(size - size % 4, size):
                 row, p, q = flat[index[k]], splat(0.0), splat(0.0)
                 for j in range(features):
-                    p, q = fma(load(w, first + j), row[j], p), fma(load(w, second + j), row[j], q)
+                    p, q = fma(load(w, first + j), splat_at(row, j), p), fma(load(w, second + j), splat_at(row, j), q)
                 store(z, to + k, p)
                 store(z, and_to + k, q)
         return
-    line, samples = w.reshape(-1), -(-size // LANES)
-    for k in range(samples):
+    line, samples, other = w.reshape(-1), -(-size // LANES), turned[width:]
+    for k in range(0, samples, 2):
         turn_rows(rows, flat, index, k * LANES, size, turned)
+        if k + 1 < samples:
+            turn_rows(rows, flat, index, (k + 1) * LANES, size, other)
         for c in range(0, classes, 4):
-            second, third, fourth = min(c + 1, last), min(c + 2, last), min(c + 3, last)
-            p, q, r, s = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
-            for j in range(features):
-                x = load(turned, j)
-                p, q = fma(x, line[c * width + j], p), fma(x, line[second * width + j], q)
-                r, s = fma(x, line[third * width + j], r), fma(x, line[fourth * width + j], s)
-            store(z, c * samples + k, p)
-            store(z, second * samples + k, q)
-            store(z, third * samples + k, r)
-            store(z, fourth * samples + k, s)
+            places = c, min(c + 1, last), min(c + 2, last), min(c + 3, last)
+            few = c + 2 >= classes
+            if k + 1 < samples:
+                p, q, r, s, t, u, v, x = sums_of_two(turned, other, features, line, width, places, few)
+                store_four(z, places, samples, k + 1, (t, u, v, x), few)
+            else:
+                p, q, r, s = sums_of_one(turned, features, line, width, places, few)
+            store_four(z, places, samples, k, (p, q, r, s), few)
+
+
+@hot
+def store_four(z, places, samples, k, sums, few):
+    store(z, places[0] * samples + k, sums[0])
+    store(z, places[1] * samples + k, sums[1])
+    if not few:
+        store(z, places[2] * samples + k, sums[2])
+        store(z, places[3] * samples + k, sums[3])
+
+
+@hot
+def sums_of_one(x, features, line, width, places, few):
+    """The products of eight samples with four classes, or with the `few` first two of them."""
+    a, b, c, d = places[0] * width, places[1] * width, places[2] * width, places[3] * width
+    p, q, r, s = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    if few:
+        for j in range(features):
+            one = load(x, j)
+            p, q = fma(one, splat_at(line, a + j), p), fma(one, splat_at(line, b + j), q)
+    else:
+        for j in range(features):
+            one = load(x, j)
+            p, q = fma(one, splat_at(line, a + j), p), fma(one, splat_at(line, b + j), q)
+            r, s = fma(one, splat_at(line, c + j), r), fma(one, splat_at(line, d + j), s)
+    return p, q, r, s
+
+
+@hot
+def sums_of_two(x, y, features, line, width, places, few):
+    """Those of sixteen samples."""
+    a, b, c, d = places[0] * width, places[1] * width, places[2] * width, places[3] * width
+    p, q, r, s = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    t, u, v, w = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+    if few:
+        for j in range(features):
+            one, two, e, f = load(x, j), load(y, j), splat_at(line, a + j), splat_at(line, b + j)
+            p, q, t, u = fma(one, e, p), fma(one, f, q), fma(two, e, t), fma(two, f, u)
+    else:
+        for j in range(features):
+            one, two, e, f, g, h = (
+                load(x, j),
+                load(y, j),
+                splat_at(line, a + j),
+                splat_at(line, b + j),
+                splat_at(line, c + j),
+                splat_at(line, d + j),
+            )
+            p, q, r, s = fma(one, e, p), fma(one, f, q), fma(one, g, r), fma(one, h, s)
+            t, u, v, w = fma(two, e, t), fma(two, f, u), fma(two, g, v), fma(two, h, w)
+    return p, q, r, s, t, u, v, w
 
 
 @hot
@@ -63,7 +124,7 @@ def turn_rows(rows, flat, index, first, size, turned):
     if first + 1 == size:
         row = flat[index[first]]
         for j in range(flat.shape[1]):
-            store(turned, j, splat(row[j]))
+            store(turned, j, splat_at(row, j))
         return
     left = size - first
     a, b = rows[index[first]], rows[index[first + 1]]
@@ -94,8 +155,18 @@ def add_scores(rows, flat, index, size, features, weight, classes, wide, g):
                 t, u, v, x = load(g, second + j), load(g, second + k), load(g, second + m), load(g, second + n)
                 for i in range(size):
                     row, one, two = flat[index[i]], load(weight, of + i), load(weight, and_of + i)
-                    p, q, r, s = fma(one, row[j], p), fma(one, row[k], q), fma(one, row[m], r), fma(one, row[n], s)
-                    t, u, v, x = fma(two, row[j], t), fma(two, row[k], u), fma(two, row[m], v), fma(two, row[n], x)
+                    p, q, r, s = (
+                        fma(one, splat_at(row, j), p),
+                        fma(one, splat_at(row, k), q),
+                        fma(one, splat_at(row, m), r),
+                        fma(one, splat_at(row, n), s),
+                    )
+                    t, u, v, x = (
+                        fma(two, splat_at(row, j), t),
+                        fma(two, splat_at(row, k), u),
+                        fma(two, splat_at(row, m), v),
+                        fma(two, splat_at(row, n), x),
+                    )
                 store(g, first + j, p)
                 store(g, first + k, q)
                 store(g, first + m, r)
@@ -114,18 +185,25 @@ def add_scores(rows, flat, index, size, features, weight, classes, wide, g):
             r, s = load(g, second * chunks + j), load(g, second * chunks + k)
             t, u = load(g, third * chunks + j), load(g, third * chunks + k)
             v, x = load(g, fourth * chunks + j), load(g, fourth * chunks + k)
-            for i in range(size):
-                row = rows[index[i]]
-                one, two = load(row, j), load(row, k)
-                a, b = line[c * stride + i], line[second * stride + i]
-                p, q, r, s = fma(one, a, p), fma(two, a, q), fma(one, b, r), fma(two, b, s)
-                a, b = line[third * stride + i], line[fourth * stride + i]
-                t, u, v, x = fma(one, a, t), fma(two, a, u), fma(one, b, v), fma(two, b, x)
+            if c + 2 >= classes:
+                for i in range(size):
+                    row = rows[index[i]]
+                    one, two = load(row, j), load(row, k)
+                    a, b = splat_at(line, c * stride + i), splat_at(line, second * stride + i)
+                    p, q, r, s = fma(one, a, p), fma(two, a, q), fma(one, b, r), fma(two, b, s)
+            else:
+                for i in range(size):
+                    row = rows[index[i]]
+                    one, two = load(row, j), load(row, k)
+                    a, b = splat_at(line, c * stride + i), splat_at(line, second * stride + i)
+                    p, q, r, s = fma(one, a, p), fma(two, a, q), fma(one, b, r), fma(two, b, s)
+                    a, b = splat_at(line, third * stride + i), splat_at(line, fourth * stride + i)
+                    t, u, v, x = fma(one, a, t), fma(two, a, u), fma(one, b, v), fma(two, b, x)
+                store(g, third * chunks + j, t)
+                store(g, third * chunks + k, u)
+                store(g, fourth * chunks + j, v)
+                store(g, fourth * chunks + k, x)
             store(g, c * chunks + j, p)
             store(g, c * chunks + k, q)
             store(g, second * chunks + j, r)
             store(g, second * chunks + k, s)
-            store(g, third * chunks + j, t)
-            store(g, third * chunks + k, u)
-            store(g, fourth * chunks + j, v)
-            store(g, fourth * chunks + k, x)

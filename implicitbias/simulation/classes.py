@@ -19,6 +19,8 @@ from implicitbias.lanes import (
     LANES,
     absolute,
     any_lane,
+    as_exponent,
+    largest,
     load,
     maximum,
     minimum,
@@ -38,7 +40,19 @@ from implicitbias.simulation.gradients import (
 )
 from implicitbias.simulation.layout import ROWS
 from implicitbias.simulation.products import square_length, weighted_squares, weighted_sum
-from implicitbias.simulation.scales import BATCH, CLASSES, COORDINATE, LEAST, LIGHT, SAMPLES, SPREAD, TRUE, needs_care
+from implicitbias.simulation.scales import (
+    BATCH,
+    CLASSES,
+    COORDINATE,
+    HEADROOM,
+    LEAST,
+    LIGHT,
+    SAMPLES,
+    SPREAD,
+    TRUE,
+    UNSEEN,
+    needs_care,
+)
 from implicitbias.simulation.tail import EXPONENTIAL, FAR, LOGISTIC, MOST, split_exp, split_exp_far
 
 # Samples, or chunks of them, whose weights stay in the nearest cache on their way to the gradient.
@@ -77,66 +91,106 @@ def at_once(mode, data, runs, index, size, r):
             unit = maximum(unit, load(origin, c * per))
     wrong = splat(0.0) > 0.0
     for c in range(classes):
-        store(work.highest, c, splat(-np.inf))
-        if own:
-            below = unit - load(origin, c * per)
-            wrong = wrong | (below > 2.0 * GUESSED)
-            store(work.factor, c, pow2_lanes(below))
+        store(work.highest, c, splat(0.0))
+        below = unit - load(origin, c * per) if own else splat(0.0)
+        wrong = wrong | (below > 2.0 * GUESSED)
+        store(work.factor, c, pow2_lanes(below))
     for j in range(classes * per):
         store(work.g, j, splat(0.0))
     tile = TILE if wide else TILE * LANES
     for first in range(0, size, tile):
         count = min(tile, size - first)
         mine, samples = index[first : first + count], count if wide else -(-count // LANES)
-        find_labels(data.labels, mine, count, wide, work.labels)
         scores(data.rows, data.flat, mine, count, data.features, runs.w[r], classes, wide, work.turned, work.z_each)
-        for s in range(samples):
-            wrong = wrong | weights_of_sample(work, s, samples, classes, data.loss, unit, own, size)
+        if wide:
+            for s in range(samples):
+                label = int(data.labels[mine[s]])
+                wrong = wrong | weights_of_sample(work, s, label, samples, classes, data.loss, unit, size)
+        else:
+            find_labels(data.labels, mine, count, wide, work.labels)
+            for s in range(samples):
+                wrong = wrong | weights_of_eight(work, s, samples, classes, data.loss, unit, size)
         add_scores(data.scaled, data.scaled_flat, mine, count, data.features, work.z_each, classes, wide, work.g)
-    heaviest = splat(-np.inf)
+    heaviest = splat(0.0)
     for c in range(classes):
-        high = load(work.highest, c)
+        high = load(work.highest, c) if wide else largest(load(work.highest, c))
         heaviest = maximum(heaviest, high)
         if own:
-            wrong = wrong | (absolute(high - load(origin, c * per)) > GUESSED)
-        elif mode == COORDINATE:
-            wrong = wrong | needs_care(high, high > np.inf, span, load(runs.fade[r], 0))
+            wrong = wrong | unlike(high)
+        elif mode == COORDINATE:  # with room for what `high` is not: the exponent of the heaviest weight
+            order = select(high > 2.0 ** (HEADROOM - 24), np.inf, select(high < 2.0 ** (24 - UNSEEN), -np.inf, unit))
+            wrong = wrong | needs_care(order, high > np.inf, span, load(runs.fade[r], 0))
     squared = splat(0.0)
     if mode == BATCH:
         squared = square_length(work.g[: data.d if wide else runs.w.shape[1]], wide)
-        wrong = wrong | (absolute(heaviest - unit) > GUESSED) | (squared < LIGHT * LIGHT)
+        wrong = wrong | unlike(heaviest) | (squared < LIGHT * LIGHT)
     return not any_lane(wrong), squared
 
 
 @hot
-def weights_of_sample(work, s, samples, classes, loss, unit, own_units, size):
-    """The weights of the classes in a chunk of samples, in their units and over -size, in the place of their scores.
-    Returns whether they are wrong: too large for the unit, or of margins beyond `FAR`."""
-    z, q = work.z_each, work.q_each
-    label, own = load(work.labels, s), splat(0.0)
+def unlike(high):
+    """Whether weights whose largest is this are far from their unit."""
+    return (high > 2.0**GUESSED) | (high < 2.0**-GUESSED)
+
+
+@hot
+def weights_of_eight(work, s, samples, classes, loss, unit, size):
+    """The weights of the classes in eight samples, in their units and over size, in the place of their scores. Returns
+    whether they are wrong: too large for the unit, or of margins beyond `FAR`."""
+    z, label, own = work.z_each, load(work.labels, s), splat(0.0)
     for c in range(classes):
         own = select(label == float(c), load(z, c * samples + s), own)
     heaviest, lightest, total = splat(-MOST), splat(0.0), splat(0.0)
+    low, bias = unit - 1023.0, (1023.0 + 2.0**52) - unit
     for c in range(classes):
         at, mine = c * samples + s, label == float(c)
         f, power = split_exp(load(z, at) - own)
-        weight = select(mine, 0.0, f * pow2_lanes(power - unit))
+        weight = select(mine, 0.0, f * as_exponent(maximum(power, low) + bias))
         store(z, at, weight)
-        store(q, at, power)
         total = total + weight
         heaviest = maximum(heaviest, select(mine, -MOST, power))
         lightest = minimum(lightest, power)
-    top, over = splat(0.0), splat(1.0)
-    if loss != EXPONENTIAL:
-        top = maximum(heaviest, 0.0)
-        over = 1.0 / (pow2_lanes(-top) + total * pow2_lanes(unit - top))
-    rate, whole, highest = pow2_lanes(-top) * (-1.0 / size), total * over, heaviest - top
+    top, over = normalise(heaviest, total, loss, unit)
+    rate, whole = pow2_lanes(-top) * (1.0 / size), -(total * over)
     for c in range(classes):
-        at, mine = c * samples + s, label == float(c)
-        weight = select(mine, whole, -(load(z, at) * over)) * rate
-        store(z, at, weight * load(work.factor, c) if own_units else weight)
-        store(work.highest, c, maximum(load(work.highest, c), select(mine, highest, load(q, at) - top)))
-    return (heaviest > WORST) | (lightest < -FAR) | (highest - unit > GUESSED)
+        at = c * samples + s
+        weight = select(label == float(c), whole, load(z, at) * over) * rate * load(work.factor, c)
+        store(z, at, weight)
+        store(work.highest, c, maximum(load(work.highest, c), absolute(weight)))
+    return (heaviest > WORST) | (lightest < -FAR) | (heaviest - top - unit > GUESSED)
+
+
+@hot
+def weights_of_sample(work, s, label, samples, classes, loss, unit, size):
+    """The same for one sample of eight runs: all of them know its label, which needs no weight."""
+    z, own = work.z_each, load(work.z_each, label * samples + s)
+    heaviest, lightest, total = splat(-MOST), splat(0.0), splat(0.0)
+    low, bias = unit - 1023.0, (1023.0 + 2.0**52) - unit
+    for c in range(classes):
+        if c != label:
+            f, power = split_exp(load(z, c * samples + s) - own)
+            weight = f * as_exponent(maximum(power, low) + bias)
+            store(z, c * samples + s, weight)
+            total = total + weight
+            heaviest = maximum(heaviest, power)
+            lightest = minimum(lightest, power)
+    top, over = normalise(heaviest, total, loss, unit)
+    rate = pow2_lanes(-top) * (1.0 / size)
+    store(z, label * samples + s, -total)
+    for c in range(classes):
+        weight = load(z, c * samples + s) * over * rate * load(work.factor, c)
+        store(z, c * samples + s, weight)
+        store(work.highest, c, maximum(load(work.highest, c), absolute(weight)))
+    return (heaviest > WORST) | (lightest < -FAR) | (heaviest - top - unit > GUESSED)
+
+
+@hot
+def normalise(heaviest, total, loss, unit):
+    """(top, over): weights e^-z in `unit`s with this total are over 2^-top times as large as sample weights."""
+    if loss == EXPONENTIAL:
+        return splat(0.0), splat(1.0)
+    top = maximum(heaviest, 0.0)
+    return top, 1.0 / (pow2_lanes(-top) + total * pow2_lanes(unit - top))
 
 
 @helper
@@ -174,8 +228,8 @@ def weigh_classes(data, runs, index, size, r):
         scores(
             data.rows, data.flat, index, size, data.features, runs.w[r], data.classes, wide, work.turned, work.z_each
         )
-    largest = softmax(work, samples, data.classes, data.loss, known, runs.tells, split_exp)
-    if any_lane(largest > FAR):
+    most = softmax(work, samples, data.classes, data.loss, known, runs.tells, split_exp)
+    if any_lane(most > FAR):
         far_softmax(work, samples, data.classes, data.loss, runs.tells)
 
 
@@ -204,7 +258,7 @@ def softmax(work, samples, classes, loss, known, tells, split):
     """Scores become margins, unless these are `known`; then the weights of all classes and of each sample as a whole.
     Returns the largest size of a margin."""
     z, f, q = work.z_each, work.f_each, work.q_each
-    largest = splat(0.0)
+    most = splat(0.0)
     for s in range(samples):
         label, own = load(work.labels, s), splat(0.0)
         if not known:
@@ -216,7 +270,7 @@ def softmax(work, samples, classes, loss, known, tells, split):
             margin = load(z, at) if known else own - load(z, at)
             mine = label == float(c)
             store(z, at, margin)
-            largest = maximum(largest, select(mine, 0.0, absolute(margin)))
+            most = maximum(most, select(mine, 0.0, absolute(margin)))
             part = split(-select(mine, 0.0, margin))
             power = select(mine, -MOST, part[1])
             store(f, at, select(mine, 0.0, part[0]))
@@ -242,7 +296,7 @@ def softmax(work, samples, classes, loss, known, tells, split):
         if tells == 2:
             store(work.z, s, total)
             soften(work.z[s], heaviest, work.room)
-    return largest
+    return most
 
 
 @helper

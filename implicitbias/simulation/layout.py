@@ -40,8 +40,8 @@ LOOKS = {"batch": BATCH_LOOK, "epoch": EPOCH_LOOK, "curvature": CURVATURE_LOOK}
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows; of several classes also z_each, f_each,
 # q_each (classes batch, 8), one class after the other, the labels (batch, 8) of the batch, and highest (classes, 8),
 # the exponents of their heaviest weights, factor (classes, 8): from one unit to those of the
-# classes, turned (width, 8): the features of eight samples; scratch, counted: the room of a matrix optimizer, and 0, 1,
-# 2, ...
+# classes, turned (2 width, 8): the features of sixteen samples; scratch, counted: the room of a matrix optimizer, and
+# 0, 1, 2, ...
 Work = namedtuple(
     "Work",
     "z f q weight g squares room permutation index sizes every z_each f_each q_each labels highest factor turned "

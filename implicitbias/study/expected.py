@@ -19,14 +19,16 @@ def slack(claim: Claim, value: float) -> float:
 
 def decided(claim: Claim) -> str:
     """What the deciding number of a claim is: "worst cos_l2", "mean of ratio_linf"."""
-    what = _of_groups(claim) if claim.across else less(claim)
+    what = of_groups(claim) if claim.across else less(claim)
     if claim.over == "mean":
         return f"mean of {what}"
     return what if what.startswith("least") else f"worst {what}"
 
 
-def _of_groups(claim: Claim) -> str:
+def of_groups(claim: Claim) -> str:
     """The value of a group."""
+    if claim.width is not None:
+        return f"half-width of {claim.across} in decades for {claim.measure} within {claim.width:g} of the least"
     if claim.against is not None:
         return f"slope of log({claim.measure}) against log({claim.against}) across {claim.across}"
     name = claim.measure
@@ -37,7 +39,7 @@ def expectation(claim: Claim) -> str:
     """What the claim expects, in a line: "cos_l2 >= 0.999"."""
     name = less(claim)
     if claim.across:
-        name = _of_groups(claim)
+        name = of_groups(claim)
     elif claim.against is not None:
         y, x = axis_names(claim)
         name = f"slope of {y} against {x}, last {window(claim):g} octaves,"

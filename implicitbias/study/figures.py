@@ -11,7 +11,8 @@ from implicitbias.study.keys import Figure
 from implicitbias.study.mistakes import Names
 
 CLOCKS = ("step", "sum_lr", "epoch", "lr")
-MADE = ("method", "geometry", "measure")  # columns that figures have and tables lack
+SHIFTED = "lr_eta / best"  # the step size over that of the least y among runs that are alike but for it
+MADE = ("method", "geometry", "measure", SHIFTED)  # columns that figures have and tables lack
 
 
 def along(figure: Figure) -> bool:

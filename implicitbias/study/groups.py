@@ -45,8 +45,9 @@ def whole(runs: pd.DataFrame) -> pd.DataFrame:
 def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) -> tuple[pd.Series, dict]:
     """A value for each group of runs that differ in the column `claim.across` alone, and the rows of each group.
 
-    The value of a claim with `against` is the slope of its law. It is NaN unless every run of the group counts and has
-    the measure. Both are indexed by the run of the group that has most to do with its value.
+    The value of a claim with `against` is the slope of its law, that of one with `width` is `half_width`. It is NaN
+    unless every run of the group counts and has the measure. Both are indexed by the run of the group that has most to
+    do with its value.
     """
     found, members = {}, {}
     for group in _groups(claim.across, runs, study):
@@ -58,8 +59,12 @@ def across(claim: Claim, runs: pd.DataFrame, counts: pd.Series, study: Study) ->
         elif counts[group.index].all():
             numbers = values(claim.measure, group).to_numpy(float)
             known = np.isfinite(numbers).all()
-            value = float(numbers.max() - numbers.min()) if known else math.nan
-            place = int(numbers.argmax()) if known else 0
+            if known and claim.width is not None:
+                of_log = claim.measure.startswith("log_")
+                value = half_width(group[claim.across].to_numpy(float), numbers, claim.width, of_log)
+                place = int(numbers.argmin())
+            elif known:
+                value, place = float(numbers.max() - numbers.min()), int(numbers.argmax())
         found[group.index[place]], members[group.index[place]] = value, group
     return pd.Series(found, dtype=float), members
 
@@ -71,6 +76,30 @@ def _slope(x: pd.Series, y: pd.Series) -> float:
     x, y = np.log(x.to_numpy(float)), np.log(y.to_numpy(float))
     x = x - x.mean()
     return float(x @ (y - y.mean()) / (x @ x))
+
+
+def half_width(x: np.ndarray, y: np.ndarray, part: float, of_log: bool = False) -> float:
+    """Half the decades of x on which y, drawn in straight lines over log x, is above its least value by this part of
+    that at most; of a logarithm, by log(1 + part). NaN if the least, or an end of the width, is at an end of x.
+
+    >>> float(half_width(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 1.5]), 0.1))
+    0.15
+    """
+    if not (x > 0.0).all():
+        return math.nan
+    order = np.argsort(x)
+    x, y = np.log10(x[order]), y[order]
+    best = int(y.argmin())
+    most = y[best] + (math.log1p(part) if of_log else part * abs(y[best]))
+    ends = []
+    for way in (-1, 1):
+        i = best
+        while 0 <= i + way < len(x) and y[i + way] <= most:
+            i += way
+        if not 0 <= i + way < len(x):
+            return math.nan
+        ends.append(x[i] + (x[i + way] - x[i]) * (most - y[i]) / (y[i + way] - y[i]))
+    return abs(ends[1] - ends[0]) / 2.0
 
 
 def _groups(axis: str, runs: pd.DataFrame, study: Study) -> list[pd.DataFrame]:

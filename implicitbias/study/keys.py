@@ -110,6 +110,11 @@ class Claim(_Strict):
         None, "compare runs that differ in this column alone: the spread of the measure in each group, or the least "
         "cosine with measure = \"direction\" or \"inc_direction\"; with `against` the slope in each group", '"batch"',
     )  # fmt: skip
+    width: float | int | None = key(
+        None, "with across: how far the axis may be from its best value, half the decades of it on which the measure "
+        "is above the least of the group by this part at most (a logarithm: by its logarithm); a group has none where "
+        "the least or an end of the width is at an end of the axis", "0.1", gt=0,
+    )  # fmt: skip
     than: dict[str, Any] | None = key(
         None, "compare each run with its partner: the run on the same data in the same setting that `where`, with this "
         "in its place, selects; the measure is that of the run less that of its partner", '{ optimizer = "sgd" }',
@@ -144,7 +149,7 @@ class Claim(_Strict):
     @property
     def about_limit(self) -> bool:
         """Whether it is about t -> infinity: what has a direction for its subject is, unless it says otherwise."""
-        if self.limit is not None or self.against is not None or self.than is not None:
+        if self.limit is not None or any(x is not None for x in (self.against, self.than, self.width)):
             return bool(self.limit)
         terms = [term for term in self.measure.removeprefix("-").split(" - ") if not term[:1].isdigit()]
         return all(map(_OF_DIRECTION.match, terms))
@@ -155,6 +160,10 @@ class Claim(_Strict):
         if len(given) != 1:
             raise ValueError("a claim needs exactly one of at_least, at_most, equal")
         others = [name for name in ("across", "against", "limit") if getattr(self, name)]
+        if self.width is not None and (self.across is None or self.against is not None or self.limit):
+            raise ValueError(
+                "width is one of the axis that across names, at the end of runs, without against and limit"
+            )
         if self.than is not None and others:
             raise ValueError(f"than compares the ends of runs: leave out {' and '.join(others)}")
         if (self.equal is None) != (self.within is None):
@@ -168,7 +177,12 @@ class Figure(_Strict):
     """A figure of one's own: columns in roles. Without x, what varies decides."""
 
     title: str = key("", "what it shows, as a sentence", '"Adam leaves l2 as the batch grows"')
-    x: str | None = key(None, "the column on the horizontal axis; step or sum_lr draw curves", '"batch"')
+    x: str | None = key(
+        None,
+        'the column on the horizontal axis; step or sum_lr draw curves, and "lr_eta / best" shifts '
+        "those of the step size so that the least values of the first y lie above each other",
+        '"batch"',
+    )
     y: list[str] = key(..., "a measure, or several", '["inc_cos_l2", "inc_cos_linf"]', min_length=1)
     hue: str | None = key(None, "the column told by colours", '"beta2"')
     col: str | None = key(None, "the column told by panels side by side", '"data"')

@@ -67,6 +67,10 @@ def claim_mistakes(claims: dict[str, Claim], measures: Measures = USUAL) -> list
                 mistakes += [f"{where}.where.status: {one_of(word, 'status', STATUSES)}" for word in words]
         if claim.across is not None and claim.across not in AXES:
             mistakes.append(f"{where}.across: {one_of(claim.across, 'column', AXES)}")
+        elif claim.width is not None and claim.across not in known.numeric:
+            mistakes.append(f"{where}.width: {claim.across!r} has no decades, its values are no numbers")
+        if claim.width is not None and claim.measure in VECTORS:
+            mistakes.append(f"{where}.measure: {claim.measure!r} is no number, which has a least value")
     return mistakes
 
 

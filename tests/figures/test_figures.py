@@ -14,12 +14,9 @@ from implicitbias.figures.axes import Axis, axis_of, full_batches, roles, varyin
 from implicitbias.figures.draw import KINDS, WIDTHS, draw, image, kind_of
 from implicitbias.figures.ends import ends
 from implicitbias.figures.facets import Facets, columns_of, hue_of, quartiles, spread_orders, view
-from implicitbias.figures.own import own
 from implicitbias.figures.parts import Bound, Figure, Guide, Heat, Key, Panel, Series
-from implicitbias.figures.table import label_runs, trajectories, values, with_parameters
+from implicitbias.figures.table import trajectories, values, with_parameters
 from implicitbias.figures.words import decades, plain
-from implicitbias.study.figures import figure_mistakes
-from implicitbias.study.spec import parse_figure
 
 
 def runs_of(**options):
@@ -295,98 +292,6 @@ def test_the_names_of_a_table_of_colours_have_room():
     labels = [label.get_window_extent() for label in drawn.axes[0].get_yticklabels()]
     labels.append(drawn.axes[0].yaxis.label.get_window_extent())
     assert min(box.x0 for box in labels) >= 0
-
-
-def differences(**more):
-    """A heat map of a difference of both signs, by batch and seed, a panel for each order."""
-    runs = frames(labels=("SGD",), orders=("cyclic", "reshuffle"), seeds=3)[0].assign(n=16, cos_l1=0.0)
-    runs["cos_l2"] = np.where(runs["order"] == "cyclic", runs["batch"] / 8.0, -runs["batch"] / 16.0)
-    keys = {"y": "cos_l2 - cos_l1", "x": "batch", "hue": "data_seed", "col": "order", "mark": "heat"}
-    return own(parse_figure(keys | more), with_parameters(label_runs(runs)), None)
-
-
-def test_tables_of_colours_side_by_side_have_one_scale_that_parts_at_zero():
-    figure = differences()
-    first, second = (panel.heat for panel in figure.panels)
-    assert [panel.title for panel in figure.panels] == ["cyclic", "reshuffle"]
-    assert first.ends == second.ends == (-first.values.max(), first.values.max()) and second.values.max() < 0
-    assert first.columns == ["1", "2", "4"] and first.rows == ["0", "1", "2"]
-    drawn = draw(figure)
-    drawn.draw_without_rendering()
-    maps = {mesh.get_cmap().name for ax in drawn.axes for mesh in ax.collections if mesh.get_array() is not None}
-    assert "RdBu_r" in maps
-    left, right = drawn.axes[:2]
-    assert left.get_ylabel() and not right.get_ylabel()
-    edges = [ax.get_tightbbox().x0 for ax in drawn.axes], [ax.get_tightbbox().x1 for ax in drawn.axes]
-    assert min(edges[0]) >= 0 and max(edges[1]) <= drawn.bbox.x1
-
-
-def test_measures_side_by_side_are_written_with_the_largest_of_each_row_framed():
-    """A norm on each column: what is told apart is the part of the labels that differs."""
-    runs = frames(labels=("SGD", "Adam(0.9, 0.95)"), orders=("cyclic",), seeds=3)[0]
-    for norm, of_sgd, of_adam in (("l1", 0.2, 0.3), ("l2", 0.9, 0.4), ("linf", 0.5, 0.75)):
-        runs[f"ratio_{norm}"] = np.where(runs["label"] == "SGD", of_sgd, of_adam)
-    keys = {"x": "measure", "hue": "label", "y": [f"ratio_{norm}" for norm in ("l1", "l2", "linf")], "mark": "heat"}
-    figure = own(parse_figure(keys | {"written": True}), with_parameters(label_runs(runs)), None)
-    (panel,) = figure.panels
-    assert panel.heat.columns == ["ℓ₁", "ℓ₂", "ℓ∞"] and panel.heat.label == "margin γ(w)/γ" and panel.xlabel == ""
-    assert dict(zip(panel.heat.rows, panel.heat.values.tolist())) == {
-        "SGD": [0.2, 0.9, 0.5], "Adam(0.9, 0.95)": [0.3, 0.4, 0.75],
-    }  # fmt: skip
-    drawn = draw(figure)
-    drawn.draw_without_rendering()
-    ax = drawn.axes[0]
-    assert [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"] == ["0.900", "0.750"]
-    assert [(box.get_x() // 1, box.get_y() // 1) for box in ax.patches] == [(1, 0), (2, 1)]
-    assert ax.yaxis_inverted() and "largest of each row" in figure.caption
-
-
-def test_a_heat_map_of_several_measures_tells_them_apart():
-    runs = with_parameters(label_runs(frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0]))
-    keys = {"x": "batch", "hue": "data_seed", "y": ["ratio_l1", "ratio_l2"], "mark": "heat"}
-    with pytest.raises(InputError, match='"measure" as one of the roles'):
-        own(parse_figure(keys), runs, None)
-    figure = own(parse_figure(keys | {"col": "measure"}), runs, None)
-    assert [panel.title for panel in figure.panels] == ["ℓ₁", "ℓ₂"]
-
-
-def test_marks_stand_between_the_levels_on_the_panels_they_name():
-    with pytest.raises(InputError, match="marks"):
-        differences(marks=[{"batch": "one"}])
-    runs = frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0].assign(steps=1)
-    runs["n"] = np.where(runs["data_seed"] < 1, 16, 32)
-    keys = {"y": "cos_l2", "x": "batch", "hue": "data_seed", "col": "n", "mark": "heat"}
-    marks = [
-        {"batch": 2.0**1.5, "data_seed": 1, "n": 32},
-        {"batch": 1, "data_seed": 0, "n": 16},
-        {"batch": 2.0**2.25, "data_seed": 2},
-    ]
-    figure = own(parse_figure(keys | {"marks": marks}), with_parameters(label_runs(runs)), None)
-    few, many = (panel.heat.marks for panel in figure.panels)
-    assert few == [(0.0, 0.0), pytest.approx((2.25, 2.0))]
-    assert many == [pytest.approx((1.5, 1.0)), pytest.approx((2.25, 2.0))]
-
-
-def test_a_mark_at_the_full_batch_is_there_and_one_off_the_map_is_told():
-    runs = frames(labels=("SGD",), orders=("cyclic",), seeds=3)[0].assign(n=4)  # so b = 4 is all rows
-    keys = {"y": "cos_l2", "x": "batch", "hue": "data_seed", "mark": "heat"}
-    marks = [{"batch": 4, "data_seed": 1}, {"batch": 100, "data_seed": 1}, {"batch": 1, "data_seed": 50}]
-    figure = own(parse_figure(keys | {"marks": marks}), with_parameters(label_runs(runs)), None)
-    assert figure.panels[0].heat.columns[-1] == "full" and figure.panels[0].heat.marks == [(2.0, 1.0)]
-    assert figure.caption.endswith("2 of 3 marks lie outside.")
-
-
-@pytest.mark.parametrize("marks, mark, sentence", [
-    ([{"batch": 1}], "heat", "marks.0 lacks 'data_seed'"),
-    ([{"batch": 1, "data_seed": 0, "d": 4}], "heat", "marks.0 has 'd', which is no role of the figure"),
-    ([{"batch": 1, "data_seed": 0}], "point", 'marks: they are drawn on a heat map, which has mark = "heat"'),
-])  # fmt: skip
-def test_what_is_wrong_with_marks(marks, mark, sentence):
-    figure = parse_figure({"y": "cos_l2", "x": "batch", "hue": "data_seed", "mark": mark, "marks": marks})
-    assert figure_mistakes({"figure.0": figure}) == [f"figure.0.{sentence}"]
-
-
-# -- names at the ends of lines ---------------------------------------------------------------------------------------
 
 
 def _lines(*ends, keys=None, **panel):

@@ -40,7 +40,7 @@ def test_products_in_both_layouts(size, d, classes):
     runs, before = rng.normal(size=(2, LANES, classes, d))
     wide, old = aligned((classes, width, LANES)), aligned((classes, width, LANES))
     wide[:, :d], old[:, :d] = runs.transpose(1, 2, 0), before.transpose(1, 2, 0)
-    room, z = aligned((width, LANES)), aligned((classes * size, LANES))
+    room, z = aligned((2 * width, LANES)), aligned((classes * size, LANES))
     both(rows, index, d, wide.reshape(-1, LANES), classes, True, room, z, old.reshape(-1, LANES))
     for lane in range(LANES):
         w, g = aligned((classes, width)), aligned((classes, width))

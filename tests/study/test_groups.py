@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -52,6 +53,36 @@ def test_across_and_against_is_the_power_of_a_law_in_each_group():
     # two points are no law, and what is not positive has no logarithm
     assert claim_on(runs, across="batch", against="batch", at_least=-2, where={"batch": [1, 2]}).outcome == "undecided"
     assert claim_on(runs, across="batch", against="8 - batch", at_least=-2).outcome == "undecided"
+
+
+def steps_of_size(*pairs, **more):
+    return table(*({"lr_eta": lr, "cos_l2": value, "log_loss": value} | more for lr, value in pairs))
+
+
+def test_width_is_how_far_the_axis_may_be_from_its_best_value():
+    runs = steps_of_size((1.0, 2.0), (0.01, 3.0), (0.1, 1.0), (10.0, 9.0))
+    # from 1 to 3 over a decade below, from 1 to 2 over one above: 1.5 is a quarter and a half of a decade away
+    verdict = claim_on(runs, across="lr_eta", width=0.5, at_least=0.3)
+    assert (verdict.outcome, verdict.value) == ("holds", pytest.approx(0.375))
+    assert verdict.expected == "half-width of lr_eta in decades for cos_l2 within 0.5 of the least >= 0.3"
+    assert claim_on(runs, across="lr_eta", width=1.5, at_most=1).value == pytest.approx((0.75 + 1 + 0.5 / 7) / 2)
+    # a loss of 1.5 times the least is its logarithm and log 1.5
+    verdict = claim_on(runs, measure="log_loss", across="lr_eta", width=0.5, at_least=0)
+    assert verdict.value == pytest.approx(np.log(1.5) * (1 / 2 + 1) / 2)
+    both = pd.concat([runs, steps_of_size((0.1, 4.0), (1.0, 1.0), (10.0, 4.0), seed=1)], ignore_index=True)
+    both["run_id"] = [f"r{i}" for i in range(len(both))]
+    verdict = claim_on(both, across="lr_eta", width=0.5, at_least=0, over="mean")
+    assert verdict.value == pytest.approx((0.375 + 1 / 6) / 2) and "mean over 2 groups" in verdict.detail
+
+
+@pytest.mark.parametrize("pairs", [
+    ((0.1, 1.0), (1.0, 2.0), (10.0, 3.0)),  # the least is at an end
+    ((0.1, 1.2), (1.0, 1.0), (10.0, 3.0)),  # the width goes on beyond it
+    ((0.0, 2.0), (1.0, 1.0), (10.0, 3.0)),  # zero has no logarithm
+])  # fmt: skip
+def test_a_width_that_was_not_seen_whole_is_none(pairs):
+    verdict = claim_on(steps_of_size(*pairs), across="lr_eta", width=0.5, at_least=0)
+    assert verdict.outcome == "undecided" and "none of the 1 groups has the measure" in verdict.detail
 
 
 def test_across_orders_the_rule_for_the_remainder_may_differ():

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper, hot
-from implicitbias.lanes import LANES, fma_each, load, load_each, splat_each, store, store_each, sum_each, zeros_each
+from implicitbias.lanes import LANES, fma, load, splat, splat_at, store, turn
 from implicitbias.optimizers.matrix.rows import dot
 
 QUINTIC = (3.4445, -4.7750, 2.0315)  # Jordan et al. 2024 (Muon)
@@ -40,76 +40,127 @@ for _number, _rows in enumerate(POLYNOMIALS.values()):
 
 def room_for(k: int, width: int, d: int) -> int:
     """Numbers of room that `iterate` needs for a matrix (k, d), d padded to `width`."""
-    rows, length = -(-min(k, d) // LANES) * LANES, width if k <= d else -(-k // LANES) * LANES
-    return 2 * rows * (length + rows)
+    r = -(-min(k, d) // LANES) * LANES
+    return 2 * r * (max(width, k) + r)
 
 
 @helper
 def iterate(x, d, polynomial, iterations, room):
     """`iterations` steps of a polynomial, by its number, on x (k, chunks, 8) in place, from x over its length."""
-    k, flat, squares = x.shape[0], x.reshape(x.shape[0], x.shape[1] * LANES), 0.0
+    k, chunks, squares = x.shape[0], x.shape[1], 0.0
     for c in range(k):
         squares += dot(x[c], x[c])
     if squares == 0.0:
         return
-    over, turned = 1.0 / math.sqrt(squares), k > d
-    r, chunks = (d, (k + 7) // LANES) if turned else (k, x.shape[1])
+    over, tall = 1.0 / math.sqrt(squares), k > d
+    r, count = (d, k) if tall else (k, chunks * LANES)  # the shorter side in lanes, the longer one row by row
     parts = (r + 7) // LANES
-    size, square = parts * LANES * chunks * LANES, parts * LANES * parts * LANES
-    y, other = room[:size], room[size : 2 * size]
+    size, square = count * parts * LANES, parts * LANES * parts * LANES
+    z, other = room[:size], room[size : 2 * size]
     gram, power = room[2 * size : 2 * size + square], room[2 * size + square : 2 * (size + square)]
-    y.fill(0.0)
-    gram.fill(0.0)
-    for c in range(k):
-        for j in range(d):
-            y[place(j, c, chunks) if turned else place(c, j, chunks)] = over * flat[c, j]
+    if tall:
+        for c in range(k):
+            for s in range(parts):
+                store(z, c * parts + s, over * load(x[c], s))
+    else:
+        for s in range(parts):
+            for j in range(chunks):
+                store_turned(block(x, s * LANES, j, over), z, j * LANES * parts + s, parts, LANES)
     for step in range(iterations):
-        take_step(y, r, parts, chunks, polynomial, step, gram, power, other)
-        y, other = other, y
-    for c in range(k):
-        for j in range(d):
-            flat[c, j] = y[place(j, c, chunks) if turned else place(c, j, chunks)]
+        take_step(z, count if tall else d, r, parts, polynomial, step, gram, power, other)
+        z, other = other, z
+    if tall:
+        for c in range(k):
+            for s in range(parts):
+                store(x[c], s, load(z, c * parts + s))
+        return
+    for j in range(d, count):  # features that are none
+        for s in range(parts):
+            store(z, j * parts + s, splat(0.0))
+    for s in range(parts):
+        for j in range(chunks):
+            flat, first = x.reshape(-1), s * LANES
+            eight = block_of(z, j * LANES * parts + s, parts)
+            store_turned(eight, flat, first * chunks + j, chunks, min(k - first, LANES))
 
 
 @hot
-def row(i, j, chunks):
-    """Where chunk j of row i is: eight rows make a block, in which the chunks of a column lie one after the other."""
-    return (i // LANES * chunks + j) * LANES + i % LANES
+def block(x, first, j, over):
+    """Chunk j of eight rows over a number, of none where there is none."""
+    return (
+        chunk(x, first, j, over), chunk(x, first + 1, j, over), chunk(x, first + 2, j, over),
+        chunk(x, first + 3, j, over), chunk(x, first + 4, j, over), chunk(x, first + 5, j, over),
+        chunk(x, first + 6, j, over), chunk(x, first + 7, j, over),
+    )  # fmt: skip
 
 
 @hot
-def place(i, j, chunks):
-    return row(i, j // LANES, chunks) * LANES + j % LANES
+def chunk(x, c, j, over):
+    return over * load(x[c], j) if c < x.shape[0] else splat(0.0)
+
+
+@hot
+def block_of(z, first, stride):
+    """Chunks first, first + stride, ..., eight of them."""
+    return (
+        load(z, first), load(z, first + stride), load(z, first + 2 * stride), load(z, first + 3 * stride),
+        load(z, first + 4 * stride), load(z, first + 5 * stride), load(z, first + 6 * stride),
+        load(z, first + 7 * stride),
+    )  # fmt: skip
+
+
+@hot
+def store_turned(eight, z, first, stride, count):
+    """Put eight chunks, turned, to chunks first, first + stride, ... of z, `count` of them."""
+    a, b, c, d, e, f, g, h = turn(eight)
+    store(z, first, a)
+    if count > 1:
+        store(z, first + stride, b)
+    if count > 2:
+        store(z, first + 2 * stride, c)
+    if count > 3:
+        store(z, first + 3 * stride, d)
+    if count > 4:
+        store(z, first + 4 * stride, e)
+    if count > 5:
+        store(z, first + 5 * stride, f)
+    if count > 6:
+        store(z, first + 6 * stride, g)
+    if count > 7:
+        store(z, first + 7 * stride, h)
 
 
 @helper
-def take_step(x, r, parts, chunks, polynomial, step, gram, power, out):
-    """out = a x + (b A + c A^2) x with A = x x', for r rows and zeros up to whole blocks. A and its polynomial are
-    symmetric, bit by bit: eight entries of a row are eight of a column."""
+def take_step(z, count, r, parts, polynomial, step, gram, power, out):
+    """out = a z + z (b A + c A^2) with A = z' z, for z (count, parts, 8) with r numbers in a row and then zeros."""
     at = min(step, _TABLE.shape[1] - 1)
     a, b, c = _TABLE[polynomial, at, 0], _TABLE[polynomial, at, 1], _TABLE[polynomial, at, 2]
-    for i in range(r):
-        for s in range(parts):
-            p = zeros_each()
-            for j in range(chunks):
-                p = fma_each(load_each(x, row(s * LANES, j, chunks)), load(x, row(i, j, chunks)), p)
-            store(gram, row(i, s, parts), sum_each(p))
-    for i in range(parts):
-        for s in range(parts):
-            at = row(i * LANES, s, parts)
-            p = fma_each(load_each(gram, at), b, zeros_each())
-            if c != 0.0:
-                squares = zeros_each()
-                for m in range(r):
-                    squares = fma_each(
-                        splat_each(gram, row(m, i, parts) * LANES), load(gram, row(m, s, parts)), squares
-                    )
-                p = fma_each(squares, c, p)
-            store_each(power, at, p)
-    for i in range(parts):
-        for j in range(chunks):
-            at = row(i * LANES, j, chunks)
-            p = fma_each(load_each(x, at), a, zeros_each())
-            for m in range(r):
-                p = fma_each(splat_each(power, row(m, i, parts) * LANES), load(x, row(m, j, chunks)), p)
-            store_each(out, at, p)
+    add_products(z, z, count, r, parts, True, 0.0, z, 1.0, gram)
+    if c == 0.0:
+        add_products(z, gram, r, count, parts, False, a / b, z, b, out)
+        return
+    add_products(gram, gram, r, r, parts, False, b / c, gram, 1.0, power)
+    add_products(z, power, r, count, parts, False, a / c, z, c, out)
+
+
+@hot
+def add_products(x, y, count, rows, parts, turned, share, start, size, out):
+    """out_i = size (share start_i + sum_m x_im y_m) over `count` rows y_m, for i < rows; x_mi if it is turned. Four
+    rows at a time; what goes over the end is the last of them once more."""
+    line = parts * LANES
+    by, on = (1, line) if turned else (line, 1)
+    for s in range(parts):
+        for i in range(0, rows, 4):
+            j, k, m = min(i + 1, rows - 1), min(i + 2, rows - 1), min(i + 3, rows - 1)
+            p, q, u, v = splat(0.0), splat(0.0), splat(0.0), splat(0.0)
+            if share != 0.0:
+                p, q = share * load(start, i * parts + s), share * load(start, j * parts + s)
+                u, v = share * load(start, k * parts + s), share * load(start, m * parts + s)
+            for n in range(count):
+                part, at = load(y, n * parts + s), n * on
+                p, q = fma(splat_at(x, at + i * by), part, p), fma(splat_at(x, at + j * by), part, q)
+                u, v = fma(splat_at(x, at + k * by), part, u), fma(splat_at(x, at + m * by), part, v)
+            store(out, i * parts + s, size * p)
+            store(out, j * parts + s, size * q)
+            store(out, k * parts + s, size * u)
+            store(out, m * parts + s, size * v)

@@ -8,14 +8,14 @@ import math
 
 import numpy as np
 
-from implicitbias.jit import helper
+from implicitbias.jit import hot
 from implicitbias.lanes import absolute, first_lane, fma, largest, load, maximum, splat, store, total
 from implicitbias.simulation.tail import exponent, pow2, times_pow2
 
 APART = 64  # binary orders by which a row may shrink before its unit follows
 
 
-@helper
+@hot
 def dot(x, y):
     """The product of two rows (chunks, 8)."""
     p = splat(0.0)
@@ -24,20 +24,20 @@ def dot(x, y):
     return first_lane(total(p))
 
 
-@helper
+@hot
 def add_to(y, a, x):
     """y += a x for two rows."""
     for j in range(x.shape[0]):
         store(y, j, fma(a, load(x, j), load(y, j)))
 
 
-@helper
+@hot
 def scale_row(y, a):
     for j in range(y.shape[0]):
         store(y, j, a * load(y, j))
 
 
-@helper
+@hot
 def largest_of(x):
     """The largest |entry| of a row; a NaN may not be seen."""
     top = splat(0.0)
@@ -46,14 +46,14 @@ def largest_of(x):
     return first_lane(largest(top))
 
 
-@helper
+@hot
 def order_of(x, expo):
     """The binary order of the largest entry of a row; that of nothing if it is zero."""
     top = largest_of(x)
     return expo + exponent(top) if top > 0.0 else -np.inf
 
 
-@helper
+@hot
 def copy_rows(x, expo, y, power):
     """y = x with its units, power = expo."""
     for c in range(x.shape[0]):
@@ -62,7 +62,7 @@ def copy_rows(x, expo, y, power):
             store(y[c], j, load(x[c], j))
 
 
-@helper
+@hot
 def blend(m, expo, keep, g, unit, share):
     """m = keep m + share g, row by row; the units of m follow."""
     for c in range(m.shape[0]):
@@ -83,7 +83,7 @@ def blend(m, expo, keep, g, unit, share):
             store(m[c], j, fma(a, load(g[c], j), keep * load(m[c], j)))
 
 
-@helper
+@hot
 def together(x, expo, out):
     """out = x in one unit for all rows, which is returned: the order of its largest entry."""
     top = -np.inf
@@ -96,14 +96,14 @@ def together(x, expo, out):
     return top
 
 
-@helper
+@hot
 def units_of(units, k, per, expo):
     """The exponents of the rows of a gradient, into expo (k,)."""
     for c in range(k):
         expo[c] = units.origin[c * per, 0]
 
 
-@helper
+@hot
 def blend_squares(v, expo, at, keep, share, unit):
     """v[at] = keep v[at] + share, squares in units 2^(2 expo[at]) and 2^(2 unit); the unit of v follows."""
     old = 2.0 * expo[at] + exponent(v[at]) if keep * v[at] > 0.0 else -np.inf

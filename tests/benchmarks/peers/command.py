@@ -67,11 +67,11 @@ def main() -> int:
         print(f"{work.rule} {tables.shape(work)}: {row}", file=sys.stderr, flush=True)
         wrong += [
             f"{entry.label} is wrong on {work.rule} {tables.shape(work)}: relative error {result.deviation:.1e} after "
-            f"{measure.CHECKED} steps, or not finite later; no time is given"
+            f"{work.checked} steps, or not finite later; no time is given"
             for entry, result in found.items()
             if not result.right
         ]
-    text = tables.report(results, entries, [*notes, *wrong], options.rounds, seconds, measure.CHECKED)
+    text = tables.report(results, entries, [*notes, *wrong], options.rounds, seconds)
     print(text)
     if options.out is not None:
         options.out.parent.mkdir(parents=True, exist_ok=True)

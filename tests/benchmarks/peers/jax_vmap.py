@@ -65,7 +65,9 @@ def prepare(work: Work, runs: int, steps: int):
 
             rule = optax.GradientTransformation(average.init, update)
         else:
-            rule = optax.chain(*([optax.normalize_by_update_norm()] if work.rule == "ngd" else []), optax.sgd(lr))
+            rule = optax.chain(
+                *([optax.normalize_by_update_norm(eps=0.0)] if work.rule == "ngd" else []), optax.sgd(lr)
+            )
 
         def step(carry, index):
             w, state = carry

@@ -8,7 +8,6 @@ import numpy as np
 
 from .work import Work, deviation, reference
 
-CHECKED = 1000  # steps of the trajectory that is compared with the reference
 # The entries sum in different orders, 1e-16 a step; anything beyond this is another recursion.
 TOLERANCE = 1e-8
 
@@ -61,9 +60,9 @@ def measure(work: Work, entries: list[Entry], rounds: int, seconds: float) -> di
     results, calls = {}, {}
     doing = [entry for entry in entries if entry.peer.can(work)]
     # The runs of a smaller block are the first ones of a larger, so one reference serves all.
-    expected = reference(work, max(entry.runs for entry in doing), CHECKED)
+    expected = reference(work, max(entry.runs for entry in doing), work.checked)
     for entry in doing:
-        run = entry.peer.prepare(work, entry.runs, CHECKED)
+        run = entry.peer.prepare(work, entry.runs, work.checked)
         found, first = clock(run)
         results[entry] = result = Result(deviation(found, expected[: entry.runs]))
         if not result.right:
@@ -86,8 +85,8 @@ def measure(work: Work, entries: list[Entry], rounds: int, seconds: float) -> di
 
 
 def steps_lasting(seconds: float, work: Work, entry: Entry, took: float) -> int:
-    """Steps that fill the time, given what CHECKED of them took: longer calls until one does, nearly."""
-    steps = CHECKED
+    """Steps that fill the time, given what those that were checked took: longer calls until one does, nearly."""
+    steps = work.checked
     while took < seconds / 2:
         steps = round(steps * min(10.0, 1.2 * seconds / took))
         run = entry.peer.prepare(work, entry.runs, steps)
