@@ -25,7 +25,8 @@ _BAR = 0.55  # inches of a panel for the bar of its colours, without its label
 _LEFT, _GAP, _LABELLED, _TOP, _BOTTOM, _LINE, _CHARACTER = 0.52, 0.14, 0.68, 0.06, 0.4, 0.145, 0.0635
 _HEIGHTS = {1: 2.7, 2: 2.1}  # of a panel, by panels in a row; otherwise
 _HEIGHT = 1.75
-_CELL = 0.2  # of a row of a heat map whose values are written
+_CELL = 0.2  # of a row of a heat map whose rows are all named
+_THINNED = 12  # rows from which on only some are named, but for methods and written values
 _LEGEND = 0.33  # inches of an entry besides its words
 STYLE = {
     "font.family": FONT,
@@ -105,8 +106,8 @@ def draw(figure: Figure, width: str = "page"):
     gap = _GAP if shared else _LABELLED + 0.13 * (lines - 1)
     panel_width = (wide - left - 0.08 - (columns - 1) * gap) / columns
     height = _HEIGHTS.get(columns, _HEIGHT) * (0.85 if width == "column" else 1.0)
-    if any(panel.heat is not None and panel.heat.written for panel in figure.panels):
-        height = max(0.3, *(_CELL * len(panel.heat.rows) for panel in figure.panels if panel.heat is not None))
+    if heights := [_CELL * len(panel.heat.rows) for panel in figure.panels if panel.heat and _all_named(panel.heat)]:
+        height = max(0.3, *heights)
     titles = [[_wrapped(panel.title, panel_width) for panel in row] for row in grid]
     limits = limits_of(figure.panels)
     named = ends(figure, limits[compared(figure.panels[0], "y")], panel_width, height)
@@ -244,6 +245,11 @@ def _rows(panel: Panel) -> list[str] | None:
     return None if panel.heat is None else panel.heat.rows
 
 
+def _all_named(heat) -> bool:
+    """Whether every row has its name: not where they are the many levels of a number."""
+    return heat.written or (len(heat.rows) > _THINNED and any(row[:1].isalpha() for row in heat.rows))
+
+
 def _heat(ax, panel: Panel, width: float, last: bool) -> None:
     heat = panel.heat
     low, high = heat.ends or (None, None)
@@ -254,7 +260,7 @@ def _heat(ax, panel: Panel, width: float, last: bool) -> None:
     most = max(2, int((width - beside) / (CHARACTER * (max(map(len, heat.columns)) + 1))))
     step = max(1, -(-len(heat.columns) // most))
     ax.set_xticks(np.arange(len(heat.columns))[::step] + 0.5, heat.columns[::step])
-    step = 1 if heat.written else max(1, -(-len(heat.rows) // 12))
+    step = 1 if _all_named(heat) else max(1, -(-len(heat.rows) // _THINNED))
     ax.set_yticks(np.arange(len(heat.rows))[::step] + 0.5, heat.rows[::step])
     if heat.marks:
         across, up = np.array(heat.marks).T + 0.5

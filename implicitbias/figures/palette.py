@@ -21,8 +21,17 @@ _FAMILIES = {
     "gradient_flow": "#7A3B00",
     "steepest_flow": "#117733",
     "adam_proxy_flow": "#332288",
+    "normalized_steepest_descent": "#44AA99",
+    "muon": "#882255",
+    "dion": "#BBA23C",
+    "random_spectrum": "#999933",
+    "shampoo": "#332288",
+    "soap": "#88CCEE",
+    "adafactor": "#661100",
+    "lion": "#CC3311",
 }
 _OTHERS = ("#AA4499", "#44AA99", "#999933", "#882255", "#661100", "#6699CC")
+_LINES = ("-", "-.", ":", (0, (6, 1.5)), (0, (3, 1, 1, 1, 1, 1)))  # of the methods of one kind
 _CATEGORIES = ("#332288", "#44AA99", "#CC6677", "#999933", "#882255", "#88CCEE", "#117733")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
@@ -58,22 +67,23 @@ def shade(colour: str, share: float) -> str:
 @dataclass(frozen=True)
 class Looks:
     """The colour, marker and line of each method of a study, the same in all its figures; flows are dashed, as they
-    may lie on the runs whose limit they are."""
+    may lie on the runs whose limit they are, and methods of one kind have lines of their own, too."""
 
     colour: dict[str, str]
     marker: dict[str, str]
-    style: dict[str, str]
+    style: dict[str, str | tuple]
 
 
 def methods(runs: pd.DataFrame) -> Looks:
     """The colour of each method is that of its kind of optimizer, in shades where several methods are of one kind."""
     colour: dict[str, str] = {}
+    style: dict[str, str | tuple] = {}
     for kind, part in runs.groupby("optimizer_kind", sort=False, dropna=False):
         names = list(dict.fromkeys(part["method"]))
         shades = np.linspace(-0.45, 0.45, len(names)) if len(names) > 1 else [0.0]
         colour |= {name: shade(family(str(kind)), share) for name, share in zip(names, shades)}
-    kinds = runs.drop_duplicates("method").set_index("method")["optimizer_kind"].astype(str)
-    style = {name: "--" if kind.endswith("_flow") else "-" for name, kind in kinds.items()}
+        flow = str(kind).endswith("_flow")
+        style |= {name: "--" if flow else _LINES[i % len(_LINES)] for i, name in enumerate(names)}
     return Looks(colour, markers(list(dict.fromkeys(runs["method"]))), style)
 
 
