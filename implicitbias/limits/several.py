@@ -12,6 +12,7 @@ from implicitbias.lengths import unit
 from implicitbias.limits import family, tail_maps
 from implicitbias.limits.matrix_maps import EACH, FACTORED, ROW, NewtonSchulz, SampledMatrix, turning
 from implicitbias.limits.rules import Rule, full_batch, slow_rule
+from implicitbias.margins.norms.blocks import BALLS
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.problems import Multiclass
@@ -85,6 +86,16 @@ def _normalized(problem, optimizer, setting) -> Rule | str:
     if optimizer.norm in ("frobenius", "spectral", "nuclear", "ky_fan"):
         return _rank_one(problem, optimizer, setting, optimizer.momentum)
     return f"there is no closed limit for {optimizer.label} on mini-batches{_MEASURED}"
+
+
+def _hybrid(problem, optimizer, setting) -> Rule | str:
+    parts = optimizer.first, int(optimizer.split), optimizer.second, float(optimizer.step_ratio)
+    if not _full(problem, setting):
+        return f"there is no closed limit for {optimizer.label} on mini-batches{_MEASURED}"
+    if not {*parts[::2]} <= {*BALLS}:
+        return f"the limit of {optimizer.label} is in a norm of blocks that no margin is certified in{_MEASURED}"
+    text = f"max-margin in max({parts[0]} of the first {parts[1]} features, {parts[2]} of the others / {parts[3]:g})"
+    return Rule(f"{text} ({_NMD}, Theorem {2 if optimizer.momentum else 1})", norm=("blocks", parts))
 
 
 def _muon(problem, optimizer, setting) -> Rule | str:
@@ -163,5 +174,5 @@ def _adasgd(problem, optimizer, setting) -> Rule:
 _MATRIX = {
     "normalized_steepest_descent": _normalized, "muon": _muon, "olion": _open, "random_spectrum": _random_spectrum,
     "dion": _dion, "shampoo": _shampoo, "soap": _open, "adafactor": _adafactor, "adasgd": _adasgd,
-    "adalayer": _adalayer, "hybrid": _open, "mars_muon": _mars,
+    "adalayer": _adalayer, "hybrid": _hybrid, "mars_muon": _mars,
 }  # fmt: skip

@@ -32,7 +32,9 @@ def max_margin(problem: AnyProblem | ArrayLike, norm: NormLike | None = None) ->
                  the named norms; ("mahalanobis", diag), diag (d,) >= 0, for N(w) = sqrt(sum_j diag_j w_j^2)
                  Of a Multiclass "frobenius" if left out, "max" (entrywise), "l1" and ("lp", p) (of all entries),
                  "spectral", "nuclear", "rows" and "columns" (the largest l2 norm of a row, of a column), and
-                 ("ky_fan", r) or such as "ky_fan2" for max(spectral, nuclear / r), r from 1 to min(k, d)
+                 ("ky_fan", r) or such as "ky_fan2" for max(spectral, nuclear / r), r from 1 to min(k, d);
+                 ("blocks", ("spectral", 8, "max", ratio)) for max(spectral of the first 8 features, max norm of the
+                 others / ratio), also frobenius, rows, columns; "spectral8_max" or "spectral8_maxx0.5" in tables
 
     Of a Multiclass the direction is W (k, d), and the rows a_i are the pairs (e_y - e_c) x_i' of a row and another
     class, with weights (n, k). All of them are certified; those that have a say are found on the way.

@@ -137,7 +137,7 @@ def _widened(problem, norm, kept):
     """Features without entries take no part: the separator without them, and zeros in their place."""
     narrow = problem.__dict__.setdefault("_narrow", None) or Multiclass(problem.X[:, kept], problem.labels)
     problem.__dict__["_narrow"] = narrow
-    found = separator(narrow, norm)
+    found = separator(narrow, norm.narrowed(kept))
     direction = np.zeros(problem.shape)
     direction[:, kept] = found.direction
     kept = np.broadcast_to(kept, problem.shape)

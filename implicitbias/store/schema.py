@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from implicitbias.errors import InputError
 from implicitbias.flows import KINDS
-from implicitbias.margins.norms import measurable, usual
+from implicitbias.margins.norms import WITH_PARAMETER, measurable, usual
 from implicitbias.measure import Measures, groups
 from implicitbias.measure.group import Column
 
@@ -148,7 +148,7 @@ def columns(pattern: str = "*"):
     """
     import pandas as pd
 
-    both = [_with(re.findall(r"ky_fan\d+|l\d+(?:\.\d+)?", pattern), matrices) for matrices in (False, True)]
+    both = [_with([x[0] for x in re.finditer(WITH_PARAMETER, pattern)], matrices) for matrices in (False, True)]
     of_curves = {column.name for measures in both for column in curve_columns(measures)}
     known = {column.name: column for measures in both for column in run_columns(measures)}
     rows = [

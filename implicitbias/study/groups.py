@@ -82,7 +82,7 @@ def half_width(x: np.ndarray, y: np.ndarray, part: float, of_log: bool = False) 
     """Half the decades of x on which y, drawn in straight lines over log x, is above its least value by this part of
     that at most; of a logarithm, by log(1 + part). NaN if the least, or an end of the width, is at an end of x.
 
-    >>> float(half_width(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 1.5]), 0.1))
+    >>> round(half_width(np.array([0.01, 0.1, 1.0]), np.array([2.0, 1.0, 1.5]), 0.1), 6)
     0.15
     """
     if not (x > 0.0).all():
@@ -99,7 +99,7 @@ def half_width(x: np.ndarray, y: np.ndarray, part: float, of_log: bool = False) 
         if not 0 <= i + way < len(x):
             return math.nan
         ends.append(x[i] + (x[i + way] - x[i]) * (most - y[i]) / (y[i + way] - y[i]))
-    return abs(ends[1] - ends[0]) / 2.0
+    return float(abs(ends[1] - ends[0]) / 2.0)
 
 
 def _groups(axis: str, runs: pd.DataFrame, study: Study) -> list[pd.DataFrame]:

@@ -40,7 +40,7 @@ def kernels_of(runs: list[RunSpec]) -> dict:
 @functools.cache
 def warm_up(optimizer: Optimizer, multiclass: bool = False) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    size = max(int(getattr(optimizer, "largest_rank", int)()), 2)
+    size = next((size for size in 2 ** np.arange(1, 20) if optimizer.unfit((size, size)) is None), 2)
     smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem([[1.0]])
     simulate(smallest, optimizer, lr=1.0, steps=1)
 

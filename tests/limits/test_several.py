@@ -7,6 +7,7 @@ import implicitbias as ib
 from implicitbias.lengths import unit
 from implicitbias.limits.matrix_maps import EACH, FACTORED, ROW, NewtonSchulz, SampledMatrix, turning
 from implicitbias.limits.predict import why_not
+from implicitbias.margins.norms import norm_of
 from implicitbias.optimizers.matrix.newton_schulz import POLYNOMIALS
 
 PROBLEM = ib.geometry.gaussian_labels(n=15, d=12, k=3, seed=0)
@@ -36,6 +37,26 @@ def test_a_run_on_all_rows_ends_where_predicted(optimizer, rule):
     assert not limit.weights[np.arange(15), PROBLEM.labels].any() and abs(limit.weights.sum() - 1.0) < 1e-12
     found = increment(PROBLEM, optimizer, lr=0.01, steps=32768, batch="n")
     assert found @ limit.direction.reshape(-1) > 0.999
+
+
+@pytest.mark.parametrize("optimizer, norm", [
+    (ib.Hybrid("spectral", "max", split=5, step_ratio=0.5), "spectral5_maxx0.5"),
+    (ib.Hybrid("rows", "frobenius", split=4, momentum=0.5), "rows4_frobenius"),
+], ids=lambda x: x if isinstance(x, str) else x.label)  # fmt: skip
+def test_blocks_of_features_go_to_the_margin_of_the_larger_of_two_norms(optimizer, norm):
+    """Many directions may have it, as with all norms that are a maximum, so the run is told by its margin."""
+    limit, best = ib.predict(PROBLEM, optimizer, batch="n"), ib.max_margin(PROBLEM, norm)
+    assert "of the others" in limit.rule and limit.gap < 1e-9
+    measured = norm_of(norm, PROBLEM.shape)
+
+    def part(w):
+        return PROBLEM.margins(w).min() / measured.value(w) / best.margin
+
+    assert part(limit.direction) == pytest.approx(1.0, abs=1e-9)
+    found = increment(PROBLEM, optimizer, lr=0.01, steps=65536, batch="n").reshape(PROBLEM.shape)
+    assert part(found) > 0.99
+    other = ib.NormalizedSteepestDescent("spectral")
+    assert part(increment(PROBLEM, other, lr=0.01, steps=32768, batch="n").reshape(PROBLEM.shape)) < 0.95
 
 
 @pytest.mark.parametrize("optimizer, order", [

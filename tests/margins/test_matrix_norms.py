@@ -11,6 +11,7 @@ import implicitbias as ib
 from implicitbias.margins.norms import fitting, followed, measurable, named, norm_of, usual
 
 NORMS = ["frobenius", "max", "l1", "l3", "l1.5", "spectral", "nuclear", "ky_fan2", "rows", "columns"]
+BLOCKS = ["spectral2_max", "spectral2_frobeniusx0.5", "rows1_columnsx2", "max2_spectral", "frobenius1_rows"]
 ROUND = ["spectral", "nuclear", "ky_fan2", "rows", "columns"]
 
 
@@ -21,8 +22,19 @@ def centres(k=4, d=6, per=4, noise=0.3, seed=0):
     return ib.Multiclass(rng.normal(size=(k, d))[labels] + noise * rng.normal(size=(k * per, d)), labels)
 
 
+def parts_of(norm):
+    """(norm, split, norm, ratio) of a name such as "spectral2_maxx0.5"."""
+    first, second = norm.split("_")
+    second, ratio = second.split("x0.5")[0].split("x2")[0], 0.5 if "x0.5" in second else 2.0 if "x2" in second else 1.0
+    return first[:-1], int(first[-1]), second, ratio
+
+
 def sizes(norm, w):
     """(N(W), N*(W)), written a second time."""
+    if "_" in norm and not norm.startswith("ky_fan"):
+        first, split, second, ratio = parts_of(norm)
+        (a, p), (b, q) = sizes(first, w[:, :split]), sizes(second, w[:, split:])
+        return max(a, b / ratio), p + q * ratio
     s = np.linalg.svd(w, compute_uv=False)
     if norm in ("frobenius", "max", "l1", "l3", "l1.5"):
         p = {"frobenius": 2.0, "max": np.inf}.get(norm) or float(norm[1:])
@@ -52,9 +64,20 @@ def assert_certified(problem, sep, norm, gap=1e-9, digits=1e-11):
     assert sep.margin > 0 and 0 <= sep.gap <= gap * sep.margin
 
 
+CONES = {
+    "spectral": cp.sigma_max, "max": lambda w: cp.max(cp.abs(w)), "frobenius": lambda w: cp.norm(w, "fro"),
+    "rows": lambda w: cp.max(cp.norm(w, 2, axis=1)), "columns": lambda w: cp.max(cp.norm(w, 2, axis=0)),
+}  # fmt: skip
+
+
 def cone_margin(problem, norm):
     """The margin by cvxpy."""
     w = cp.Variable(problem.shape)
+    least = cp.min(problem.pairs() @ cp.vec(w, order="C"))
+    if norm in BLOCKS:
+        first, split, second, ratio = parts_of(norm)
+        balls = [CONES[first](w[:, :split]) <= 1, CONES[second](w[:, split:]) <= ratio]
+        return cp.Problem(cp.Maximize(least), balls).solve(solver=cp.CLARABEL)
     if norm.startswith("ky_fan"):
         size = cp.maximum(cp.sigma_max(w), cp.normNuc(w) / int(norm[6:]))
     elif norm in ("rows", "columns"):
@@ -64,13 +87,12 @@ def cone_margin(problem, norm):
     else:
         p = {"frobenius": 2, "max": "inf"}.get(norm) or float(norm[1:])
         size = cp.pnorm(cp.vec(w, order="C"), p)
-    least = cp.min(problem.pairs() @ cp.vec(w, order="C"))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # how pnorm writes a power is no matter here
         return cp.Problem(cp.Maximize(least), [size <= 1]).solve(solver=cp.CLARABEL)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", [*NORMS, *BLOCKS])
 @pytest.mark.parametrize("k, d, per, seed", [(3, 5, 3, 0), (4, 3, 1, 1), (2, 4, 5, 2), (5, 4, 2, 3)])
 def test_agrees_with_cvxpy(norm, k, d, per, seed):
     problem = centres(k, d, per, seed=seed)
@@ -278,10 +300,23 @@ def test_a_program_that_is_too_large_is_refused(monkeypatch):
         ib.max_margin(problem, "nuclear")
 
 
+def test_blocks_of_features_that_are_not_all_there():
+    """Without entries, features of both blocks take no part: the margin is that of the others, with another split."""
+    problem = centres(3, 6, 3)
+    X = problem.X.copy()
+    X[:, [0, 4]] = 0.0
+    sep = ib.max_margin(ib.Multiclass(X, problem.labels), "spectral3_maxx0.5")
+    narrow = ib.max_margin(ib.Multiclass(X[:, [1, 2, 3, 5]], problem.labels), "spectral2_maxx0.5")
+    assert sep.margin == narrow.margin and not sep.direction[:, [0, 4]].any() and not sep.unique
+    one = ib.max_margin(ib.Multiclass(np.where(np.arange(6) < 3, 0.0, problem.X), problem.labels), "max3_spectralx2")
+    alone = ib.max_margin(ib.Multiclass(problem.X[:, 3:], problem.labels), "spectral")
+    assert one.margin == pytest.approx(2.0 * alone.margin, rel=1e-9)
+
+
 # the registry
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", [*NORMS, *BLOCKS])
 @pytest.mark.parametrize("shape", [(4, 6), (6, 4), (3, 3)])
 def test_a_norm_of_matrices_is_one(norm, shape):
     w = np.random.default_rng(0).normal(size=(40, *shape))
@@ -302,7 +337,7 @@ def test_a_norm_of_matrices_is_one(norm, shape):
         assert measured.dual_above(y) == pytest.approx(sizes(norm, y.reshape(shape))[1], rel=1e-12)
 
 
-@pytest.mark.parametrize("norm", ROUND)
+@pytest.mark.parametrize("norm", [*ROUND, *BLOCKS])
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3), (1, 4), (4, 1)])
 @pytest.mark.parametrize("size", [0.5, 0.999])
 def test_derivatives_of_barriers_are_those_of_differences(norm, shape, size):
@@ -343,11 +378,16 @@ def test_which_norms_fit_what():
         ("linf", (3, 2), "'linf' is a norm of vectors; of a Multiclass ask for 'max'"),
         (("mahalanobis", [1, 2]), (3, 2), "'mahalanobis' is a norm of vectors"),
         ("specral", (3, 2), "did you mean 'spectral'"),
-        ("ky_fan", (3, 2), r'needs its parameter: write \("ky_fan", r\) or \("lp", p\)'),
+        ("ky_fan", (3, 2), r'needs its parameter: write \("blocks", parts\) or \("ky_fan", r\) or \("lp", p\)'),
         (("ky_fan", 3), (3, 2), r"whole number from 1 to min\(k, d\) = 2, but is 3"),
         (("ky_fan", 1.5), (3, 2), "whole number"),
         (("ky_fan", True), (3, 2), "whole number"),
         (("rows", 2), (3, 2), "takes no parameter"),
+        ("blocks", (3, 2), r'needs its parameter: write \("blocks", parts\)'),
+        ("spectral2_max", (3, 2), "split of blocks must be a whole number from 1 to 1, but is 2"),
+        (("blocks", ("spectral", 1, "nuclear")), (3, 2), "unknown norm of a block 'nuclear'"),
+        (("blocks", ("spectral", 1, "max", 0)), (3, 2), "ratio of blocks must be a number > 0"),
+        (("blocks", "spectral"), (3, 2), "must be"),
     ],
 )
 def test_norms_that_do_not_fit(norm, shape, sentence):

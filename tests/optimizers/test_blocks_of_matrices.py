@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import implicitbias as ib
+from implicitbias.sweep.execute import warm_up
 
 KINDS = (ib.Muon(), ib.Dion(), ib.Shampoo(beta=0.5), ib.SOAP(), ib.Adafactor(), ib.Adalayer())
 
@@ -22,3 +23,8 @@ def test_a_run_that_overflows_leaves_the_others_as_they_are(optimizer):
 def test_what_goes_around_an_optimizer_has_its_rank(item, rank):
     """Of vectors there is none."""
     assert item.largest_rank() <= rank
+
+
+@pytest.mark.parametrize("item", [ib.Hybrid(split=5), ib.Dion(rank=3), ib.Muon()], ids=lambda item: item.label)
+def test_a_study_compiles_what_fits_no_small_matrix(item):
+    warm_up(item, True)

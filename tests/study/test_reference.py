@@ -25,7 +25,7 @@ def test_every_key_is_explained_with_an_example_that_is_right():
         "figure": [{"y": "cos_l2"}],
     }  # fmt: skip
     places = {"": None, "[[grid]]": "grid", "[[claim]]": "claim", "[[figure]]": "figure"}
-    partners = {"equal": {"within": 0.1}, "within": {"equal": 1}, "epochs": {}}
+    partners = {"equal": {"within": 0.1}, "within": {"equal": 1}, "epochs": {}, "width": {"across": "lr_eta"}}
     for table, model in reference.TABLES.items():
         for row in reference.rows(model):
             assert row["meaning"] and row["type"] and row["key"] in model.model_fields

@@ -10,8 +10,11 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.margins.norms.base import Norm
+from implicitbias.margins.norms.blocks import NAME, Blocks
 from implicitbias.registry import entries
 
+# Names with a parameter in them, as part of the name of a column.
+WITH_PARAMETER = rf"ky_fan\d+|{NAME}|l\d+(?:\.\d+)?"
 NormLike: TypeAlias = str | float | Sequence[Any]  # what `norm_of` takes
 
 
@@ -31,7 +34,8 @@ def norm_of(given: NormLike, shape: int | tuple[int, ...]) -> Norm:
 
     Arguments
         given  a name, or a pair (name, parameter) as a tuple or list; 1, 2 and inf are names too, and so are "l3",
-               "l1.5" and the like for ("lp", 3), ("lp", 1.5), and "ky_fan2" for ("ky_fan", 2)
+               "l1.5" and the like for ("lp", 3), ("lp", 1.5), "ky_fan2" for ("ky_fan", 2), and "spectral8_max" for
+               ("blocks", ("spectral", 8, "max"))
         shape  (d,) or d, the weights of a ``Problem``; or (k, d), those of a ``Multiclass``
 
     Errors: ``InputError`` with every mistake of the parameter, or for a norm that does not fit the shape.
@@ -60,10 +64,12 @@ def norm_of(given: NormLike, shape: int | tuple[int, ...]) -> Norm:
     return _kind(name, matrices).of(parameter, shape)
 
 
-def _pair(name: str) -> tuple[str, float] | None:
-    """(name, parameter) of a norm whose parameter is part of a name, such as "l1.5" or "ky_fan2"."""
+def _pair(name: str) -> tuple[str, Any] | None:
+    """(name, parameter) of a norm whose parameter is part of a name, such as "l1.5", "ky_fan2" or "spectral8_max"."""
     if found := re.fullmatch(r"ky_fan([1-9]\d*)", name):
         return "ky_fan", int(found[1])
+    if parts := Blocks.pair(name):
+        return "blocks", parts
     return ("lp", _exponent(name)) if _exponent(name) else None
 
 
