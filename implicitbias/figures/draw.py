@@ -257,9 +257,10 @@ def _heat(ax, panel: Panel, width: float, last: bool) -> None:
         heat.values, cmap="RdBu_r" if heat.ends and low == -high else "viridis", vmin=low, vmax=high, rasterized=False
     )
     beside = _BAR + 0.2 * last
-    most = max(2, int((width - beside) / (CHARACTER * (max(map(len, heat.columns)) + 1))))
-    step = max(1, -(-len(heat.columns) // most))
-    ax.set_xticks(np.arange(len(heat.columns))[::step] + 0.5, heat.columns[::step])
+    columns = [name.replace(" ", "\n", 1) for name in heat.columns] if heat.written else heat.columns
+    longest = max(len(line) for name in columns for line in name.split("\n"))
+    step = max(1, -(-len(columns) // max(2, int((width - beside) / (CHARACTER * (longest + 1))))))
+    ax.set_xticks(np.arange(len(columns))[::step] + 0.5, columns[::step])
     step = 1 if _all_named(heat) else max(1, -(-len(heat.rows) // _THINNED))
     ax.set_yticks(np.arange(len(heat.rows))[::step] + 0.5, heat.rows[::step])
     if heat.marks:
