@@ -125,3 +125,16 @@ def test_the_step_size_over_the_best_one():
     np.testing.assert_allclose(adam.y, [9, 4, 1, 0, 1, 4], atol=1e-9)
     assert "lr_eta" not in figure.caption
     assert figure_mistakes({"figure.0": parse_figure(keys)}) == []
+
+
+def test_every_method_of_a_heat_map_is_named_and_levels_of_a_number_are_thinned():
+    runs = frames(labels=("SGD",), orders=("cyclic",), seeds=14)[0]
+    keys = {"x": "batch", "y": "cos_l2", "mark": "heat"}
+    many = runs.assign(label=[f"method {seed}" for seed in runs["data_seed"]])
+
+    def named(frame, hue):
+        figure = draw(own(parse_figure(keys | {"hue": hue}), with_parameters(label_runs(frame)), None))
+        return [tick.get_text() for tick in figure.axes[0].get_yticklabels()], figure.get_size_inches()[1]
+
+    (methods, tall), (levels, low) = named(many, "label"), named(runs, "data_seed")
+    assert methods == [f"method {seed}" for seed in range(14)] and len(levels) == 7 and tall > low
