@@ -28,7 +28,7 @@ from implicitbias.lanes.arithmetic import (
     sqrt,
     zeros_each,
 )
-from implicitbias.lanes.memory import aligned, load, load_each, splat_at, splat_each, store, store_each
+from implicitbias.lanes.memory import aligned, line_of, load, load_each, splat_at, splat_each, store, store_each, view
 from implicitbias.lanes.value import LANES
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "has_lane",
     "insert",
     "largest",
+    "line_of",
     "load",
     "load_each",
     "maximum",
@@ -62,5 +63,6 @@ __all__ = [
     "sum_each",
     "total",
     "turn",
+    "view",
     "zeros_each",
 ]

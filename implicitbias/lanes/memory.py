@@ -4,6 +4,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from implicitbias.lanes.value import EIGHT, FLOATS, LANES, lanes, splat_scalar
 
@@ -112,6 +113,52 @@ def splat_at(typingctx, array, index):
         return splat_scalar(builder, builder.load(place))
 
     return lanes(array, types.int64), codegen
+
+
+@intrinsic
+def view(typingctx, array, first, shape):
+    """A contiguous array of this shape that begins at number `first` of a contiguous array and shares its memory;
+    array[first:end].reshape(shape) would be a call, with checks of what is known."""
+    if not _contiguous(array) or not isinstance(shape, types.UniTuple):
+        return None
+    kind = types.Array(types.float64, shape.count, "C")
+
+    def codegen(context, builder, sig, arguments):
+        sizes = [
+            _size(context, builder, sig.args[2].dtype, size) for size in cgutils.unpack_tuple(builder, arguments[2])
+        ]
+        place = builder.gep(_data(context, builder, sig.args[0], arguments[0]), [arguments[1]], inbounds=True)
+        return _array(context, builder, kind, place, sizes)
+
+    return kind(array, types.int64, shape), codegen
+
+
+@intrinsic
+def line_of(typingctx, array):
+    """All numbers of a contiguous array, in a row."""
+    if not _contiguous(array):
+        return None
+    kind = types.Array(types.float64, 1, "C")
+
+    def codegen(context, builder, sig, arguments):
+        whole = context.make_array(sig.args[0])(context, builder, arguments[0])
+        return _array(context, builder, kind, whole.data, [whole.nitems])
+
+    return kind(array), codegen
+
+
+def _size(context, builder, kind, size):
+    return context.cast(builder, size, kind, types.intp)
+
+
+def _array(context, builder, kind, data, sizes):
+    """A contiguous array without an owner: kernels allocate nothing, and what they are given outlives them."""
+    found, stride, strides = context.make_array(kind)(context, builder), ir.Constant(ir.IntType(64), 8), []
+    for size in reversed(sizes):
+        strides.insert(0, stride)
+        stride = builder.mul(stride, size)
+    populate_array(found, data, sizes, strides, ir.Constant(ir.IntType(64), 8), None)
+    return found._getvalue()
 
 
 def aligned(shape) -> np.ndarray:

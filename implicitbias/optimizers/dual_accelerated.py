@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import helper, inlined
-from implicitbias.lanes import LANES, load, store
+from implicitbias.lanes import LANES, line_of, load, store
 from implicitbias.optimizers.base import Optimizer
 from implicitbias.simulation.scales import BATCH
 from implicitbias.simulation.tail import pow2
@@ -13,7 +13,7 @@ from implicitbias.simulation.tail import pow2
 @inlined
 def step(w, g, state, hyper, lr, bias, units, batch):
     momentum = state[0]
-    share = batch.size / weight_of(batch.f.reshape(-1), batch.q.reshape(-1), batch.size, batch.wide, batch.room)
+    share = batch.size / weight_of(line_of(batch.f), line_of(batch.q), batch.size, batch.wide, batch.room)
     keep = batch.t / (batch.t + 1.0)
     for c in range(g.shape[0]):
         gradient = share * load(g, c)

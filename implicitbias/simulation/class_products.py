@@ -7,7 +7,7 @@ feature once more, which changes nothing.
 """
 
 from implicitbias.jit import hot
-from implicitbias.lanes import LANES, fma, load, splat, splat_at, store, store_each, turn
+from implicitbias.lanes import LANES, fma, line_of, load, splat, splat_at, store, store_each, turn
 
 
 @hot
@@ -51,7 +51,7 @@ def scores(rows, flat, index, size, features, w, classes, wide, turned, z):
                 store(z, to + k, p)
                 store(z, and_to + k, q)
         return
-    line, samples, other = w.reshape(-1), -(-size // LANES), turned[width:]
+    line, samples, other = line_of(w), -(-size // LANES), turned[width:]
     for k in range(0, samples, 2):
         turn_rows(rows, flat, index, k * LANES, size, turned)
         if k + 1 < samples:
@@ -176,7 +176,7 @@ def add_scores(rows, flat, index, size, features, weight, classes, wide, g):
                 store(g, second + m, v)
                 store(g, second + n, x)
         return
-    line, chunks, stride = weight.reshape(-1), rows.shape[1], -(-size // LANES) * LANES
+    line, chunks, stride = line_of(weight), rows.shape[1], -(-size // LANES) * LANES
     for c in range(0, classes, 4):
         second, third, fourth = min(c + 1, last), min(c + 2, last), min(c + 3, last)
         for j in range(0, chunks, 2):

@@ -6,7 +6,19 @@ The formulas are at the top of `classes`. Both ways give the same bits.
 import math
 
 from implicitbias.jit import helper, hot
-from implicitbias.lanes import LANES, absolute, as_exponent, load, maximum, minimum, pow2_lanes, select, splat, store
+from implicitbias.lanes import (
+    LANES,
+    absolute,
+    as_exponent,
+    line_of,
+    load,
+    maximum,
+    minimum,
+    pow2_lanes,
+    select,
+    splat,
+    store,
+)
 from implicitbias.simulation.tail import EXPONENTIAL, FAR, MOST, split_exp, split_exp_far
 
 # The largest exponent of e^(-z), and binary orders by which weights may differ from the unit that was guessed: both
@@ -21,7 +33,7 @@ def find_labels(labels, index, size, wide, found):
         for k in range(size):
             store(found, k, splat(labels[index[k]]))
         return
-    line, whole = found.reshape(-1), size - size % LANES
+    line, whole = line_of(found), size - size % LANES
     for k in range(size):
         line[k] = labels[index[k]]
     if whole < size:

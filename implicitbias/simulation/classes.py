@@ -18,6 +18,7 @@ from implicitbias.lanes import (
     absolute,
     any_lane,
     largest,
+    line_of,
     load,
     maximum,
     minimum,
@@ -162,9 +163,9 @@ def weigh_classes(data, runs, index, size, r):
     find_labels(data.labels, index, size, wide, work.labels)
     known = data.source != ROWS
     if known:  # frozen margins come with a single run
-        every = data.frozen.reshape(-1)
+        every = line_of(data.frozen)
         for c in range(data.classes):
-            line = work.z_each[of_class(c, samples)].reshape(-1)
+            line = line_of(work.z_each[of_class(c, samples)])
             for k in range(samples * LANES):
                 line[k] = every[c * data.labels.shape[0] + index[min(k, size - 1)]]
     else:

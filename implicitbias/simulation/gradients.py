@@ -9,6 +9,7 @@ from implicitbias.lanes import (
     has_lane,
     insert,
     largest,
+    line_of,
     load,
     maximum,
     minimum,
@@ -110,7 +111,7 @@ def weigh(data, runs, index, size, r):
         for k in range(size):
             store(work.z, k, load(w, index[k]) * data.stretch)
     else:
-        every = w.reshape(-1) if data.source == ITERATE else data.frozen[r]
+        every = line_of(w) if data.source == ITERATE else data.frozen[r]
         pick_margins(every, index, size, data.order == FULL, data.stretch, work.z)
     return sample_weights(work.z, work.f, work.q, size if wide else -(-size // LANES), data.loss)
 
@@ -152,7 +153,7 @@ def squared_length(data, runs, index, size):
         return square_length(work.g, wide)
     # g holds the change of all margins, rows (rows' c) with the weights c; and ||rows' c||^2 = c.(rows rows' c)
     p = splat(0.0)
-    line, change = work.weight.reshape(-1), work.g.reshape(-1)
+    line, change = line_of(work.weight), line_of(work.g)
     for k in range(size):
         if wide:
             p = p + load(work.weight, k) * load(work.g, index[k])

@@ -18,6 +18,7 @@ from implicitbias.lanes import (
     fma,
     fma_each,
     insert,
+    line_of,
     load,
     load_each,
     splat,
@@ -105,7 +106,7 @@ def weighted_sum(rows, flat, index, size, weight, wide, g):
             store_each(g, j, p)
         return
     chunks = rows.shape[1]
-    line = weight.reshape(-1)
+    line = line_of(weight)
     for c in range(chunks):
         store(g, c, splat(0.0))
     for k in range(0, size - 3, 4):  # four at a time: each chunk of g is loaded and stored once for all
@@ -126,7 +127,7 @@ def weighted_sum(rows, flat, index, size, weight, wide, g):
 @hot
 def weighted_squares(rows, flat, index, size, weight, wide, squares):
     """squares = sum_k (weight_k a_k)^2, coordinate by coordinate."""
-    line = weight.reshape(-1)
+    line = line_of(weight)
     for j in range(squares.shape[0]):
         p = splat(0.0)
         for k in range(size):

@@ -12,7 +12,20 @@ weight. A margin that is not finite has the weight NaN, so that the weights of t
 import math
 
 from implicitbias.jit import bits_of_float, float_of_bits, helper, hot
-from implicitbias.lanes import LANES, absolute, any_lane, floor, fma, load, maximum, minimum, pow2_lanes, select, store
+from implicitbias.lanes import (
+    LANES,
+    absolute,
+    any_lane,
+    floor,
+    fma,
+    line_of,
+    load,
+    maximum,
+    minimum,
+    pow2_lanes,
+    select,
+    store,
+)
 
 LOGISTIC, EXPONENTIAL = 0, 1
 LOSSES = {"logistic": LOGISTIC, "exponential": EXPONENTIAL}
@@ -156,7 +169,7 @@ def mean_losses(z, f, q, size, wide, loss, room):
     for lane in range(LANES):
         first, stride = (lane, LANES) if wide else (0, 1)
         if wide or lane == 0:
-            total, high = mean_loss(z.reshape(-1), f.reshape(-1), q.reshape(-1), first, stride, size, loss)
+            total, high = mean_loss(line_of(z), line_of(f), line_of(q), first, stride, size, loss)
         room[0, lane], room[1, lane] = total, high
     return load(room, 0), load(room, 1)
 

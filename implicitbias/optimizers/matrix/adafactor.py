@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, load, store, view
 from implicitbias.optimizers.base import decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.rows import blend_squares, dot, order_of, units_of
@@ -20,13 +20,13 @@ LEAST_SIZE, RELATIVE = 1e-3, 100.0
 def step(w, g, hyper, lr, units, batch, matrix):
     k, per, d = matrix.classes, g.shape[0] // matrix.classes, matrix.features
     beta1, constant, power, clip = hyper[0, 0], hyper[1, 0], hyper[2, 0], hyper[3, 0]
-    weights, gradient, count = w.reshape(k, per, 8), g.reshape(k, per, 8), k * per * 8
-    lines, m = g.reshape(k, per * 8), matrix.memory[:count].reshape(k, per, 8)
+    weights, gradient, count = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8)), k * per * 8
+    lines, m = view(g, 0, (k, per * 8)), view(matrix.memory, 0, (k, per, 8))
     rows, at = matrix.memory[count : count + k], count + k
     columns, at = matrix.memory[at : at + per * 8], at + per * 8
     row_expo, at = matrix.memory[at : at + k], at + k
     column_expo = matrix.memory[at : at + per * 8]
-    unit, u = matrix.room[:k], matrix.room[k : k + count].reshape(k, per * 8)
+    unit, u = matrix.room[:k], view(matrix.room, k, (k, per * 8))
     units_of(units, k, per, unit)
     beta2 = constant if power == 0.0 else 1.0 - (batch.t + 1.0) ** -power
     top = -np.inf
@@ -63,7 +63,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
         for c in range(k):
             length += dot(weights[c], weights[c])
         rate = rate * max(LEAST_SIZE, math.sqrt(length / (k * d)))
-    keep, update = 1.0 - lr * hyper[6, 0], u.reshape(k, per, 8)
+    keep, update = 1.0 - lr * hyper[6, 0], view(u, 0, (k, per, 8))
     for c in range(k):
         for j in range(per):
             new = fma(beta1, load(m[c], j), (1.0 - beta1) * (over * load(update[c], j)))

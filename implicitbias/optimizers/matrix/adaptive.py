@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, load, store, view
 from implicitbias.optimizers.base import decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.rows import blend, blend_squares, dot, order_of, units_of
@@ -18,8 +18,8 @@ from implicitbias.simulation.tail import times_pow2
 def step(w, g, hyper, lr, units, batch, matrix):
     k, per, d = matrix.classes, g.shape[0] // matrix.classes, matrix.features
     beta1, beta2, each = hyper[0, 0], hyper[1, 0], hyper[4, 0] > 0.0
-    weights, gradient, count = w.reshape(k, per, 8), g.reshape(k, per, 8), k * per * 8
-    m, m_expo = matrix.memory[:count].reshape(k, per, 8), matrix.memory[count : count + k]
+    weights, gradient, count = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8)), k * per * 8
+    m, m_expo = view(matrix.memory, 0, (k, per, 8)), matrix.memory[count : count + k]
     v, v_expo = matrix.memory[count + k : count + 2 * k], matrix.memory[count + 2 * k : count + 3 * k]
     unit = matrix.room[:k]
     units_of(units, k, per, unit)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, line_of, load, store, view
 from implicitbias.optimizers.base import choice, count, decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.factors import DEPENDENT
@@ -20,18 +20,18 @@ def step(w, g, hyper, lr, units, batch, matrix):
     mu, rank = hyper[0, 0], int(hyper[1, 0])
     feedback, orthogonal = hyper[2, 0] > 0.0, hyper[3, 0] > 0.0
     ks, count = (k + 7) // 8, k * per * 8
-    weights, gradient = w.reshape(k, per, 8), g.reshape(k, per, 8)
-    m, expo = matrix.memory[:count].reshape(k, per, 8), matrix.memory[count : count + k]
-    q, at = matrix.memory[count + k : count + k + rank * per * 8].reshape(rank, per, 8), count + k + rank * per * 8
+    weights, gradient = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8))
+    m, expo = view(matrix.memory, 0, (k, per, 8)), matrix.memory[count : count + k]
+    q, at = view(matrix.memory, count + k, (rank, per, 8)), count + k + rank * per * 8
     begun = matrix.memory[at:]
     unit, at = matrix.room[:k], k
-    a, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
-    p, at = matrix.room[at : at + rank * ks * 8].reshape(rank, ks, 8), at + rank * ks * 8
-    r = matrix.room[at : at + rank * per * 8].reshape(rank, per, 8)
+    a, at = view(matrix.room, at, (k, per, 8)), at + count
+    p, at = view(matrix.room, at, (rank, ks, 8)), at + rank * ks * 8
+    r = view(matrix.room, at, (rank, per, 8))
     if begun[0] == 0.0:
         begun[0] = 1.0
         for s in range(rank):
-            line = q[s].reshape(-1)
+            line = line_of(q[s])
             for j in range(d):
                 line[j] = uniform(matrix.seed, s * d + j) - 0.5
             scale_row(q[s], 1.0 / math.sqrt(dot(q[s], q[s])))
@@ -39,13 +39,13 @@ def step(w, g, hyper, lr, units, batch, matrix):
     blend(m, expo, 1.0, gradient, unit, 1.0)
     top = together(m, expo, a)
     for s in range(rank):
-        line = p[s].reshape(-1)
+        line = line_of(p[s])
         line[:] = 0.0
         for c in range(k):
             line[c] = dot(a[c], q[s])
     orthogonalise(p)
     for s in range(rank):
-        line = p[s].reshape(-1)
+        line = line_of(p[s])
         r[s].fill(0.0)  # what was there may be no number
         for c in range(k):
             add_to(r[s], line[c], a[c])
@@ -53,7 +53,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
         for j in range(per):
             store(m[c], j, (1.0 if feedback else mu) * load(a[c], j))
         for s in range(rank if feedback else 0):
-            add_to(m[c], (mu - 1.0) * p[s].reshape(-1)[c], r[s])
+            add_to(m[c], (mu - 1.0) * line_of(p[s])[c], r[s])
         if top > -math.inf:
             expo[c] = top
     if orthogonal:
@@ -69,7 +69,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
         for j in range(per):
             found = keep * load(weights[c], j)
             for s in range(rank):
-                found = fma(move * p[s].reshape(-1)[c], load(q[s], j), found)
+                found = fma(move * line_of(p[s])[c], load(q[s], j), found)
             store(weights[c], j, found)
 
 

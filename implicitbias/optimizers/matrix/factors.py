@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import load, store
+from implicitbias.lanes import line_of, load, store
 from implicitbias.optimizers.matrix.rows import add_to, dot, scale_row
 from implicitbias.simulation.tail import pow2
 
@@ -50,7 +50,7 @@ def orthonormal(v, expo, count, most, q, r, size, height):
                 best, top = i, order
         if best < 0:
             break
-        line = r[t].reshape(-1)
+        line = line_of(r[t])
         for j in range(q.shape[1]):
             store(q[t], j, load(v[best], j))
         for _ in range(2):  # what is left of the others' directions, and of rounding
@@ -73,7 +73,7 @@ def rotate_rows(r, height, rank, turn):
     """Make the first `rank` rows of r orthogonal, row t in units 2^height_t; `turn` (rank, chunks, 8) becomes the
     rotation T with  T R_before = R_after."""
     for i in range(rank):
-        line = turn[i].reshape(-1)
+        line = line_of(turn[i])
         line[:] = 0.0
         line[i] = 1.0
     for _ in range(SWEEPS):
@@ -133,6 +133,6 @@ def recompose(r, rank, turn, weight, out):
         if weight[i] == 0.0:
             continue
         size = math.sqrt(dot(r[i], r[i]))
-        line = turn[i].reshape(-1)
+        line = line_of(turn[i])
         for t in range(rank):
             add_to(out[t], weight[i] * line[t] / size, r[i])

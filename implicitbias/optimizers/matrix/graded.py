@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import load, store
+from implicitbias.lanes import line_of, load, store, view
 from implicitbias.optimizers.matrix.rows import add_to, dot, scale_row
 from implicitbias.simulation.tail import exponent, pow2, times_pow2
 
@@ -44,19 +44,19 @@ def factorise(f, q, v, d, left, right, order, room):
     fit in."""
     k, samples, chunks = f.shape[0], v.shape[0], v.shape[1]
     most = min(d, samples)
-    share, at = room[: k * samples].reshape(k, samples), k * samples
-    unit, at = room[at : at + k * samples].reshape(k, samples), at + k * samples
-    c, at = room[at : at + most * samples].reshape(most, samples), at + most * samples
-    first, at = room[at : at + k * k].reshape(k, k), at + k * k
-    lower, at = room[at : at + k * k].reshape(k, k), at + k * k
-    m, at = room[at : at + k * most].reshape(k, most), at + k * most
-    o, at = room[at : at + k * most].reshape(k, most), at + k * most
-    noise, at = room[at : at + k * most].reshape(k, most), at + k * most
-    rest, at = room[at : at + k * chunks * 8].reshape(k, chunks, 8), at + k * chunks * 8
+    share, at = view(room, 0, (k, samples)), k * samples
+    unit, at = view(room, at, (k, samples)), at + k * samples
+    c, at = view(room, at, (most, samples)), at + most * samples
+    first, at = view(room, at, (k, k)), at + k * k
+    lower, at = view(room, at, (k, k)), at + k * k
+    m, at = view(room, at, (k, most)), at + k * most
+    o, at = view(room, at, (k, most)), at + k * most
+    noise, at = view(room, at, (k, most)), at + k * most
+    rest, at = view(room, at, (k, chunks, 8)), at + k * chunks * 8
     rest_unit, at = room[at : at + k], at + k
     row_used, at = room[at : at + k], at + k
     column_used, at = room[at : at + most], at + most
-    basis, at = room[at : at + most * chunks * 8].reshape(most, chunks, 8), at + most * chunks * 8
+    basis, at = view(room, at, (most, chunks, 8)), at + most * chunks * 8
     rows, columns = peel(f, q, v, share, unit, c, first, basis, room[at:])
     for s in range(rows):
         for t in range(columns):
@@ -93,7 +93,7 @@ def factorise(f, q, v, d, left, right, order, room):
                     rest_unit[other] = new
         count += 1
     for s in range(count):
-        line = left[s].reshape(-1)
+        line = line_of(left[s])
         line[:] = 0.0
         for row in range(rows):
             if lower[s, row] != 0.0:
@@ -107,9 +107,9 @@ def peel(f, q, v, share, unit, c, first, basis, room):
     """The F_s by rows into `first`, the e_t into `basis`, the coordinates share 2^unit of all f_i and c of all x_i, of
     which v keeps the rest; how many F_s and e_t there are."""
     k, samples = f.shape[0], v.shape[0]
-    b, at = room[: k * samples].reshape(k, samples), k * samples
-    power, at = room[at : at + k * samples].reshape(k, samples), at + k * samples
-    noise, at = room[at : at + k * samples].reshape(k, samples), at + k * samples
+    b, at = view(room, 0, (k, samples)), k * samples
+    power, at = view(room, at, (k, samples)), at + k * samples
+    noise, at = view(room, at, (k, samples)), at + k * samples
     own, at = room[at : at + samples], at + samples  # the class of each sample
     size, at = room[at : at + samples], at + samples
     length, at = room[at : at + samples], at + samples

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, line_of, load, store
 from implicitbias.optimizers.matrix.factors import rotate_rows
 from implicitbias.optimizers.matrix.rows import APART, dot
 from implicitbias.simulation.tail import exponent, times_pow2
@@ -32,18 +32,18 @@ def average(left, right, expo, keep, a, d, share, top):
     """left = keep left + share A A', right = keep right + share A'A, A in units 2^top and both in 2^(2 expo[0])."""
     k, most = a.shape[0], 0.0
     for c in range(k):
-        most = max(most, left[c].reshape(-1)[c])
+        most = max(most, line_of(left[c])[c])
     keep, expo[0] = moved(keep, most, expo[0], top)
     size = times_pow2(share, 2.0 * (top - expo[0])) if top > -np.inf else 0.0
     for c in range(k):
-        line = left[c].reshape(-1)
+        line = line_of(left[c])
         for b in range(k):
             line[b] = keep * line[b] + size * dot(a[c], a[b])
     for i in range(d):
         for j in range(right.shape[1]):
             store(right[i], j, keep * load(right[i], j))
         for c in range(k):
-            weight = size * a[c].reshape(-1)[i]
+            weight = size * line_of(a[c])[i]
             for j in range(right.shape[1]):
                 store(right[i], j, fma(weight, load(a[c], j), load(right[i], j)))
 
@@ -79,12 +79,12 @@ def rotated(left, a, right, m, d, middle, out):
     """out (m, ...) = left a right', for left (m, k), a (k, d) and right (d, d), all by rows."""
     k = a.shape[0]
     for i in range(m):
-        line = left[i].reshape(-1)
+        line = line_of(left[i])
         middle[i].fill(0.0)  # what was there may be no number
         for c in range(k):
             for j in range(a.shape[1]):
                 store(middle[i], j, fma(line[c], load(a[c], j), load(middle[i], j)))
-        found = out[i].reshape(-1)
+        found = line_of(out[i])
         for j in range(found.shape[0]):
             found[j] = dot(middle[i], right[j]) if j < d else 0.0
 
@@ -93,7 +93,7 @@ def rotated(left, a, right, m, d, middle, out):
 def rotated_back(left, a, right, k, d, middle, out):
     """out (k, ...) = left' a right, the inverse of `rotated` for orthogonal left (k, k) and right (d, d)."""
     for i in range(k):
-        line = a[i].reshape(-1)
+        line = line_of(a[i])
         middle[i].fill(0.0)  # what was there may be no number
         for j in range(d):
             for s in range(middle.shape[1]):
@@ -101,6 +101,6 @@ def rotated_back(left, a, right, k, d, middle, out):
     for c in range(k):
         out[c].fill(0.0)
         for i in range(k):
-            weight = left[i].reshape(-1)[c]
+            weight = line_of(left[i])[c]
             for s in range(middle.shape[1]):
                 store(out[c], s, fma(weight, load(middle[i], s), load(out[c], s)))

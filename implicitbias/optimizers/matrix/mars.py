@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import inlined
-from implicitbias.lanes import fma, load, splat, store
+from implicitbias.lanes import fma, load, splat, store, view
 from implicitbias.optimizers.matrix import steepest
 from implicitbias.optimizers.matrix.rows import copy_rows, dot, order_of, together, units_of
 from implicitbias.simulation.layout import Matrix
@@ -15,11 +15,11 @@ from implicitbias.simulation.tail import times_pow2
 @inlined
 def step(w, g, hyper, lr, units, batch, matrix):
     k, per = matrix.classes, g.shape[0] // matrix.classes
-    weights, gradient, count = w.reshape(k, per, 8), g.reshape(k, per, 8), k * per * 8
-    before = matrix.memory[:count].reshape(k, per, 8)
-    held, at = matrix.memory[count : 2 * count].reshape(k, per, 8), 2 * count
+    weights, gradient, count = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8)), k * per * 8
+    before = view(matrix.memory, 0, (k, per, 8))
+    held, at = view(matrix.memory, count, (k, per, 8)), 2 * count
     held_unit, at = matrix.memory[at : at + k], at + k
-    unit, common = matrix.room[:k], matrix.room[k : k + count].reshape(k, per, 8)
+    unit, common = matrix.room[:k], view(matrix.room, k, (k, per, 8))
     units_of(units, k, per, unit)
     if batch.phase == 0:
         copy_rows(gradient, unit, held, held_unit)

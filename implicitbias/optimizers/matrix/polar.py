@@ -13,6 +13,7 @@ found to the last digit (`factors`).
 import numpy as np
 
 from implicitbias.jit import helper, hot
+from implicitbias.lanes import line_of, view
 from implicitbias.optimizers.matrix import graded
 from implicitbias.optimizers.matrix.factors import orthonormal, ranks_of, recompose, rotate_rows
 from implicitbias.optimizers.matrix.rows import add_to
@@ -57,13 +58,13 @@ def replaced(a, cap, kind, count, uniforms, room, out):
     k, chunks = a.shape[0], a.shape[1]
     ks, cs = whole(k), whole(cap)
     at = 0
-    q = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    q = view(room, at, (cap, chunks, 8))
     at += cap * chunks * 8
-    r = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    r = view(room, at, (cap, ks, 8))
     at += cap * ks * 8
-    p = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    p = view(room, at, (cap, ks, 8))
     at += cap * ks * 8
-    turn = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    turn = view(room, at, (cap, cs, 8))
     at += cap * cs * 8
     size, at = room[at : at + k], at + k
     height, at = room[at : at + cap], at + cap
@@ -84,14 +85,14 @@ def replaced(a, cap, kind, count, uniforms, room, out):
     for c in range(k):
         out[c].fill(0.0)
         for t in range(rank):
-            add_to(out[c], p[t].reshape(-1)[c], q[t])
+            add_to(out[c], line_of(p[t])[c], q[t])
     return True
 
 
 @helper
 def pivot(r, t):
     """The binary order of the largest entry of row t."""
-    line, top = r[t].reshape(-1), 0.0
+    line, top = line_of(r[t]), 0.0
     for i in range(line.shape[0]):
         top = max(top, abs(line[i]))
     return float(exponent(top))
@@ -114,20 +115,20 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
     k, chunks = out.shape[0], out.shape[1]
     cap, ks, at = min(samples, columns[1] - columns[0], k - 1), whole(k), samples * chunks * 8
     cs = whole(cap)
-    v = room[:at].reshape(samples, chunks, 8)
-    left = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    v = view(room, 0, (samples, chunks, 8))
+    left = view(room, at, (cap, ks, 8))
     at += cap * ks * 8
-    right = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    right = view(room, at, (cap, chunks, 8))
     at += cap * chunks * 8
-    classes = room[at : at + cap * ks * 8].reshape(cap, ks, 8)
+    classes = view(room, at, (cap, ks, 8))
     at += cap * ks * 8
-    r = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    r = view(room, at, (cap, cs, 8))
     at += cap * cs * 8
-    lines = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    lines = view(room, at, (cap, chunks, 8))
     at += cap * chunks * 8
-    p = room[at : at + cap * chunks * 8].reshape(cap, chunks, 8)
+    p = view(room, at, (cap, chunks, 8))
     at += cap * chunks * 8
-    turn = room[at : at + cap * cs * 8].reshape(cap, cs, 8)
+    turn = view(room, at, (cap, cs, 8))
     at += cap * cs * 8
     order, at = room[at : at + cap], at + cap
     size, at = room[at : at + cap], at + cap
@@ -137,7 +138,7 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
     for i in range(samples):
         for c in range(k):
             lost = lost or f[c, i] != f[c, i]
-        line, row = v[i].reshape(-1), rows[index[i]].reshape(-1)
+        line, row = line_of(v[i]), line_of(rows[index[i]])
         for j in range(chunks * 8):
             line[j] = row[j] if columns[0] <= j < columns[1] else 0.0
     for c in range(k):
@@ -147,7 +148,7 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
     terms = graded.factorise(f, q, v, columns[1] - columns[0], left, right, order, room[at:])
     found = orthonormal(left, order, terms, terms, classes, r, size, height)
     for t in range(found):
-        line = r[t].reshape(-1)
+        line = line_of(r[t])
         lines[t].fill(0.0)
         for i in range(terms):
             if line[i] != 0.0:
@@ -155,4 +156,4 @@ def replaced_of_samples(rows, index, samples, f, q, kind, count, uniforms, colum
     values(lines, height, found, turn, kind, count, uniforms, weight, p)
     for s in range(found):
         for c in range(k):
-            add_to(out[c], classes[s].reshape(-1)[c], p[s])
+            add_to(out[c], line_of(classes[s])[c], p[s])

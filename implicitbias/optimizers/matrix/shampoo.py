@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, line_of, load, store, view
 from implicitbias.optimizers.base import count, decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.gram import average, eigenvectors, rotated, rotated_back
@@ -20,23 +20,23 @@ def step(w, g, hyper, lr, units, batch, matrix):
     k, per, d = matrix.classes, g.shape[0] // matrix.classes, matrix.features
     beta, momentum, one_sided, every = hyper[0, 0], hyper[1, 0], hyper[2, 0] > 0.0, int(hyper[3, 0])
     ks, count = (k + 7) // 8, k * per * 8
-    weights, gradient = w.reshape(k, per, 8), g.reshape(k, per, 8)
-    m, at = matrix.memory[:count].reshape(k, per, 8), count
+    weights, gradient = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8))
+    m, at = view(matrix.memory, 0, (k, per, 8)), count
     m_expo, at = matrix.memory[at : at + k], at + k
-    left, at = matrix.memory[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right, at = matrix.memory[at : at + d * per * 8].reshape(d, per, 8), at + d * per * 8
-    left_basis, at = matrix.memory[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right_basis, at = matrix.memory[at : at + d * per * 8].reshape(d, per, 8), at + d * per * 8
+    left, at = view(matrix.memory, at, (k, ks, 8)), at + k * ks * 8
+    right, at = view(matrix.memory, at, (d, per, 8)), at + d * per * 8
+    left_basis, at = view(matrix.memory, at, (k, ks, 8)), at + k * ks * 8
+    right_basis, at = view(matrix.memory, at, (d, per, 8)), at + d * per * 8
     left_values, at = matrix.memory[at : at + k], at + k
     right_values, at = matrix.memory[at : at + d], at + d
     expo = matrix.memory[at : at + 2]  # of the averages, and of those whose eigenvectors are known
     unit, at = matrix.room[:k], k
-    a, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
-    middle, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
-    turned, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
+    a, at = view(matrix.room, at, (k, per, 8)), at + count
+    middle, at = view(matrix.room, at, (k, per, 8)), at + count
+    turned, at = view(matrix.room, at, (k, per, 8)), at + count
     zeros, at = matrix.room[at : at + k + d], at + k + d
-    left_room, at = matrix.room[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right_room = matrix.room[at : at + d * per * 8].reshape(d, per, 8)
+    left_room, at = view(matrix.room, at, (k, ks, 8)), at + k * ks * 8
+    right_room = view(matrix.room, at, (d, per, 8))
     if batch.t == 0:
         expo[0] = -np.inf
     units_of(units, k, per, unit)
@@ -52,7 +52,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
     if top > -np.inf and expo[1] > -np.inf:
         rotated(left_basis, a, right_basis, k, d, middle, turned)
         for c in range(k):
-            line = turned[c].reshape(-1)
+            line = line_of(turned[c])
             for j in range(d):
                 one, other = left_values[c], right_values[j]
                 root = math.sqrt(one) if one_sided else math.sqrt(math.sqrt(one) * math.sqrt(other))

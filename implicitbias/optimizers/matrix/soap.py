@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from implicitbias.jit import helper
-from implicitbias.lanes import fma, load, store
+from implicitbias.lanes import fma, line_of, load, store, view
 from implicitbias.optimizers.base import count, decay, nonnegative
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
 from implicitbias.optimizers.matrix.gram import average, eigenvectors, moved, rotated, rotated_back
@@ -24,24 +24,24 @@ def step(w, g, hyper, lr, units, batch, matrix):
     k, per, d = matrix.classes, g.shape[0] // matrix.classes, matrix.features
     beta1, beta2, beta, every = hyper[0, 0], hyper[1, 0], hyper[2, 0], int(hyper[3, 0])
     ks, count = (k + 7) // 8, k * per * 8
-    weights, gradient = w.reshape(k, per, 8), g.reshape(k, per, 8)
-    m, at = matrix.memory[:count].reshape(k, per, 8), count
+    weights, gradient = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8))
+    m, at = view(matrix.memory, 0, (k, per, 8)), count
     m_expo, at = matrix.memory[at : at + k], at + k
-    v, at = matrix.memory[at : at + count].reshape(k, per * 8), at + count
-    left, at = matrix.memory[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right, at = matrix.memory[at : at + d * per * 8].reshape(d, per, 8), at + d * per * 8
-    left_basis, at = matrix.memory[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right_basis, at = matrix.memory[at : at + d * per * 8].reshape(d, per, 8), at + d * per * 8
+    v, at = view(matrix.memory, at, (k, per * 8)), at + count
+    left, at = view(matrix.memory, at, (k, ks, 8)), at + k * ks * 8
+    right, at = view(matrix.memory, at, (d, per, 8)), at + d * per * 8
+    left_basis, at = view(matrix.memory, at, (k, ks, 8)), at + k * ks * 8
+    right_basis, at = view(matrix.memory, at, (d, per, 8)), at + d * per * 8
     left_values, at = matrix.memory[at : at + k], at + k
     right_values, at = matrix.memory[at : at + d], at + d
     expo = matrix.memory[at : at + 2]  # of the averages, and of v
     unit, at = matrix.room[:k], k
-    a, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
-    middle, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
-    turned, at = matrix.room[at : at + count].reshape(k, per, 8), at + count
+    a, at = view(matrix.room, at, (k, per, 8)), at + count
+    middle, at = view(matrix.room, at, (k, per, 8)), at + count
+    turned, at = view(matrix.room, at, (k, per, 8)), at + count
     zeros, at = matrix.room[at : at + k + d], at + k + d
-    left_room, at = matrix.room[at : at + k * ks * 8].reshape(k, ks, 8), at + k * ks * 8
-    right_room = matrix.room[at : at + d * per * 8].reshape(d, per, 8)
+    left_room, at = view(matrix.room, at, (k, ks, 8)), at + k * ks * 8
+    right_room = view(matrix.room, at, (d, per, 8))
     if batch.t == 0:
         expo[:] = -np.inf
     units_of(units, k, per, unit)
@@ -51,11 +51,11 @@ def step(w, g, hyper, lr, units, batch, matrix):
         eigenvectors(left, k, zeros, left_room, left_basis, left_values)
         eigenvectors(right, d, zeros, right_room, right_basis, right_values)
     rotated(left_basis, a, right_basis, k, d, middle, turned)
-    shrink, expo[1] = moved(beta2, largest(v.reshape(k, per, 8)), expo[1], top)
+    shrink, expo[1] = moved(beta2, largest(view(v, 0, (k, per, 8))), expo[1], top)
     size = times_pow2(1.0, top - expo[1]) if top > -np.inf else 0.0
     least = ROUND_OFF * largest(turned)
     for c in range(k):
-        line = turned[c].reshape(-1)
+        line = line_of(turned[c])
         for j in range(d):
             seen = left_values[c] > 0.0 and right_values[j] > 0.0 and not abs(line[j]) < least
             entry = size * line[j] if seen else 0.0
@@ -65,7 +65,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
     rotated(left_basis, a, right_basis, k, d, middle, turned)
     least = ROUND_OFF * largest(turned)
     for c in range(k):
-        line = turned[c].reshape(-1)
+        line = line_of(turned[c])
         for j in range(d):
             seen = left_values[c] > 0.0 and right_values[j] > 0.0 and v[c, j] > 0.0 and not abs(line[j]) < least
             line[j] = line[j] / math.sqrt(v[c, j]) if seen else 0.0

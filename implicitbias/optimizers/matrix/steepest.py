@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.jit import helper, inlined
-from implicitbias.lanes import fma, load, splat, store
+from implicitbias.lanes import fma, line_of, load, splat, store, view
 from implicitbias.optimizers.matrix import newton_schulz, polar, tally
 from implicitbias.optimizers.matrix.rows import blend, copy_rows, dot, largest_of, scale_row, together, units_of
 from implicitbias.optimizers.parts import times_sign
@@ -24,21 +24,21 @@ MU, NESTEROV, MAP, COUNT, ITERATIONS, SCALE, DECAY, LAST, TRANSPOSED, SEED, SPLI
 def step(w, g, hyper, lr, units, batch, matrix):
     mu, nesterov, last = hyper[MU, 0], hyper[NESTEROV, 0] > 0.0, hyper[LAST, 0] > 0.0
     k, per = matrix.classes, g.shape[0] // matrix.classes
-    weights, gradient = w.reshape(k, per, 8), g.reshape(k, per, 8)
+    weights, gradient = view(w, 0, (k, per, 8)), view(g, 0, (k, per, 8))
     count, at = k * per * 8, 0
     unit, at = matrix.room[:k], k
-    found = matrix.room[at : at + count].reshape(k, per, 8)
+    found = view(matrix.room, at, (k, per, 8))
     at += count
-    seen = matrix.room[at : at + count].reshape(k, per, 8)
+    seen = view(matrix.room, at, (k, per, 8))
     at += count
-    part = matrix.room[at : at + count].reshape(k, per, 8)
+    part = view(matrix.room, at, (k, per, 8))
     at += count
-    out = matrix.room[at : at + count].reshape(k, per, 8)
+    out = view(matrix.room, at, (k, per, 8))
     at += count
     expo = matrix.room[at : at + k]
     room = matrix.room[at + k :]
     units_of(units, k, per, unit)
-    momentum, power = matrix.memory[:count].reshape(k, per, 8), matrix.memory[count : count + k]
+    momentum, power = view(matrix.memory, 0, (k, per, 8)), matrix.memory[count : count + k]
     ledger = matrix.memory[count + k :]
     average = mu > 0.0 and not last
     if average:
@@ -84,7 +84,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
 def only(x, first, end, y):
     """y = x, with zeros outside of some columns."""
     for c in range(x.shape[0]):
-        line, out = x[c].reshape(-1), y[c].reshape(-1)
+        line, out = line_of(x[c]), line_of(y[c])
         for j in range(out.shape[0]):
             out[j] = line[j] if first <= j < end else 0.0
 
@@ -104,7 +104,7 @@ def scale(kind, k, d, transposed):
 def weights_of(matrix, batch):
     """The weights (k, samples) of the batch, f and q."""
     k, samples = matrix.classes, (batch.size + 7) // 8
-    return matrix.f[: k * samples].reshape(k, samples * 8), matrix.q[: k * samples].reshape(k, samples * 8)
+    return view(matrix.f, 0, (k, samples * 8)), view(matrix.q, 0, (k, samples * 8))
 
 
 @inlined
@@ -120,7 +120,7 @@ def mapped(x, expo, kind, mu, nesterov, hyper, batch, matrix, first, end, ledger
         for c in range(k):
             unit_row(x[c], out[c])
     elif kind == COLUMNS:
-        unit_columns(x.reshape(k, per * 8), expo, out.reshape(k, per * 8))
+        unit_columns(view(x, 0, (k, per * 8)), expo, view(out, 0, (k, per * 8)))
     else:
         together(x, expo, out)
         if kind == FROBENIUS:
@@ -175,7 +175,7 @@ def singular(kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room,
     uniforms, at = room[:cap], cap
     for i in range(cap if kind == RANDOM else 0):
         uniforms[i] = uniform(matrix.seed + np.uint64(hyper[SEED, 0]), batch.t * k + i)
-    copy = room[at : at + k * per * 8].reshape(k, per, 8)
+    copy = view(room, at, (k, per, 8))
     at += k * per * 8
     nothing = True
     for c in range(k):
@@ -190,8 +190,8 @@ def singular(kind, mu, nesterov, hyper, batch, matrix, first, end, ledger, room,
                 matrix.rows, matrix.index, samples, f, q, which, count, uniforms, columns, room[at:], out
             )
         else:
-            f, at = room[at : at + k * n].reshape(k, n), at + k * n
-            q, at = room[at : at + k * n].reshape(k, n), at + k * n
+            f, at = view(room, at, (k, n)), at + k * n
+            q, at = view(room, at, (k, n)), at + k * n
             tally.now(ledger, k, n, mu if nesterov else 1.0, matrix.index, batch.size, *weights_of(matrix, batch), f, q)
             polar.replaced_of_samples(
                 matrix.rows, matrix.every, n, f, q, which, count, uniforms, columns, room[at:], out

@@ -6,6 +6,7 @@ batch alone.
 """
 
 from implicitbias.jit import helper
+from implicitbias.lanes import view
 from implicitbias.simulation.tail import exponent, pow2, times_pow2
 
 CLOCK = 3  # numbers before the weights: beta^-t as a number and its exponent, and how many samples have been seen
@@ -24,7 +25,7 @@ def remember(tally, k, n, beta, index, size, f, q):
     factor = tally[0] / beta
     order = exponent(factor)
     tally[0], tally[1] = times_pow2(factor, -order), tally[1] + order
-    known, power = tally[CLOCK : CLOCK + k * n].reshape(k, n), tally[CLOCK + k * n : CLOCK + 2 * k * n].reshape(k, n)
+    known, power = view(tally, CLOCK, (k, n)), view(tally, CLOCK + k * n, (k, n))
     share = (1.0 - beta) / size * tally[0]
     for i in range(size):
         at = index[i]
@@ -51,7 +52,7 @@ def add(f, q, c, i, x, power):
 @helper
 def now(tally, k, n, beta, index, size, f, q, found, power):
     """The weights of beta M + (1 - beta) G, over the decay^t of M, into found 2^power (k, n)."""
-    known, unit = tally[CLOCK : CLOCK + k * n].reshape(k, n), tally[CLOCK + k * n : CLOCK + 2 * k * n].reshape(k, n)
+    known, unit = view(tally, CLOCK, (k, n)), view(tally, CLOCK + k * n, (k, n))
     for c in range(k):
         for i in range(n):
             found[c, i], power[c, i] = beta * known[c, i], unit[c, i]
