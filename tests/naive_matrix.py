@@ -430,6 +430,15 @@ class Hybrid(MatrixRule):
         return np.hstack(blocks)
 
 
+class SVRGMuon(Muon):
+    """Muon on c = g_B(w) - g_B(w_ref) + g(w_ref), with w_ref the iterate at the start of the epoch."""
+
+    def direction(self, G, see, t, eta):
+        if see.first:
+            self.reference, self.mean = self.W, np.reshape(see.all(self.W), G.shape)
+        return super().direction(G - see.gradient(self.reference) + self.mean, see, t, eta)
+
+
 class MARSMuon(Muon):
     """Muon on c = g + gamma mu / (1 - mu) (g - g at the iterate before, on the same batch), of length 1 at most."""
 

@@ -117,6 +117,10 @@ def _mars(problem, optimizer, setting) -> Rule | str:
     return f"there is no closed limit for MARS on mini-batches (open){_MEASURED}"
 
 
+def _svrg(problem, optimizer, setting) -> Rule | str:
+    return _muon(problem, optimizer.base, replace(setting, batch=problem.n, order="full"))
+
+
 def _random_spectrum(problem, optimizer, setting) -> Rule | str:
     if _full(problem, setting):
         text = "spectral max-margin: singular values that do not depend on the gradient have the mean of ones (derived)"
@@ -175,4 +179,5 @@ _MATRIX = {
     "normalized_steepest_descent": _normalized, "muon": _muon, "olion": _open, "random_spectrum": _random_spectrum,
     "dion": _dion, "shampoo": _shampoo, "soap": _open, "adafactor": _adafactor, "adasgd": _adasgd,
     "adalayer": _adalayer, "hybrid": _hybrid, "mars_muon": _mars,
+    "svrg_muon": _svrg,
 }  # fmt: skip

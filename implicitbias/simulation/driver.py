@@ -119,8 +119,13 @@ def several_of_matrices(step, mode, data, runs, table, bias, slots, r, at, t, ro
     if slot >= 0:
         keep(runs, slot, 0, r)
     for phase in range(runs.looks.shape[0]):
-        class_gradient(CLASSES, data, runs, rows, size, r)
-        apply_to_matrix(step, data, runs, table, bias, r, at, t, size, rows, phase)
+        whole = runs.looks[phase] == EPOCH_LOOK
+        if whole and t % data.per_epoch > 0 and t != runs.born:
+            continue
+        seen = runs.work.every if whole else rows
+        count = seen.shape[0] if whole else size
+        class_gradient(CLASSES, data, runs, seen, count, r)
+        apply_to_matrix(step, data, runs, table, bias, r, at, t, count, seen, phase)
     if slot >= 0:
         keep(runs, slot, 1, r)
 

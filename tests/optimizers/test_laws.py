@@ -341,3 +341,14 @@ def test_adam_shrinks_a_polynomial_as_its_second_moment_forgets(order, beta2, lr
     assert kept[deep + 1] / kept[deep] == pytest.approx(law, abs=1e-10)
     if (order, beta2) == (4, 0.93):
         assert law == pytest.approx(0.9820209142881304, abs=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_variance_reduction_restores_the_spectral_margin(seed):
+    """The same of Muon, with a polar factor of many cubic steps."""
+    problem = ib.geometry.gaussian_labels(n=8, d=16, k=3, seed=seed)
+    plain = ib.Muon(momentum=0.5, polar="cubic", iterations=30)
+    runs = ib.simulate(
+        problem, [plain, ib.SVRG(plain)], lr=ib.Power(0.3, 0.5), batch=1, steps=20_000, measures=["margins"]
+    )
+    assert at(runs[0], "inc_ratio_spectral") < 0.97 and at(runs[1], "inc_ratio_spectral") > 0.99

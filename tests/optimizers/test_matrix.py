@@ -9,6 +9,7 @@ import pytest
 import implicitbias as ib
 from implicitbias.optimizers.mars import MARSMuon
 from implicitbias.optimizers.matrix import KINDS as MATRIX_KINDS
+from implicitbias.optimizers.svrg import SVRGMuon
 from implicitbias.simulation.orders import batches
 
 STEPS, LR, SEED = 100, 0.02, 3
@@ -76,8 +77,12 @@ VARIANTS = {
         {}, {"gamma": 1.0, "momentum": 0.5, "nesterov": False}, {"polar": "cubic", "iterations": 8, "gamma": 0.3},
         {"momentum_last": True, "scale": "original", "transposed": True, "weight_decay": 0.1},
     ],
+    SVRGMuon: [
+        {}, {"momentum": 0.0, "polar": "cubic", "iterations": 20}, {"momentum": 0.5, "nesterov": False},
+        {"momentum_last": True, "scale": "original", "transposed": True, "weight_decay": 0.1},
+    ],
 }  # fmt: skip
-KINDS = (*MATRIX_KINDS, MARSMuon)
+KINDS = (*MATRIX_KINDS, MARSMuon, SVRGMuon)
 ITEMS = [kind(**variant) for kind in KINDS for variant in VARIANTS[kind]]
 OF_EACH_KIND = [kind() for kind in KINDS]
 
@@ -104,10 +109,12 @@ def test_path_is_that_of_the_twin(item, case):
     if item.unfit(problem.shape):
         pytest.skip(item.unfit(problem.shape))
     record = (1, 2, 10, 30, STEPS)
-    visited = batches(problem.n, problem.n if batch == "n" else batch, order, STEPS, seed=SEED)
+    size = problem.n if batch == "n" else batch
+    visited = batches(problem.n, size, order, STEPS, seed=SEED)
+    epoch = problem.n // size if order == "reshuffle" else -(-problem.n // size)
     aside = 1e-15 * np.random.default_rng(5).normal(size=problem.shape)
     found, moved = (
-        twin.trajectory(problem, twin_of(item), visited, lambda t: LR, 1, loss, start, record, seed=SEED)[0]
+        twin.trajectory(problem, twin_of(item), visited, lambda t: LR, epoch, loss, start, record, seed=SEED)[0]
         for start in (None, aside)
     )
     for step, W, other in zip(record, found, moved, strict=True):

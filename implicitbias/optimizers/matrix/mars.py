@@ -2,12 +2,10 @@
 
 import math
 
-import numpy as np
-
 from implicitbias.jit import inlined
-from implicitbias.lanes import fma, load, splat, store, view
+from implicitbias.lanes import load, splat, store, view
 from implicitbias.optimizers.matrix import steepest
-from implicitbias.optimizers.matrix.rows import copy_rows, dot, order_of, together, units_of
+from implicitbias.optimizers.matrix.rows import blend, copy_rows, dot, together, units_of
 from implicitbias.simulation.layout import Matrix
 from implicitbias.simulation.tail import times_pow2
 
@@ -31,13 +29,7 @@ def step(w, g, hyper, lr, units, batch, matrix):
     if batch.phase == 1:
         beta = hyper[1 + steepest.MU, 0]
         share = hyper[0, 0] * beta / (1.0 - beta)
-        for c in range(k):  # in the larger of both units
-            to = max(order_of(gradient[c], unit[c]), order_of(held[c], held_unit[c]))
-            to = unit[c] if to == -np.inf else to
-            now, then = times_pow2(1.0 + share, held_unit[c] - to), times_pow2(share, unit[c] - to)
-            for j in range(per):
-                store(gradient[c], j, fma(now, load(held[c], j), -(then * load(gradient[c], j))))
-            unit[c] = to
+        blend(gradient, unit, -share, held, held_unit, 1.0 + share)
         top = together(gradient, unit, common)
         squares = 0.0
         for c in range(k):

@@ -63,10 +63,19 @@ def copy_rows(x, expo, y, power):
 
 
 @hot
+def swap_rows(x, y):
+    for c in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            held = load(x[c], j)
+            store(x[c], j, load(y[c], j))
+            store(y[c], j, held)
+
+
+@hot
 def blend(m, expo, keep, g, unit, share):
     """m = keep m + share g, row by row; the units of m follow."""
     for c in range(m.shape[0]):
-        top = order_of(m[c], expo[c]) if keep > 0.0 else -np.inf
+        top = order_of(m[c], expo[c]) if keep != 0.0 else -np.inf
         new = order_of(g[c], unit[c])
         if max(top, new) == -np.inf:
             for j in range(m.shape[1]):  # so that a NaN stays one
