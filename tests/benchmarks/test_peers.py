@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.peers import c_twin, measure, ours, tables
+from benchmarks.peers import c_twin, measure, ours, roofline, tables
 from benchmarks.peers.work import Work, deviation, reference
 
 by_rule = pytest.mark.parametrize("rule", ["adam", "sgd"])
@@ -58,3 +58,15 @@ def test_a_wrong_entry_gets_no_time():
 )
 def test_numbers_have_three_digits(value, text):
     assert tables.number(value) == text
+
+
+@pytest.mark.parametrize("work", [Work("sgd", 10, 50, 10), Work("muon", 12, 5, 4, 3)], ids=lambda work: work.rule)
+def test_the_roofline_does_its_multiplications(work):
+    """Its w has moved by what it has multiplied, and it is the limit of no trajectory."""
+    if not roofline.available():
+        pytest.skip(roofline.EXTRA)
+    w = roofline.prepare(work, 1, 50)()
+    assert w.shape == (1, work.size) and (w < 1.0).all()
+    assert roofline.products(Work("sgd", 10, 50, 10)) == 1000
+    # 2 b k d, X X' of 3 rows, P X, and five times four products of 3 x 3
+    assert roofline.products(Work("muon", 12, 5, 4, 3)) == 120 + 30 + 45 + 540

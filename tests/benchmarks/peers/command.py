@@ -4,12 +4,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import c_twin, jax_vmap, measure, ours, sklearn_sgd, tables, torch_loop
+from . import c_twin, jax_vmap, measure, ours, roofline, sklearn_sgd, tables, torch_loop
 from .work import Work
 
 SHAPES = ((10, 50, 1), (10, 50, 10), (40, 50, 40), (1000, 100, 32), (1000, 100, 1000), (50, 1000, 1), (4, 4, 1))
 OF_CLASSES = ((500, 25, 10, 500), (500, 25, 10, 32), (100, 50, 4, 1))  # n, d, k, b
-PEERS = {"c": c_twin, "sklearn": sklearn_sgd, "jax": jax_vmap, "torch": torch_loop}
+PEERS = {"c": c_twin, "sklearn": sklearn_sgd, "jax": jax_vmap, "torch": torch_loop, "roofline": roofline}
 
 
 def a_shape(text: str) -> tuple[int, ...]:

@@ -22,7 +22,10 @@ dimension d, or the cross-entropy of k classes, reshuffled every epoch (b = n: a
 are not separable, so that plain float64 lasts. R runs, which differ in step size and, for Adam and Muon, beta1, advance
 together. Every entry with a time has first agreed with a plain NumPy reference to 1e-8 after 1000 steps, of several
 classes after 100 (`wrong`: it has not; `-`: not for this work). Ours is the whole `simulate` call, which draws the row
-order itself and is safe from underflow; the peers are handed the order, and are not.
+order itself and is safe from underflow; the peers are handed the order, and are not. The roofline is no peer: the
+multiplications of scores, gradient and polar factor at the peak of this processor and a bare C loop of the update,
+measured in the same rounds; its ratio is the share of the machine that is used (above 1 where the products are saved:
+full batches and SGD may run in the space of margins).
 """
 
 

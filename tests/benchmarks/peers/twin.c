@@ -49,3 +49,41 @@ void sgd(const double *restrict rows, const int64_t *restrict indices, ptrdiff_t
         for (ptrdiff_t j = 0; j < d; j++) w[j] -= lr * g[j];
     }
 }
+
+/* so many multiplications with an addition, in registers: as many at a time as hide their latency */
+static inline double multiply(ptrdiff_t count) {
+    double x[96];
+    for (int j = 0; j < 96; j++) x[j] = 1.0 + 1e-3 * j;
+    for (ptrdiff_t i = 0; i < count; i += 96)
+        for (int j = 0; j < 96; j++) x[j] = x[j] * 0.999 + 1e-3;
+    double sum = 0.0;
+    for (int j = 0; j < 96; j++) sum += x[j];
+    return sum;
+}
+
+/* the multiplications of so many steps, and then each update of w (d) from g: of SGD, Adam, NGD or Muon's momentum */
+void roofline(int update, ptrdiff_t steps, ptrdiff_t count, ptrdiff_t d, double *restrict w, double *restrict g,
+              double *restrict m, double *restrict v) {
+    const double start = 1e-12 * multiply(steps * count);
+    for (ptrdiff_t t = 0; t < steps; t++) {
+        __asm__ volatile("" ::: "memory"); /* steps are taken one after the other */
+        double lr = start, squares = 0.0;
+        if (update == 0)
+            for (ptrdiff_t j = 0; j < d; j++) w[j] -= lr * g[j];
+        else if (update == 1)
+            for (ptrdiff_t j = 0; j < d; j++) {
+                m[j] = 0.9 * m[j] + 0.1 * g[j];
+                v[j] = 0.999 * v[j] + 0.001 * g[j] * g[j];
+                w[j] -= lr * m[j] / sqrt(v[j]);
+            }
+        else if (update == 2) {
+            for (ptrdiff_t j = 0; j < d; j++) squares += g[j] * g[j];
+            lr /= sqrt(squares);
+            for (ptrdiff_t j = 0; j < d; j++) w[j] -= lr * g[j];
+        } else
+            for (ptrdiff_t j = 0; j < d; j++) {
+                m[j] = 0.9 * m[j] + 0.1 * g[j];
+                w[j] -= lr * (0.9 * m[j] + 0.1 * g[j]);
+            }
+    }
+}
