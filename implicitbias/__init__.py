@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 # Each public name and the module it lives in; loaded on first use, so that the import and `--help` stay instant.
 _PUBLIC = {
     "geometry": "implicitbias.geometry",
+    "objectives": "implicitbias.objectives",
     "testing": "implicitbias.testing",
     "Problem": "implicitbias.problems",
     "Multiclass": "implicitbias.problems",
@@ -88,6 +89,7 @@ __all__ = sorted(_PUBLIC)
 TYPE_CHECKING = False  # type checkers and editors take it for true; typing's own would take longer to import than this
 if TYPE_CHECKING:
     from implicitbias import geometry as geometry
+    from implicitbias import objectives as objectives
     from implicitbias import testing as testing
     from implicitbias.catalogue.check import check_all as check_all
     from implicitbias.errors import InputError as InputError

@@ -26,6 +26,11 @@ from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
 from implicitbias.geometry.shifted_diagonal import shifted_diagonal
 from implicitbias.geometry.sparse import sparse
+from implicitbias.objectives.logistic import noisy_logistic
+from implicitbias.objectives.river import river
+from implicitbias.objectives.single_neuron import single_neuron
+from implicitbias.objectives.two_layer_scalar import two_layer_scalar
+from implicitbias.objectives.valley import valley
 from implicitbias.problems import AnyProblem
 
 # The families under the names that study files use.
@@ -52,6 +57,11 @@ FAMILIES: dict[str, Callable[..., AnyProblem]] = {
     "iris_classes": iris_classes,
     "wine_classes": wine_classes,
     "file": from_file,
+    "two_layer_scalar": two_layer_scalar,
+    "single_neuron": single_neuron,
+    "noisy_logistic": noisy_logistic,
+    "river": river,
+    "valley": valley,
 }
 
 __all__ = [

@@ -7,7 +7,7 @@ import operator
 import os
 import reprlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Annotated, Any, Literal, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.rotation import rotate_by
-from implicitbias.problems import AnyProblem, Multiclass, Problem
+from implicitbias.problems import AnyProblem, Multiclass, Objective, Problem
 from implicitbias.problems.arrays import MOST_ENTRIES
 
 P = ParamSpec("P")
@@ -133,6 +133,7 @@ def _columns(value):
 _NUMBER = real("a finite number", lambda value: True)
 _POSITIVE = real("a finite number > 0", lambda value: value > 0)
 _NOT_NEGATIVE = real("a finite number >= 0", lambda value: value >= 0)
+_MINORITY = real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)
 _FLAG = Rule("True or False", _flag)
 _INDEX = Rule("an index", whole(-(2**63)).convert)
 _COLUMN = either(Rule("a column name", _text), _INDEX)
@@ -151,7 +152,7 @@ PositiveOrUnit = Annotated[float | str, either(_POSITIVE, one("unit"))]
 NotNegative = Annotated[float, _NOT_NEGATIVE]
 MaybeNotNegative = Annotated[float | None, either(_NOT_NEGATIVE, none=True)]
 Correlation = Annotated[float, real("a number between -1 and 1, both excluded", lambda value: -1 < value < 1)]
-Minority = Annotated[float, real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)]
+Minority = Annotated[float, _MINORITY]
 Share = Annotated[float, real("a number >= 0 and < 1", lambda value: 0 <= value < 1)]
 Numbers = Annotated[Sequence[float], Rule("a list of one or more finite numbers", _numbers, many=True)]
 Flag = Annotated[bool, _FLAG]
@@ -210,15 +211,29 @@ class Family(Protocol[P, R]):
 
 
 _ROTATE = inspect.Parameter("rotate", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
-_ABOUT_ROTATE = """
+_SHARED = {
+    _ROTATE: MaybeSeed.__metadata__[0],
+    inspect.Parameter("smoothing", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=float | None):
+        replace(either(_MINORITY, none=True), brief=True),
+    inspect.Parameter("ridge", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=float | None):
+        replace(either(_POSITIVE, none=True), brief=True),
+}  # fmt: skip
+_ABOUT_SHARED = """
     With rotate = SEED, an integer >= 0, the rows are multiplied by the random orthogonal matrix ``rotation(d, SEED)``.
+    Of two classes, smoothing = a in (0, 1/2] and ridge = r > 0 make it an ``Objective`` that has a minimum, the mean of
+    (1 - a) l(z) + a l(-z), plus r ||w||^2/2, with the logistic loss l.
 
     Returns"""
 
 
-def family(function: Callable[P, R]) -> Family[P, R]:
+def objective(function: Callable[P, R]) -> Family[P, R]:
+    """The same for an objective, which has no rows to rotate."""
+    return family(function, False)
+
+
+def family(function: Callable[P, R], of_rows: bool = True) -> Family[P, R]:
     """Checks the arguments of a data family by its annotations, and notes them in the problem's params. Its signature
-    has the plain types. A family without a `rotate` of its own has that of all others.
+    has the plain types. A family of rows without parameters of its own of these names has those that all others share.
 
     Errors: ``InputError`` with every unknown, missing or unfit argument.
     """
@@ -226,10 +241,10 @@ def family(function: Callable[P, R]) -> Family[P, R]:
     hints, plain = get_type_hints(function, include_extras=True), get_type_hints(function)
     rules = {name: hints[name].__metadata__[0] for name in signature.parameters}
     parameters = [item.replace(annotation=plain[name]) for name, item in signature.parameters.items()]
-    shared = _ROTATE.name not in rules
+    shared = {item.name: rule for item, rule in _SHARED.items() if of_rows and item.name not in rules}
     if shared:
-        rules[_ROTATE.name] = MaybeSeed.__metadata__[0]
-        parameters.append(_ROTATE)
+        rules |= shared
+        parameters += [item for item in _SHARED if item.name in shared]
         plain = {**{item.name: item.annotation for item in parameters}, "return": plain["return"]}
     signature = signature.replace(parameters=parameters, return_annotation=plain["return"])
 
@@ -244,10 +259,11 @@ def family(function: Callable[P, R]) -> Family[P, R]:
             raise InputError(f"{function.__name__}: n * d must be at most {MOST_ENTRIES} (2 GiB), but is {size}")
         # Overflow shows as infinite rows, which Problem refuses in a sentence; a warning on top would say less.
         with np.errstate(over="ignore", invalid="ignore"):
-            own = {name: value for name, value in params.items() if not (shared and name == _ROTATE.name)}
-            problem = function(**own)
-            if shared and params[_ROTATE.name] is not None:
-                problem = _rotated(problem, params[_ROTATE.name])
+            problem = function(**{name: value for name, value in params.items() if name not in shared})
+            if "rotate" in shared and params["rotate"] is not None:
+                problem = _rotated(problem, params["rotate"])
+        if shared and (params["smoothing"], params["ridge"]) != (None, None):
+            problem = _with_minimum(function.__name__, problem, params["smoothing"], params["ridge"])
         problem.params = {name: value for name, value in params.items() if value is not None or not rules[name].brief}
         return problem
 
@@ -255,8 +271,16 @@ def family(function: Callable[P, R]) -> Family[P, R]:
     checked.__annotations__ = plain
     checked.__signature__ = signature  # type: ignore[attr-defined]
     if shared and checked.__doc__:  # Python may run without docstrings
-        checked.__doc__ = checked.__doc__.replace("\n    Returns", _ABOUT_ROTATE, 1)
+        checked.__doc__ = checked.__doc__.replace("\n    Returns", _ABOUT_SHARED, 1)
     return checked  # type: ignore[return-value]
+
+
+def _with_minimum(name: str, problem: AnyProblem, smoothing: float | None, ridge: float | None) -> Objective:
+    from implicitbias.objectives.logistic import with_minimum  # which is made of families itself
+
+    if isinstance(problem, Multiclass):
+        raise InputError(f"{name}: smoothing and ridge are for data of two classes")
+    return with_minimum(problem, smoothing or 0.0, ridge or 0.0)
 
 
 def _rotated(problem: AnyProblem, seed: int) -> AnyProblem:

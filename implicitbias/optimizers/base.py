@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from implicitbias.errors import MEANT, InputError, one_of
-from implicitbias.simulation.scales import TRUE
+from implicitbias.simulation.scales import BATCH, COORDINATE, TRUE
 
 if TYPE_CHECKING:
     from implicitbias.simulation.schedule import Schedule
@@ -188,6 +188,12 @@ class Optimizer:
 
     def unfit(self, shape: tuple[int, ...]) -> str | None:
         """The sentence that says why there is no run with weights of this shape, (d,) or (k, d); None if there is."""
+        return None
+
+    def unfit_for_objectives(self) -> str | None:
+        """The sentence that says why there is no run on an `Objective`, which has no rows; None if there is."""
+        if self.sees_samples or self.mode not in (TRUE, BATCH, COORDINATE):
+            return f"{self.label} sees the samples behind a gradient, which an objective has not"
         return None
 
     def under(self, schedule: "Schedule | None") -> "Optimizer":

@@ -1,9 +1,15 @@
-"""What is classified: rows with two labels, or with k.
+"""What is classified: rows with two labels, or with k; and objectives, which classify nothing.
 
-A problem is data; the driver, the measures and the norms ask it for
+A problem is data; the driver and the measures ask it for
 
     n, d                    samples and features
     shape                   that of the weights: (d,), or (k, d)
+    start                   where runs begin unless told otherwise
+    finite(weights)         (...) whether the weights (..., *shape) and what is made of them are
+    log_loss(weights, loss) (...) logarithm of the mean loss
+
+and measures and norms ask data for
+
     margins(weights)        (..., N) the margins that separate the data when all are positive
     soft_margins(margins)   (..., n) for each sample the margin that its loss is a function of
     digest, name, params, feature_names, reading
@@ -13,10 +19,11 @@ from typing import TypeAlias
 
 from implicitbias.problems.binary import Problem
 from implicitbias.problems.multiclass import Multiclass
+from implicitbias.problems.objective import Objective
 
-AnyProblem: TypeAlias = Problem | Multiclass
+AnyProblem: TypeAlias = Problem | Multiclass | Objective
 
-__all__ = ["AnyProblem", "Multiclass", "Problem", "as_problem"]
+__all__ = ["AnyProblem", "Multiclass", "Objective", "Problem", "as_problem"]
 
 
 def as_problem(given) -> AnyProblem:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError
 from implicitbias.labels import Classes, two_classes
+from implicitbias.losses import log_loss
 from implicitbias.problems.arrays import features_of, labels_of, names_of, out_of_order, unfit_features
 from implicitbias.problems.multiclass import Multiclass
 from implicitbias.shown import as_html
@@ -97,6 +98,19 @@ class Problem:
     def margins(self, weights: np.ndarray) -> np.ndarray:
         """(..., n) the margins of weights (..., d)."""
         return weights @ self.rows.T
+
+    @property
+    def start(self) -> np.ndarray:
+        """Where runs begin unless told otherwise."""
+        return np.zeros(self.shape)
+
+    def finite(self, weights: np.ndarray) -> np.ndarray:
+        """(...) whether all margins of weights (..., *shape) are finite."""
+        return np.isfinite(self.margins(weights)).all(axis=-1)
+
+    def log_loss(self, weights: np.ndarray, loss: str) -> np.ndarray:
+        """(...) the logarithm of the mean loss at weights (..., *shape)."""
+        return log_loss(self.soft_margins(self.margins(weights)), loss)
 
     def soft_margins(self, margins: np.ndarray) -> np.ndarray:
         """(..., n) for each sample the margin that its loss is a function of."""

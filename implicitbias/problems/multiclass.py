@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 
 from implicitbias.errors import InputError
 from implicitbias.labels import many_classes, show
+from implicitbias.losses import log_loss
 from implicitbias.problems.arrays import MOST_ENTRIES, features_of, labels_of, names_of, out_of_order, unfit_features
 from implicitbias.shown import as_html
 
@@ -133,6 +134,19 @@ class Multiclass:
         own = np.take_along_axis(scores, np.broadcast_to(self.labels[:, None], (*scores.shape[:-1], 1)), axis=-1)
         other = np.take_along_axis(scores, np.broadcast_to(self.others, (*scores.shape[:-1], self.k - 1)), axis=-1)
         return (own - other).reshape(*scores.shape[:-2], -1)
+
+    @property
+    def start(self) -> np.ndarray:
+        """Where runs begin unless told otherwise."""
+        return np.zeros(self.shape)
+
+    def finite(self, weights: np.ndarray) -> np.ndarray:
+        """(...) whether all margins of weights (..., *shape) are finite."""
+        return np.isfinite(self.margins(weights)).all(axis=-1)
+
+    def log_loss(self, weights: np.ndarray, loss: str) -> np.ndarray:
+        """(...) the logarithm of the mean loss at weights (..., *shape)."""
+        return log_loss(self.soft_margins(self.margins(weights)), loss)
 
     def soft_margins(self, margins: np.ndarray) -> np.ndarray:
         """(..., n) the -log sum_c e^(-z_ic) of each row: its losses are log(1 + e^-z) and e^-z of that."""

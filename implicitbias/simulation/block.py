@@ -12,13 +12,14 @@ from implicitbias.errors import InputError
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
-from implicitbias.problems import Multiclass
+from implicitbias.problems import Multiclass, Objective, Problem
 from implicitbias.simulation.end import End
 from implicitbias.simulation.layout import EPOCH_LOOK, FROZEN, ITERATE, LOOKS, ROWS, Data, Runs, Work
 from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
 from implicitbias.simulation.scales import CLASSES, COORDINATE, DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.shapes import Shape
+from implicitbias.simulation.shared import with_objective
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.threads import one_thread
 
@@ -52,7 +53,11 @@ class Block:
         kind = type(optimizers[0])
         self.space = None if frozen else _space(problem, kind, starts)
         classes = problem.k if isinstance(problem, Multiclass) else 1
-        rows = problem.X if classes > 1 else problem.rows if self.space is None else self.space.gram
+        numbers = None
+        if isinstance(problem, Objective):  # whose samples are told by their numbers alone
+            rows, numbers = np.ones((problem.n, problem.d)), problem.numbers[None].copy()
+        else:
+            rows = problem.X if classes > 1 else problem.rows if self.space is None else self.space.gram
         n = len(rows)
         self.shape = Shape(problem.shape if self.space is None else rows.shape[1:])
         # Updates proportional to the gradient need its true size, and no squares.
@@ -66,15 +71,16 @@ class Block:
         )
         self.problem = problem
         labels = problem.labels.astype(float) if classes > 1 else np.zeros(n)
+        frozen_at = np.zeros((1, n * classes)) if numbers is None else numbers
         self.data = Data(
             padded, padded.reshape(n, -1), scaled, scaled.reshape(n, -1), bent, bent.reshape(n, -1), float(shift),
-            uneven, 1.0 if self.space is None else self.space.stretch, np.zeros((1, n * classes)),
+            uneven, 1.0 if self.space is None else self.space.stretch, frozen_at,
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
             bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
             steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width, rows.shape[1],
             _rank(rows) if kind.mode == CLASSES else rows.shape[1],
         )  # fmt: skip
-        self.kernel = optimizers[0].driver(classes > 1)
+        self.kernel = driver_of(optimizers[0], problem)
         self.made, self.born = starts[0].steps, starts[0].born
         # Runs with one step-size law, its sum so far and one bias correction share a row of the tables.
         laws = [(s.law, x.bias(), e.shapes) for s, x, e in zip(schedules, optimizers, starts)]
@@ -88,7 +94,7 @@ class Block:
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
             many = len(optimizers)
-        if kind.mode == CLASSES:  # a matrix is seen by one run at a time
+        if kind.mode == CLASSES or numbers is not None:  # a matrix, or an objective, is seen by one run at a time
             many = 0
         everyone = np.arange(len(optimizers))
         self.lots = [
@@ -209,9 +215,16 @@ class Block:
         return x if self.space is not None else self.shape.back(x)
 
 
+def driver_of(optimizer, problem):
+    """The compiled driver of an optimizer on a problem."""
+    if isinstance(problem, Objective):
+        return with_objective(problem.form.slope, optimizer.step)
+    return optimizer.driver(isinstance(problem, Multiclass))
+
+
 def _space(problem, kind, starts: list[End]) -> MarginSpace | None:
     """The margin space, if runs that begin can use it, or those that go on are in it."""
-    if isinstance(problem, Multiclass):
+    if not isinstance(problem, Problem):
         return None
     if starts[0].state is None:
         return margin_space(problem, kind, np.array([end.iterate for end in starts]))

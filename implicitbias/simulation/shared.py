@@ -15,6 +15,7 @@ from implicitbias.jit import FirstClass, kernel
 from implicitbias.lanes.value import lanes
 from implicitbias.simulation.driver import drive_classes, drive_matrices, drive_several
 from implicitbias.simulation.layout import Batch, Bias, Matrix
+from implicitbias.simulation.objective_driver import drive_objective
 from implicitbias.simulation.scales import BATCH, COORDINATE, SAMPLES, TRUE, Units
 
 _2, _3 = (types.Array(types.float64, ndim, "C") for ndim in (2, 3))
@@ -23,6 +24,7 @@ _UNITS = types.NamedTuple((_2, _2, types.float64), Units)
 _STEP = types.void(_2, _2, _3, _2, lanes, types.NamedUniTuple(lanes, 2, Bias), _UNITS, types.NamedTuple(_BATCH, Batch))
 _FLOATS, _INDICES = (types.Array(kind, 1, "C") for kind in (types.float64, types.int64))
 _MATRIX = (types.int64, types.int64, types.int64, _3, _INDICES, _2, _2, _INDICES, _FLOATS, _FLOATS, types.uint64)
+_SLOPE = types.void(_FLOATS, _FLOATS, _FLOATS, _INDICES, types.int64, types.int64, types.uint64)
 _MATRIX_STEP = types.void(_2, _2, _2, lanes, _UNITS, types.NamedTuple(_BATCH, Batch), types.NamedTuple(_MATRIX, Matrix))
 
 
@@ -56,6 +58,11 @@ def matrices(step, data, runs, table, bias, slots, first):
     drive_matrices(step, data, runs, table, bias, slots, first)
 
 
+@kernel
+def objectives(slope, step, data, runs, table, bias, slots, first):
+    drive_objective(slope, step, data, runs, table, bias, slots, first)
+
+
 ARGUMENTS = ("w", "g", "state", "hyper", "lr", "bias", "units", "batch")
 _DRIVERS = {TRUE: true, BATCH: batch, COORDINATE: coordinate, SAMPLES: samples}
 
@@ -79,6 +86,13 @@ def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
 def with_matrix_step(step: Callable) -> Callable:
     """The driver with a step (w, g, hyper, lr, units, batch, matrix) in it."""
     return functools.partial(matrices, _taken(getattr(step, "py_func", step), _MATRIX_STEP, True))
+
+
+@functools.cache
+def with_objective(slope: Callable, step: Callable) -> Callable:
+    """The driver of an objective, with the slope (w, g, numbers, index, size, t, seed) of its form and a step in it."""
+    step = getattr(step, "py_func", step)
+    return functools.partial(objectives, _taken(getattr(slope, "py_func", slope), _SLOPE), _taken(step, _STEP))
 
 
 @functools.cache

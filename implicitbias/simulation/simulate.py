@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from implicitbias.errors import InputError, told
-from implicitbias.losses import log_loss
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
-from implicitbias.problems import AnyProblem, Multiclass, as_problem
-from implicitbias.simulation.block import Block
+from implicitbias.problems import AnyProblem, Multiclass, Objective, as_problem
+from implicitbias.simulation.block import Block, driver_of
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
 from implicitbias.simulation.run import Run
@@ -75,7 +74,7 @@ def simulate(
     All runs of one call share the data and the batch order; they advance together.
 
     Arguments
-        problem         a Problem or a Multiclass, or the rows (n, d) of a Problem
+        problem         a Problem or a Multiclass, or the rows (n, d) of a Problem; or an `implicitbias.objectives`
         optimizer       one optimizer, or a list of R of them; or one flow, or a list of flows (`implicitbias.flows`)
         lr              step size: a number (constant; default 0.1), a schedule such as Power or Cosine, or a list of R
                         of these; it must be finite and > 0 at every step of the horizon
@@ -89,7 +88,8 @@ def simulate(
         remainder       what happens to the last n mod batch rows of an epoch: "drop" leaves them out (default of
                         reshuffle: every batch has the same size, as its limit theory assumes), "keep" makes a smaller
                         last batch (default elsewhere)
-        initial         starting point (d,), or (R, d), of a Multiclass (k, d) or (R, k, d); default zero
+        initial         starting point (d,), or (R, d), of a Multiclass (k, d) or (R, k, d); default zero, of an
+                        objective its `start`
         start           a Run to go on from, or R of them: runs of steps on these rows that ended ok; see below
         per_octave      snapshots per doubling of the step count, default 8; of the time of a flow, default 1
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
@@ -133,7 +133,7 @@ def simulate(
         isinstance(timeout, numbers.Real) and not isinstance(timeout, bool) and timeout > 0
     ):
         mistakes.append(f"timeout must be a number of seconds > 0, but is {timeout!r}")
-    origins = _initial(initial, len(optimizers), problem.shape, mistakes)
+    origins = _initial(initial, len(optimizers), problem, mistakes)
     starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
     if start is not None and initial is not None:
         mistakes.append("give either initial or start: a run that goes on begins where its start ends")
@@ -164,6 +164,8 @@ def simulate(
     mistakes += filter(None, dict.fromkeys(wrong))
     movers = _under(optimizers, schedules, mistakes)
     mistakes += filter(None, dict.fromkeys(item.unfit(problem.shape) for item in movers))
+    if isinstance(problem, Objective):
+        mistakes += filter(None, dict.fromkeys(item.unfit_for_objectives() for item in movers))
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout
@@ -206,7 +208,7 @@ def _in_blocks(
     # iterates, and one clock.
     blocks = {}
     for position, (item, at, setting) in enumerate(zip(optimizers, begins, settings)):
-        kind = (type(item), item.driver(isinstance(problem, Multiclass)), any(item.decays()), item.recorded)
+        kind = (type(item), driver_of(item, problem), any(item.decays()), item.recorded)
         clock = (setting, at.steps, at.born, at.state is None, at.in_margins)
         blocks.setdefault((kind, clock), []).append(position)
     runs: list[Run | None] = [None] * len(optimizers)
@@ -223,9 +225,10 @@ def _run(
     """Advance a block to every snapshot, or until no run is left, or as long as each may take."""
     block = Block(problem, optimizers, schedules, begins, setting)
     until = setting.until_log_loss
+    on_rows = not isinstance(problem, Objective)
 
     def loss_at(weights):
-        return log_loss(problem.soft_margins(problem.margins(weights)), setting.loss)
+        return problem.log_loss(weights, setting.loss)
 
     steps = snapshot_steps(setting.steps, setting.per_octave)
     steps = steps[steps > block.made]
@@ -242,7 +245,7 @@ def _run(
         here = slice(first, first + found[0].shape[1])
         weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
         with np.errstate(over="ignore", invalid="ignore"):
-            good = np.array([np.isfinite(problem.margins(w)).all(axis=1) for w in weights[:, here]])
+            good = np.array([problem.finite(w) for w in weights[:, here]])
         lost = running & ~good.all(axis=1)
         finite[lost] = False
         kept[lost] = first + good[lost].argmin(axis=1)
@@ -263,7 +266,8 @@ def _run(
     kept[late] = here.stop
     with np.errstate(over="ignore", invalid="ignore"):  # of the runs that are not finite
         ends = loss_at(weights[np.arange(runs), kept - 1])
-    diverged = ends > loss_at(np.zeros(problem.shape))
+    # that of an objective may be above its start for good, on an orbit that is as stable as a minimum
+    diverged = ends > loss_at(problem.start) if on_rows else np.zeros(runs, bool)
     result = []
     for r, item in enumerate(optimizers):
         keep = slice(kept[r])
@@ -305,9 +309,10 @@ def _under(optimizers: list, schedules: list[Schedule], mistakes: list[str]) -> 
     return movers
 
 
-def _initial(initial, runs: int, shape: tuple[int, ...], mistakes: list[str]) -> np.ndarray:
+def _initial(initial, runs: int, problem: AnyProblem, mistakes: list[str]) -> np.ndarray:
+    shape = problem.shape
     if initial is None:
-        return np.zeros((runs, *shape))
+        return np.array(np.broadcast_to(problem.start, (runs, *shape)))
     try:
         start = np.asarray(initial, dtype=np.float64)
     except (TypeError, ValueError):
