@@ -25,8 +25,9 @@ import pandas as pd
 from implicitbias.errors import InputError, one_of
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
+from implicitbias.measure.objective import group_of
 from implicitbias.measure.vectors import angle, cosine
-from implicitbias.problems import AnyProblem, Multiclass
+from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.registry import entries
 
 if TYPE_CHECKING:
@@ -53,15 +54,21 @@ class Measures:
         groups    names of groups; the clock is always there
         norms     names of norms, for the groups that measure against them
         matrices  whether the weights are matrices, those of a Multiclass problem
+        objective the form of the objectives that are run on, None on data
     """
 
     groups: tuple[str, ...]
     norms: tuple[str, ...] = field(default_factory=usual)
     matrices: bool = False
+    objective: str | None = None
 
     @classmethod
     def of(
-        cls, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None, matrices: bool = False
+        cls,
+        groups_: Iterable[str] | None = None,
+        norms: Iterable[str] | None = None,
+        matrices: bool = False,
+        objective: str | None = None,
     ) -> "Measures":
         """The measures of these names; all groups, or the norms of every table, where none are given, that fit the
         weights.
@@ -71,12 +78,13 @@ class Measures:
         >>> Measures.of(["margins"], ["l2"]).names()[-3:]
         ['ratio_l2', 'inc_ratio_l2', 'support']
         """
-        known = {name: group for name, group in groups().items() if group.fits(matrices)}
+        known = {name: group for name, group in groups().items() if name == ALWAYS or group.fits(matrices, objective)}
         asked = list(known) if groups_ is None else [ALWAYS, *_names(groups_)]
-        wanted = list(usual(matrices)) if norms is None else _names(norms)
+        wanted = [] if objective else list(usual(matrices)) if norms is None else _names(norms)
         data = "two classes" if matrices else "a Multiclass problem"
+        data = "data, not for objectives" if objective else f"data of {data}"
         mistakes = [
-            f"measures: the group {name!r} is for data of {data}"
+            f"measures: the group {name!r} is for {data}"
             if name in groups()
             else f"measures: {one_of(name, 'group of measures', known)}"
             for name in asked
@@ -87,12 +95,23 @@ class Measures:
                 measurable(norm, matrices)
             except InputError as error:
                 mistakes += [f"norms: {mistake}" for mistake in error.mistakes]
+        if objective and norms is not None:
+            mistakes.append("norms: an objective has no margins that norms measure; leave norms out")
         if mistakes:
             raise InputError(mistakes)
-        return cls(tuple(name for name in known if name in asked), tuple(dict.fromkeys(wanted)), matrices)
+        return cls(tuple(name for name in known if name in asked), tuple(dict.fromkeys(wanted)), matrices, objective)
+
+    @classmethod
+    def fitting(
+        cls, problem: AnyProblem, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None
+    ) -> "Measures":
+        """`of`, for runs on a problem."""
+        objective = problem.name if isinstance(problem, Objective) else None
+        return cls.of(groups_, norms, isinstance(problem, Multiclass), objective)
 
     def chosen(self) -> list[Group]:
-        return [groups()[name] for name in self.groups]
+        own = {} if self.objective is None else {ALWAYS: group_of(self.objective)}
+        return [own.get(name) or groups()[name] for name in self.groups]
 
     def columns(self) -> list[Column]:
         """Those of every snapshot."""
@@ -124,11 +143,13 @@ class Measures:
     @property
     def usual(self) -> bool:
         """Whether this is what a study gets that asks for nothing."""
-        return self == Measures.of(matrices=self.matrices)
+        return self == Measures.of(None, None, self.matrices, self.objective)
 
     def asked(self) -> dict[str, list[str]]:
         """As in a study file; nothing if it asks for nothing."""
-        return {} if self.usual else {"measures": list(self.groups), "norms": list(self.norms)}
+        if self.usual:
+            return {}
+        return {"measures": list(self.groups), **({} if self.objective else {"norms": list(self.norms)})}
 
 
 def _names(given: Iterable[str]) -> list[str]:
@@ -158,5 +179,5 @@ def limit_of(run: "Run") -> "Limit | None":
 
 def measure(run: "Run", limit: "Limit | None", measures: Measures | None = None) -> pd.DataFrame:
     """The measures of one run and its predicted limit: a DataFrame with one row a snapshot."""
-    measures = measures or Measures.of(matrices=isinstance(run.problem, Multiclass))
+    measures = measures or Measures.fitting(run.problem)
     return pd.DataFrame(measures.measure(Snapshots(run, limit, measures.norms)))

@@ -121,6 +121,7 @@ class Group:
         data_columns  norms -> its columns of a data set
         of_data       (problem, norms) -> {column: value}
         matrices      whether it is for weights that are matrices, or for vectors; None for both
+        objectives    whether it is for objectives too, which have no margins
 
     A new group is a file in this folder with a `GROUP`.
     """
@@ -133,6 +134,7 @@ class Group:
     data_columns: _Columns = _none
     of_data: Callable[[AnyProblem, tuple[str, ...]], dict] = _nothing
     matrices: bool | None = None
+    objectives: bool = False
 
-    def fits(self, matrices: bool) -> bool:
-        return self.matrices is None or self.matrices == matrices
+    def fits(self, matrices: bool, objective: str | None = None) -> bool:
+        return self.objectives if objective else self.matrices is None or self.matrices == matrices

@@ -21,8 +21,12 @@ from implicitbias.objectives.two_layer_scalar import two_layer_scalar
 from implicitbias.objectives.valley import valley
 from implicitbias.problems.objective import Form, Objective, Reading
 
+EXAMPLES = {
+    "two_layer_scalar": two_layer_scalar, "single_neuron": single_neuron, "logistic": noisy_logistic, "river": river,
+    "valley": valley,
+}  # fmt: skip
 FORMS = {module.FORM.name: module.FORM for module in (_logistic, _river, _single_neuron, _two_layer_scalar, _valley)}
 __all__ = [
-    "FORMS", "Form", "Objective", "Reading", "noisy_logistic", "river", "single_neuron",
+    "EXAMPLES", "FORMS", "Form", "Objective", "Reading", "noisy_logistic", "river", "single_neuron",
     "two_layer_scalar", "valley",
 ]  # fmt: skip

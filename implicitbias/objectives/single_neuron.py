@@ -42,8 +42,8 @@ def _over_curve(objective, w, lr):
 FORM = Form(
     "single_neuron", _slope, _value, _hessian,
     (
-        Reading("p", "", "p = x, what the neuron is given", lambda objective, w, lr: w[:, 0]),
-        Reading("q", "", "q = 2/(eta y^2), over 1 where a minimum is stable", _q),
+        Reading("canonical_p", "", "p = x, what the neuron is given", lambda objective, w, lr: w[:, 0]),
+        Reading("canonical_q", "", "q = 2/(eta y^2), over 1 where a minimum is stable", _q),
         Reading("q_over_r", "", "q/r(p) with r(p) = tanh(p) tanh'(p)/p: to 1 on the bifurcation curve", _over_curve),
         Reading("sharpness_gap", "", "2/eta - y^2: what sharpness is short of the edge",
                 lambda objective, w, lr: 2.0 / lr - w[:, 1] ** 2),

@@ -57,8 +57,8 @@ def _gap(objective, w, lr):
 FORM = Form(
     "two_layer_scalar", _slope, _value, _hessian,
     (
-        Reading("p", "", "p = u v, the output of the network", _p),
-        Reading("q", "", "q = 2/(eta l''(0) (u^2 + v^2)), over 1 where a minimum is stable", _q),
+        Reading("canonical_p", "", "p = u v, the output of the network", _p),
+        Reading("canonical_q", "", "q = 2/(eta l''(0) (u^2 + v^2)), over 1 where a minimum is stable", _q),
         Reading("q_over_r", "", "q/r(p) with r(p) = l'(p)/(l''(0) p): to 1 on the bifurcation curve", _over_curve),
         Reading("sharpness_gap", "", "2/eta - l''(0) (u^2 + v^2): what sharpness is short of the edge", _gap),
     ),

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from implicitbias.errors import InputError, told
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
-from implicitbias.problems import AnyProblem, Multiclass, Objective, as_problem
+from implicitbias.problems import AnyProblem, Objective, as_problem
 from implicitbias.simulation.block import Block, driver_of
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
@@ -137,7 +137,7 @@ def simulate(
     starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
     if start is not None and initial is not None:
         mistakes.append("give either initial or start: a run that goes on begins where its start ends")
-    asked = _measures(measures, norms, isinstance(problem, Multiclass), mistakes)
+    asked = _measures(measures, norms, problem, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         discrete = {
             "start": start,
@@ -176,14 +176,14 @@ def simulate(
     return _measured(list(map(joined, starts, runs)), single, asked)
 
 
-def _measures(measures, norms, matrices: bool, mistakes: list[str]):
+def _measures(measures, norms, problem: AnyProblem, mistakes: list[str]):
     """What is to be measured; None stands for the usual."""
     if measures is None and norms is None:
         return None
     from implicitbias.measure import Measures  # which stands above all simulation
 
     try:
-        return Measures.of(measures, norms, matrices)
+        return Measures.fitting(problem, measures, norms)
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None

@@ -166,7 +166,8 @@ class Store:
         if self._measures is None:
             asked = self.identity().get("measures", {})
             matrices = bool(self.identity().get("multiclass"))
-            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices)
+            objective = self.identity().get("objective")
+            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices, objective)
         return self._measures
 
     def runs(self) -> pd.DataFrame:

@@ -94,18 +94,19 @@ class Verdict:
         return f"{words}; {way}" if way and self.outcome == "undecided" else words
 
 
-def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> list[Verdict]:
+def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame, objective: str | None = None) -> list[Verdict]:
     """The verdict on every claim of a study.
 
     Arguments
-        study   the study
-        runs    its table of runs, as from `Store.table`; rows that are not there are taken for no part of the study
-        curves  its table of snapshots, as from `Store.table`
+        study      the study
+        runs       its table of runs, as from `Store.table`; rows that are not there are taken for no part of the study
+        curves     its table of snapshots, as from `Store.table`
+        objective  the form of its objectives, None of data
 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
     mistakes: list[str] = []
-    measures = measures_of(study.measures, study.norms, "k" in runs, mistakes)
+    measures = measures_of(study.measures, study.norms, ("k" in runs, objective), mistakes)
     places = {f"claim.{position}": claim for position, claim in enumerate(study.claim)}
     mistakes += claim_mistakes(with_controls(places), measures)
     if mistakes:

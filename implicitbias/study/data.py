@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES, make
-from implicitbias.problems import AnyProblem, Multiclass
+from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.study.axes import combinations, enough, unknown_kind
 
 MOST_SETS = 10**5  # planning makes every data set once
@@ -23,6 +23,7 @@ class Data:
     d: int
     reading: tuple[str, ...] = ()  # what was read of a file, in sentences
     k: int | None = None  # the number of classes of a Multiclass
+    objective: str | None = None  # the form of an objective
 
     @property
     def margins(self) -> int:
@@ -41,27 +42,28 @@ class Data:
 def data_sets(tables: dict, mistakes: list[str]) -> dict[str, list[Data]]:
     """The data sets of a study, by the names of their tables; mistakes are added to the list, and the rest goes on."""
     found = {name: _data(name, table, mistakes) if isinstance(table, dict) else [] for name, table in tables.items()}
-    first: dict[bool, str] = {}
+    first: dict[str, str] = {}
     for item in itertools.chain.from_iterable(found.values()):
-        first.setdefault(item.k is not None, item.name)
+        kind = "weights for each class (Multiclass)" if item.k is not None else "two classes"
+        first.setdefault(kind if item.objective is None else f"an objective of the form {item.objective}", item.name)
     if len(first) > 1:
-        mistakes.append(
-            f"data.{first[True]} has weights for each class (Multiclass) and data.{first[False]} has not, and a table "
-            "of runs has one set of columns; make two studies of them"
-        )
+        words = " and ".join(f"data.{name} has {kind}" for kind, name in first.items())
+        mistakes.append(f"{words}, and a table of runs has one set of columns; make a study of each of them")
     return found
 
 
-def are_multiclass(sets: dict[str, list[Data]]) -> bool:
-    """Whether the data sets of a study have weights for each class."""
-    return any(item.k is not None for item in itertools.chain.from_iterable(sets.values()))
+def subject(sets: dict[str, list[Data]]) -> tuple[bool, str | None]:
+    """What a study is about: whether its data have weights for each class, and the form of its objectives."""
+    one = next(itertools.chain.from_iterable(sets.values()), None)
+    return (False, None) if one is None else (one.k is not None, one.objective)
 
 
 def describe(name: str, kind: str, problem: AnyProblem) -> Data:
     """A data set as a study knows it."""
     params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
     k = problem.k if isinstance(problem, Multiclass) else None
-    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading, k)
+    objective = problem.name if isinstance(problem, Objective) else None
+    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading, k, objective)
 
 
 def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:

@@ -18,7 +18,7 @@ from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
 from implicitbias.study.axes import MOST_RUNS, combinations, enough, unknown_kind
-from implicitbias.study.data import Data, are_multiclass, data_sets
+from implicitbias.study.data import Data, data_sets, subject
 from implicitbias.study.keys import DISCRETE, Grid, Study
 from implicitbias.study.spec import check_values
 from implicitbias.study.step_sizes import misfits, schedule
@@ -108,20 +108,22 @@ def expand(study: Study) -> list[RunSpec]:
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
     sets = data_sets(study.data, mistakes)
-    measures = measures_of(study.measures, study.norms, are_multiclass(sets), mistakes)
+    measures = measures_of(study.measures, study.norms, subject(sets), mistakes)
     runs = list(expand_tables(sets, study.optimizer, grids, mistakes, measures))
     if mistakes:
         raise InputError(mistakes)
     return runs
 
 
-def measures_of(measures: list[str] | None, norms: list[str] | None, matrices: bool, mistakes: list[str]) -> Measures:
-    """What a study asks to be measured."""
+def measures_of(
+    measures: list[str] | None, norms: list[str] | None, about: tuple[bool, str | None], mistakes: list[str]
+) -> Measures:
+    """What a study asks to be measured; it is `about` matrices or not, and objectives of a form or data."""
     try:
-        return Measures.of(measures, norms, matrices)
+        return Measures.of(measures, norms, *about)
     except InputError as error:
         mistakes.extend(error.mistakes)
-        return Measures.of(matrices=matrices)
+        return Measures.of(None, None, *about)
 
 
 def expand_tables(

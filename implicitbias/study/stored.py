@@ -40,7 +40,8 @@ def judge(study: Study, store: Store, runs: pd.DataFrame) -> list[Verdict]:
             runs = _with_missing(study, runs)
         except InputError:  # a data file is gone: which runs are missing cannot be told
             unknown = True
-    found = verdicts(study, runs, store.table("curves", curve_columns(study, store.measures)).to_pandas())
+    curves = store.table("curves", curve_columns(study, store.measures)).to_pandas()
+    found = verdicts(study, runs, curves, store.measures.objective)
     if unknown:
         found = [_less(verdict, f"{missing} runs of the study are missing") for verdict in found]
     keys = [setting.partition("=")[0].strip() for setting in identity.get("settings", [])]

@@ -13,11 +13,13 @@ import pyarrow as pa
 from implicitbias.errors import InputError, NotSeparable, Undecided
 from implicitbias.flows import Flow
 from implicitbias.measure import Snapshots, cosine
+from implicitbias.objectives import EXAMPLES, FORMS
 from implicitbias.optimizers import Optimizer
 from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.simulation.orders import default_remainder
 from implicitbias.simulation.resumption import DEFAULTS
 from implicitbias.simulation.run import Run
+from implicitbias.simulation.shared import with_objective
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import RIVALS, schemas
 from implicitbias.study.data import Data
@@ -33,13 +35,22 @@ if TYPE_CHECKING:
 def kernels_of(runs: list[RunSpec]) -> dict:
     """What the runs need compiled, with an optimizer that uses it."""
     movers = [run.optimizer.under(run.lr) for run in runs if not isinstance(run.optimizer, Flow)]
-    several = any(run.data.k is not None for run in runs)  # all or none; of no run, where all are kept
-    return {item.driver(several): item for item in movers}
+    return {kernel_of(item, run.data): item for item, run in zip(movers, runs)}
+
+
+def kernel_of(optimizer: Optimizer, data: Data):
+    """The compiled driver of an optimizer on a data set."""
+    if data.objective is None:
+        return optimizer.driver(data.k is not None)
+    return with_objective(FORMS[data.objective].slope, optimizer.step)
 
 
 @functools.cache
-def warm_up(optimizer: Optimizer, multiclass: bool = False) -> None:
+def warm_up(optimizer: Optimizer, multiclass: bool = False, objective: str | None = None) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
+    if objective is not None:
+        simulate(EXAMPLES[objective](), optimizer, lr=1e-3, steps=1)
+        return
     size = next((size for size in 2 ** np.arange(1, 20) if optimizer.unfit((size, size)) is None), 2)
     smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem([[1.0]])
     simulate(smallest, optimizer, lr=1.0, steps=1)
@@ -100,7 +111,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         setting["lr"] = [spec.lr for spec in block]
     try:
         for optimizer in kernels_of(block).values():
-            warm_up(optimizer, block[0].data.k is not None)
+            warm_up(optimizer, block[0].data.k is not None, block[0].data.objective)
         clock = time.perf_counter()
         problem = problem_of(block[0].data)
         certified = block[0].measures.of_data(problem)

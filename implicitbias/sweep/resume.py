@@ -72,6 +72,7 @@ def open_results(
         base = Path(path).parent if base is None else base
         measures = runs[0].measures.asked() if runs else {}
         multiclass = bool(runs) and runs[0].measures.matrices
+        objective = runs[0].measures.objective if runs else None
         identity = {
             "study": Path(path).stem,
             "settings": list(settings),
@@ -79,6 +80,7 @@ def open_results(
             "digest": run_id({"runs": order}),
             **({"measures": measures} if measures else {}),
             **({"multiclass": True} if multiclass else {}),
+            **({"objective": objective} if objective else {}),
             **({"base": os.path.abspath(base)} if any(run.data.kind == "file" for run in runs) else {}),
         }
         other = bool(found) and found["digest"] != identity["digest"]
@@ -91,8 +93,8 @@ def open_results(
             on_disk = store.done(damaged=[])
             if found["runs"] != len(runs) or on_disk != set(order):  # else in another order, which changes nothing
                 raise InputError(_refusal(store, identity["study"], text, settings, runs, on_disk))
-        kept = found.get("measures", {}), found.get("multiclass", False)
-        if other and mode == "extend" and kept != (measures, multiclass):
+        kept = found.get("measures", {}), found.get("multiclass", False), found.get("objective")
+        if other and mode == "extend" and kept != (measures, multiclass, objective):
             what = "with other measures or norms" if kept[0] != measures else "on data of another kind"
             raise InputError(
                 f"{store.folder} has runs {what}, and a table has one set of columns: --out DIR writes elsewhere, "
