@@ -160,6 +160,8 @@ def _names(given: Iterable[str]) -> list[str]:
 
 def limit_of(run: "Run") -> "Limit | None":
     """The predicted limit of a run, from theory."""
+    if isinstance(run.problem, Objective):
+        return None
     from implicitbias.limits import predict
 
     shared = run.setting

@@ -15,6 +15,7 @@ from implicitbias.labels import Classes, two_classes
 from implicitbias.losses import log_loss
 from implicitbias.problems.arrays import features_of, labels_of, names_of, out_of_order, unfit_features
 from implicitbias.problems.multiclass import Multiclass
+from implicitbias.problems.objective import Objective
 from implicitbias.shown import as_html
 
 FEW = 12  # names of features that are shown
@@ -61,6 +62,8 @@ class Problem:
     ):
         if isinstance(X, Multiclass):
             raise InputError("this is for data of two classes, and got a Multiclass; make a Problem of two of them")
+        if isinstance(X, Objective):
+            raise InputError(f"this is for data, which have margins and limits, and {X.name} is an objective")
         rows = features_of(X)
         mistakes = unfit_features(rows)
         self.classes: Classes | None = None

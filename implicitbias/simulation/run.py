@@ -11,7 +11,7 @@ import numpy as np
 from implicitbias.errors import NotSeparable, Undecided
 from implicitbias.lengths import unit
 from implicitbias.optimizers.base import Optimizer
-from implicitbias.problems import AnyProblem, Multiclass
+from implicitbias.problems import AnyProblem, Multiclass, Objective, Problem
 from implicitbias.shown import as_html
 from implicitbias.simulation.schedule import Schedule
 from implicitbias.simulation.setting import Setting
@@ -97,7 +97,7 @@ class Run:
         """The cosine of the last iterate to the l2 max-margin direction, if it is there and quick to have."""
         from implicitbias.margins import max_margin
 
-        if isinstance(self.problem, Multiclass) or self.problem.rows.size > QUICK:
+        if not isinstance(self.problem, Problem) or self.problem.rows.size > QUICK:
             return None
         if not len(self.weights) or not self.weights[-1].any():
             return None
@@ -135,6 +135,6 @@ class Run:
         if y is None:
             matrices = isinstance(self.problem, Multiclass)
             norms = self.measures.norms if self.measures else usual(matrices)
-            y = [f"cos_{norm}" for norm in followed(norms, matrices)]
+            y = ["log_loss"] if isinstance(self.problem, Objective) else [f"cos_{x}" for x in followed(norms, matrices)]
         y = [y] if isinstance(y, str) else list(y)
         return plot(self, x=x, y=y, hue=hue or ("measure" if len(y) > 1 else None), **options)

@@ -210,7 +210,7 @@ def rivals(spec: RunSpec) -> dict[str, Prediction]:
 @functools.lru_cache(maxsize=4096)
 def predicted(of: Prediction) -> "Limit | None":
     """The limit itself; None where no theory has one, or none is asked for."""
-    if of.method == "none":
+    if of.method == "none" or of.data.objective:
         return None
     from implicitbias.limits import predict
 
