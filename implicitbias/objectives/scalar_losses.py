@@ -27,7 +27,7 @@ def slopes(kind: int, p: np.ndarray) -> np.ndarray:
 def loss(kind: int, p: np.ndarray) -> np.ndarray:
     """l(p) - l(0), to its last digits near 0."""
     if kind == 1:
-        return p * p / (np.hypot(1.0, p) + 1.0)
+        return p * (p / (np.hypot(1.0, p) + 1.0))
     p = np.abs(p if kind == 0 else 0.5 * p)
     near = np.minimum(p, 1.0)
     return np.where(p < 1.0, np.log1p(2.0 * np.sinh(0.5 * near) ** 2), p + np.log1p(np.exp(-2.0 * p)) - math.log(2.0))
