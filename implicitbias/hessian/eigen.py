@@ -140,6 +140,8 @@ def _within(logs: np.ndarray, u: np.ndarray, k: int, values: np.ndarray, found: 
     top = logs.max()
     weight = np.exp(logs - top)
     sizes = np.partition(weight * (u * u).sum(axis=1), -k)
+    if not np.isfinite(sizes[-k:].sum()):
+        return False
     if k > 1 and sizes[: 1 - k].sum() < NEAR * sizes.max():  # a bound on the k-th, and one on the first
         return False
     rows = np.sqrt(weight)[:, None] * u

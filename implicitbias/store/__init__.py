@@ -166,7 +166,7 @@ class Store:
         if self._measures is None:
             asked = self.identity().get("measures", {})
             matrices = bool(self.identity().get("multiclass"))
-            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices)
+            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices, asked.get("top"))
         return self._measures
 
     def runs(self) -> pd.DataFrame:

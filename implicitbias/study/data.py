@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES, make
+from implicitbias.measure import Shape
 from implicitbias.problems import AnyProblem, Multiclass
 from implicitbias.study.axes import combinations, enough, unknown_kind
 
@@ -55,6 +56,11 @@ def data_sets(tables: dict, mistakes: list[str]) -> dict[str, list[Data]]:
 def are_multiclass(sets: dict[str, list[Data]]) -> bool:
     """Whether the data sets of a study have weights for each class."""
     return any(item.k is not None for item in itertools.chain.from_iterable(sets.values()))
+
+
+def shapes_of(sets: dict[str, list[Data]]) -> set[Shape]:
+    """(n, d, number of classes or None) of the data sets of a study."""
+    return {(item.n, item.d, item.k) for item in itertools.chain.from_iterable(sets.values())}
 
 
 def describe(name: str, kind: str, problem: AnyProblem) -> Data:
