@@ -15,6 +15,8 @@ _PUBLIC = {
     "NotSeparable": "implicitbias.errors",
     "Undecided": "implicitbias.errors",
     "max_margin": "implicitbias.margins",
+    "curvature": "implicitbias.hessian",
+    "Curvature": "implicitbias.hessian",
     "predict": "implicitbias.limits.predict",
     "Limit": "implicitbias.limits",
     "Separator": "implicitbias.margins",
@@ -100,6 +102,8 @@ if TYPE_CHECKING:
     from implicitbias.flows import AdamProxyFlow as AdamProxyFlow
     from implicitbias.flows import GradientFlow as GradientFlow
     from implicitbias.flows import SteepestFlow as SteepestFlow
+    from implicitbias.hessian import Curvature as Curvature
+    from implicitbias.hessian import curvature as curvature
     from implicitbias.limits import Limit as Limit
     from implicitbias.limits import gradient_residual as gradient_residual
     from implicitbias.limits.predict import predict as predict

@@ -8,6 +8,8 @@
     residual     of gradient descent and gradient flow, on data of two classes
     accuracy     on the rows and on test rows, of Multiclass problems
     means        cos_means, angle_means of the rows of W to the class means, of Multiclass problems
+    curvature    log_lambda_1, ..., lr_lambda_1, precond_lambda_1, log_directional_smoothness; asked for by name alone
+    subspace     chi_gradient, chi_batch, chi_update, in the span of the top eigenvectors; asked for by name alone
 
 `implicitbias columns` and `columns` below list them all, with their units and meanings. NaN stands for what does not
 exist: the direction of w = 0, an increment before the first snapshot at t/2, a limit or residual without theory.
@@ -17,18 +19,20 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from implicitbias.errors import InputError, one_of
+from implicitbias.integers import whole
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.objective import group_of
 from implicitbias.measure.vectors import angle, cosine
 from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.registry import entries
+from implicitbias.simulation.setting import is_integer
 
 if TYPE_CHECKING:
     from implicitbias.limits import Limit
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Group", "Measures", "Snapshots", "angle", "cosine", "half_way", "limit_of"]
 
 ALWAYS = "clock"
+TOP = 2  # eigenvalues that are measured of two classes
+Shape: TypeAlias = "tuple[int, int, int | None]"
 
 
 @cache
@@ -55,12 +61,14 @@ class Measures:
         norms     names of norms, for the groups that measure against them
         matrices  whether the weights are matrices, those of a Multiclass problem
         objective the form of the objectives that are run on, None on data
+        top       number of eigenvalues, for the groups that are about the largest of the Hessian; None without these
     """
 
     groups: tuple[str, ...]
     norms: tuple[str, ...] = field(default_factory=usual)
     matrices: bool = False
     objective: str | None = None
+    top: int | None = None
 
     @classmethod
     def of(
@@ -69,9 +77,12 @@ class Measures:
         norms: Iterable[str] | None = None,
         matrices: bool = False,
         objective: str | None = None,
+        top: int | None = None,
+        shapes: Iterable[Shape] = (),
     ) -> "Measures":
-        """The measures of these names; all groups, or the norms of every table, where none are given, that fit the
-        weights.
+        """The measures of these names; the usual groups, or the norms of every table, where none are given, that fit
+        the weights. `shapes` are (n, d, number of classes or None) of the problems, as far as they are known: top is at
+        most the rank of their Hessians, and by default 2, or the number of classes.
 
         Errors: ``InputError`` with every unknown name, and every one that does not fit.
 
@@ -79,7 +90,7 @@ class Measures:
         ['ratio_l2', 'inc_ratio_l2', 'support']
         """
         known = {name: group for name, group in groups().items() if name == ALWAYS or group.fits(matrices, objective)}
-        asked = list(known) if groups_ is None else [ALWAYS, *_names(groups_)]
+        asked = [name for name in known if not known[name].by_name] if groups_ is None else [ALWAYS, *_names(groups_)]
         wanted = [] if objective else list(usual(matrices)) if norms is None else _names(norms)
         data = "two classes" if matrices else "a Multiclass problem"
         data = "data, not for objectives" if objective else f"data of {data}"
@@ -97,17 +108,30 @@ class Measures:
                 mistakes += [f"norms: {mistake}" for mistake in error.mistakes]
         if objective and norms is not None:
             mistakes.append("norms: an objective has no margins that norms measure; leave norms out")
+        able = [name for name, group in known.items() if group.top_columns(TOP)]
+        number = _top(top, shapes, able, not set(able).isdisjoint(asked), mistakes)
         if mistakes:
             raise InputError(mistakes)
-        return cls(tuple(name for name in known if name in asked), tuple(dict.fromkeys(wanted)), matrices, objective)
+        names = tuple(name for name in known if name in asked)
+        return cls(names, tuple(dict.fromkeys(wanted)), matrices, objective, number)
 
     @classmethod
     def fitting(
-        cls, problem: AnyProblem, groups_: Iterable[str] | None = None, norms: Iterable[str] | None = None
+        cls,
+        problem: AnyProblem,
+        groups_: Iterable[str] | None = None,
+        norms: Iterable[str] | None = None,
+        top: int | None = None,
     ) -> "Measures":
         """`of`, for runs on a problem."""
         objective = problem.name if isinstance(problem, Objective) else None
-        return cls.of(groups_, norms, isinstance(problem, Multiclass), objective)
+        classes = problem.k if isinstance(problem, Multiclass) else None
+        return cls.of(groups_, norms, classes is not None, objective, top=top, shapes=[(problem.n, problem.d, classes)])
+
+    @classmethod
+    def every(cls, norms: Iterable[str], matrices: bool, top: int = TOP) -> "Measures":
+        """All that there are."""
+        return cls.of([name for name, group in groups().items() if group.fits(matrices)], norms, matrices, top=top)
 
     def chosen(self) -> list[Group]:
         own = {} if self.objective is None else {ALWAYS: group_of(self.objective)}
@@ -115,7 +139,11 @@ class Measures:
 
     def columns(self) -> list[Column]:
         """Those of every snapshot."""
-        return [column for group in self.chosen() for column in group.columns(self.norms)]
+        return [
+            column
+            for group in self.chosen()
+            for column in (*group.top_columns(self.top or TOP), *group.columns(self.norms))
+        ]
 
     def names(self) -> list[str]:
         return [column.name for column in self.columns()]
@@ -127,6 +155,11 @@ class Measures:
     def data_columns(self) -> list[Column]:
         """Those of its data."""
         return [column for group in self.chosen() for column in group.data_columns(self.norms)]
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a run must keep for them, see `Group`."""
+        return frozenset(name for group in self.chosen() for name in group.needs)
 
     def of_data(self, problem: AnyProblem) -> dict:
         return {name: x for group in self.chosen() for name, x in group.of_data(problem, self.norms).items()}
@@ -147,9 +180,30 @@ class Measures:
 
     def asked(self) -> dict[str, list[str]]:
         """As in a study file; nothing if it asks for nothing."""
-        if self.usual:
-            return {}
-        return {"measures": list(self.groups), **({} if self.objective else {"norms": list(self.norms)})}
+        asked = {} if self.usual else {"measures": list(self.groups)}
+        if asked and not self.objective:
+            asked["norms"] = list(self.norms)
+        return asked if self.top is None else {**asked, "top": self.top}
+
+
+def _top(top, shapes: Iterable[Shape], able: list[str], asked: bool, mistakes: list[str]) -> int | None:
+    """How many eigenvalues the groups that are `able` to measure them do, if any of these is asked for."""
+    if not asked:
+        if top is not None:
+            words = " or ".join(map(repr, able))
+            mistakes.append(f"top is a number of eigenvalues of the Hessian, for which measures must name {words}")
+        return None
+    shapes = set(shapes)
+    most = min((min(n, d) * ((k or 2) - 1) for n, d, k in shapes), default=None)
+    if top is None:
+        usual_ = max((k or TOP for _, _, k in shapes), default=TOP)
+        return usual_ if most is None else min(usual_, most)
+    top = whole(top)
+    if not is_integer(top) or top < 1 or (most is not None and top > most):
+        limit = "" if most is None else f" to {most}, the largest rank of the Hessian"
+        mistakes.append(f"top must be an integer from 1{limit}{' on' * (most is None)}, but is {top!r}")
+        return None
+    return int(top)
 
 
 def _names(given: Iterable[str]) -> list[str]:
@@ -182,4 +236,4 @@ def limit_of(run: "Run") -> "Limit | None":
 def measure(run: "Run", limit: "Limit | None", measures: Measures | None = None) -> pd.DataFrame:
     """The measures of one run and its predicted limit: a DataFrame with one row a snapshot."""
     measures = measures or Measures.fitting(run.problem)
-    return pd.DataFrame(measures.measure(Snapshots(run, limit, measures.norms)))
+    return pd.DataFrame(measures.measure(Snapshots(run, limit, measures.norms, measures.top)))

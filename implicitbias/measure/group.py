@@ -36,10 +36,11 @@ class Snapshots:
         run         the run, with S snapshots of n samples; the weights are d numbers, of a matrix row by row
         limit       its predicted limit, or None
         norms       the norms that are asked for
+        top         how many eigenvalues of the Hessian are, if any
     """
 
-    def __init__(self, run: "Run", limit: "Limit | None", norms: tuple[str, ...]):
-        self.run, self.limit, self.norms = run, limit, norms
+    def __init__(self, run: "Run", limit: "Limit | None", norms: tuple[str, ...], top: int | None = None):
+        self.run, self.limit, self.norms, self.top = run, limit, norms, top
 
     def separator(self, norm: str) -> "Separator":
         from implicitbias.margins import max_margin
@@ -85,6 +86,13 @@ class Snapshots:
         """(S,) the smallest margin of the increment."""
         return self.run.problem.margins(self.in_shape(self.increments)).min(axis=1)
 
+    @cached_property
+    def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """The logarithms (S, top) of the largest eigenvalues of the Hessian, and eigenvectors (S, top, d)."""
+        from implicitbias.hessian import spectrum
+
+        return spectrum(self.run.problem, self.run.weights, self.top, self.run.setting.loss)
+
 
 def half_way(run: "Run") -> np.ndarray:
     """(S, *shape) the iterate at half the clock of each snapshot: a snapshot itself, up to the rounding of steps."""
@@ -122,6 +130,9 @@ class Group:
         of_data       (problem, norms) -> {column: value}
         matrices      whether it is for weights that are matrices, or for vectors; None for both
         objectives    whether it is for objectives too, which have no margins
+        top_columns   top -> its columns of every snapshot that are about the `top` largest eigenvalues of the Hessian
+        by_name       whether it is there only where it is asked for by name, for what it costs
+        needs         what a run keeps for it at each snapshot: "updates", "divisors" (see `Run`)
 
     A new group is a file in this folder with a `GROUP`.
     """
@@ -135,6 +146,9 @@ class Group:
     of_data: Callable[[AnyProblem, tuple[str, ...]], dict] = _nothing
     matrices: bool | None = None
     objectives: bool = False
+    top_columns: Callable[[int], list[Column]] = _none
+    by_name: bool = False
+    needs: tuple[str, ...] = ()
 
     def fits(self, matrices: bool, objective: str | None = None) -> bool:
         return self.objectives if objective else self.matrices is None or self.matrices == matrices

@@ -75,6 +75,7 @@ class AdaGrad(Optimizer):
     mode: ClassVar[int] = COORDINATE
     forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (2,)
+    root: ClassVar[int | None] = 0
 
     @property
     def step(self):

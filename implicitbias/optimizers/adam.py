@@ -89,6 +89,10 @@ class Adam(Optimizer):
     def sees_loss(self) -> bool:
         return self.kappa > 0.0
 
+    @property
+    def root(self) -> int | None:
+        return None if self.kappa > 0.0 else 1  # else the loss is in the denominator, too
+
     def bias(self):
         return (self.beta1, self.beta2) if self.bias_correction else None
 

@@ -72,6 +72,7 @@ class AdamW(Optimizer):
     name: ClassVar[str] = "adamw"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
+    root: ClassVar[int | None] = 1
 
     @property
     def step(self):

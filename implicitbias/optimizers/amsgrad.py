@@ -57,6 +57,7 @@ class AMSGrad(Optimizer):
     mode: ClassVar[int] = COORDINATE
     forgets: ClassVar[bool] = False
     degrees: ClassVar[tuple[int, ...]] = (1, 2, 2)  # the units follow u, which the others are divided by
+    root: ClassVar[int | None] = 2
     step: ClassVar = staticmethod(step)
 
     def bias(self):

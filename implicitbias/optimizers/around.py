@@ -35,6 +35,11 @@ class Around(Optimizer):
         return self.base.forgets
 
     @property
+    def root(self) -> int | None:
+        before = len(self.degrees) - len(self.base_kind.degrees)  # states of its own
+        return None if self.base.root is None else before + self.base.root
+
+    @property
     def translates(self) -> bool:
         return super().translates and self.base.translates
 

@@ -95,6 +95,7 @@ class Optimizer:
     points: ClassVar[tuple[int, ...]] = ()  # states of degree 0, iterates themselves, that start where w does
     recorded: ClassVar[int | None] = None  # which state is the iterate that a run tells; None is w
     driven: ClassVar[int | None] = None  # which state the gradients move; None is w
+    root: ClassVar[int | None] = None  # which state, of degree 2, the step divides by the root of, beside eps
     forgets: ClassVar[bool] = True  # whether the states forget old gradients, however large they were
     transient: ClassVar[bool] = False  # whether a rule for its limit rests on the start of a run, and so on the loss
     moves: ClassVar[bool] = True  # whether a step depends on where w is through its gradients alone
@@ -233,6 +234,17 @@ class Optimizer:
     def bias(self) -> tuple[float, float] | None:
         """The decay rates of m and v whose bias is corrected, see `bias_corrections`; None if it is not."""
         return None
+
+    def log2_divisor(self, log2_state: np.ndarray, t: np.ndarray | int) -> np.ndarray:
+        """log2 of what the t-th step divides the coordinates by, sqrt(v^) + eps, from that of the state `root`."""
+        eps = getattr(self, "eps", 0.0)
+        with np.errstate(divide="ignore"):
+            floor = np.log2(eps)
+        betas = self.bias()
+        second = log2_state if betas is None else log2_state - 2.0 * np.log2(bias_corrections(*betas, t - 1)[1])
+        if getattr(self, "eps_inside", False):
+            return 0.5 * np.logaddexp2(second, floor)
+        return np.logaddexp2(0.5 * second, floor)
 
     @property
     def label(self) -> str:

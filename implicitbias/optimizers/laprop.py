@@ -51,6 +51,7 @@ class LaProp(Optimizer):
     name: ClassVar[str] = "laprop"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (0, 2)
+    root: ClassVar[int | None] = 1
     step: ClassVar = staticmethod(step)
 
     def decays(self) -> tuple[float, ...]:

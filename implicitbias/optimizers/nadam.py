@@ -47,6 +47,7 @@ class NAdam(Optimizer):
     name: ClassVar[str] = "nadam"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (1, 2)
+    root: ClassVar[int | None] = 1
     step: ClassVar = staticmethod(step)
 
     def decays(self) -> tuple[float, ...]:

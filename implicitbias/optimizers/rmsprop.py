@@ -35,6 +35,7 @@ class RMSProp(Optimizer):
     name: ClassVar[str] = "rmsprop"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = Adam.degrees
+    root: ClassVar[int | None] = 1
 
     @property
     def as_adam(self) -> Adam:

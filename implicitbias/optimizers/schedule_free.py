@@ -132,6 +132,7 @@ class ScheduleFreeAdamW(_Averaged):
     name: ClassVar[str] = "schedule_free_adamw"
     mode: ClassVar[int] = COORDINATE
     degrees: ClassVar[tuple[int, ...]] = (0, 0, 0, 2)
+    root: ClassVar[int | None] = 3
     step: ClassVar = staticmethod(adamw_step)
 
     def bias(self):

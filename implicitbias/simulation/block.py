@@ -132,8 +132,8 @@ class Block:
     ) -> Iterator[tuple[int, np.ndarray, ...]]:
         """Make the updates that are missing to the last of the `stops`, and yield what there is at these, a few at a
         time, or `each` on its own: the position of the first among the stops, iterates (R, k, d), lengths of the last
-        update (R, k), sums of the step sizes (R, k), last step sizes (R, k). Ends early, but after a stop, once the
-        driver has taken `limit` seconds."""
+        update (R, k), sums of the step sizes (R, k), last step sizes (R, k), last updates (R, k, d). Ends early, but
+        after a stop, once the driver has taken `limit` seconds."""
         position, first = 0, self.made
         while position < len(stops) and (not position or self.seconds <= limit):
             clock = time.perf_counter()
@@ -160,11 +160,12 @@ class Block:
                 )
                 eta, which = self.eta[:, None], self.which
                 with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-                    lengths = length(after - before)
-                    after = self._in_shape(after)
+                    move = after - before
+                    lengths = length(move)
+                    after, move = self._in_shape(after), self._in_shape(move)
                     sum_lr, lr = self.earlier[:, None] + eta * sums[which][:, at], eta * table[which][:, at]
                 self.seconds += time.perf_counter() - clock
-                yield position, after, lengths, sum_lr, lr
+                yield position, after, lengths, sum_lr, lr, move
                 position += len(found)
             else:
                 self.seconds += time.perf_counter() - clock
@@ -188,6 +189,15 @@ class Block:
         shifts = (lot.runs.degrees[:, None] * units).astype(np.int32)
         with np.errstate(over="ignore", under="ignore"):
             return self._in_shape(self._in_weights(np.ldexp(state, shifts)))
+
+    def log2_divisor(self, r: int) -> np.ndarray:
+        """(*shape) log2 of what the last step of run r has divided by (`Optimizer.log2_divisor`)."""
+        lot, item = self._lot(r), self.optimizers[r]
+        state, expo, origin = (lot.one(x, r) for x in (lot.runs.state, lot.runs.expo, lot.runs.origin))
+        state, degree = state[item.root], lot.runs.degrees[item.root]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(state == 0.0, -np.inf, np.log2(state) + degree * (expo + origin + self.data.shift))
+        return self._in_shape(item.log2_divisor(logs, self.made - self.born))
 
     def end(self, r: int) -> End:
         """Where run r is, to go on from."""

@@ -149,6 +149,28 @@ def batches(
     return [row[:size] for row, size in zip(index, sizes)]
 
 
+def counts(
+    n: int, batch: int, order: str, steps: np.ndarray, seed: int = 0, remainder: str | None = None
+) -> np.ndarray:
+    """How often each row is in the batch of each step.
+
+    Arguments: as of `batches`; steps (S,), their numbers from 0
+    Returns (S, n).
+
+    >>> counts(5, 2, "cyclic", np.array([0, 2]))
+    array([[1, 1, 0, 0, 0],
+           [0, 0, 0, 0, 1]])
+    """
+    order, batch = effective(n, batch, order)
+    per_epoch = steps_per_epoch(n, batch, remainder or default_remainder(order))
+    index, sizes, rows = np.zeros((1, batch), np.int64), np.zeros(1, np.int64), np.empty(n, np.int64)
+    found = np.zeros((len(steps), n), np.int64)
+    for mine, step in zip(found, steps):
+        _fill(ORDERS[order], np.uint64(seed), int(step), 1, per_epoch, True, rows, index, sizes)
+        np.add.at(mine, index[0, : sizes[0]], 1)
+    return found
+
+
 def effective(n: int, batch: int, order: str) -> tuple[str, int]:
     """(order, batch) as the driver visits them: a batch of all n rows, whatever their order, is order "full"."""
     full = order == "full" or (batch == n and order != "replacement")

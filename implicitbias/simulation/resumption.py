@@ -18,6 +18,7 @@ from implicitbias.simulation.setting import Setting, resolve
 
 DEFAULTS = {"batch": 1, "order": "reshuffle", "seed": 0, "loss": "logistic", "remainder": None, "per_octave": 8}
 PATH = ("steps", "weights", "sum_lr", "last_lr", "last_move")
+KEPT = ("updates", "divisors")  # where measures need them
 
 
 def runs_to_go_on_from(start, runs: int, problem: AnyProblem, mistakes: list[str]) -> list[Run | None]:
@@ -100,8 +101,19 @@ def joined(start: Run | None, run: Run) -> Run:
     if start is None:
         return run
     path = {name: np.concatenate([getattr(start, name), getattr(run, name)]) for name in PATH}
+    path |= {name: _both(start, run, name) for name in KEPT}
     same = type(run.optimizer) is type(start.optimizer)
     origin = start._origin if same else start.weights[-1]
     return replace(
         run, initial=start.initial, seconds=start.seconds + run.seconds, measures=start.measures, _origin=origin, **path
     )
+
+
+def _both(start: Run, run: Run, name: str) -> np.ndarray | None:
+    """What one of the two has kept at all snapshots: NaN at those of the other."""
+    parts = [getattr(item, name) for item in (start, run)]
+    if all(part is None for part in parts):
+        return None
+    return np.concatenate([
+        np.full(item.weights.shape, np.nan) if part is None else part for item, part in zip((start, run), parts)
+    ])  # fmt: skip

@@ -33,7 +33,7 @@ def simulate(
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
     Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
-    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ...,
 ) -> Run: ...
 @overload
 def simulate(
@@ -42,7 +42,7 @@ def simulate(
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
     Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
-    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ...,
 ) -> list[Run]: ...
 # fmt: on
 
@@ -68,6 +68,7 @@ def simulate(
     timeout: float | None = None,
     measures: Iterable[str] | None = None,
     norms: Iterable[str] | None = None,
+    top: int | None = None,
 ) -> Run | list[Run]:
     """Run optimizers on a separable problem, exactly and far past float underflow.
 
@@ -95,7 +96,9 @@ def simulate(
         timeout         seconds a run may take, as Run.seconds counts them, to the next call of the driver (0.1 s); it
                         then ends with the snapshots it has and the status "timeout". Default: no limit
         measures, norms what `Run.curve` has columns of: names of groups (`implicitbias.measure`) and of norms; default
-                        all groups, and l1, l2, linf
+                        all groups but those that are there by name alone, and l1, l2, linf
+        top             how many eigenvalues of the Hessian the groups curvature and subspace are about; default 2, of a
+                        Multiclass k
 
     With `start`, the run makes `steps` or `epochs` further updates; bit for bit it is the run of all of them at once.
     lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given. Others begin a
@@ -137,7 +140,7 @@ def simulate(
     starts = runs_to_go_on_from(start, len(optimizers), problem, mistakes)
     if start is not None and initial is not None:
         mistakes.append("give either initial or start: a run that goes on begins where its start ends")
-    asked = _measures(measures, norms, problem, mistakes)
+    asked = _measures(measures, norms, top, problem, mistakes)
     if any(hasattr(item, "velocity") for item in optimizers):
         discrete = {
             "start": start,
@@ -171,19 +174,21 @@ def simulate(
     limit = math.inf if timeout is None else timeout
 
     begins = list(map(begin, starts, optimizers, schedules, origins))
-    runs = _in_blocks(problem, movers, schedules, begins, settings, limit)
+    every = [asked] if asked else [run.measures for run in starts if run is not None and run.measures]
+    needs = frozenset().union(*(item.needs for item in every))
+    runs = _in_blocks(problem, movers, schedules, begins, settings, limit, needs)
     runs = [replace(run, optimizer=optimizer) for run, optimizer in zip(runs, optimizers)]
     return _measured(list(map(joined, starts, runs)), single, asked)
 
 
-def _measures(measures, norms, problem: AnyProblem, mistakes: list[str]):
+def _measures(measures, norms, top, problem: AnyProblem, mistakes: list[str]):
     """What is to be measured; None stands for the usual."""
-    if measures is None and norms is None:
+    if measures is None and norms is None and top is None:
         return None
     from implicitbias.measure import Measures  # which stands above all simulation
 
     try:
-        return Measures.fitting(problem, measures, norms)
+        return Measures.fitting(problem, measures, norms, top)
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None
@@ -201,8 +206,9 @@ def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
 
 
 def _in_blocks(
-    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float
-) -> list[Run]:
+    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], settings: list[Setting], timeout: float,
+    needs: frozenset[str],
+) -> list[Run]:  # fmt: skip
     """The runs from where they begin: those that can advance together do."""
     # The compiled driver takes one kind of optimizer at a time, with a memory or without, that tells one of its
     # iterates, and one clock.
@@ -214,14 +220,15 @@ def _in_blocks(
     runs: list[Run | None] = [None] * len(optimizers)
     for positions in blocks.values():
         mine = ([x[i] for i in positions] for x in (optimizers, schedules, begins))
-        for i, run in zip(positions, _run(problem, *mine, settings[positions[0]], timeout)):
+        for i, run in zip(positions, _run(problem, *mine, settings[positions[0]], timeout, needs)):
             runs[i] = run
     return runs
 
 
 def _run(
-    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], setting: Setting, timeout: float
-) -> list[Run]:
+    problem: AnyProblem, optimizers: list, schedules: list, begins: list[End], setting: Setting, timeout: float,
+    needs: frozenset[str],
+) -> list[Run]:  # fmt: skip
     """Advance a block to every snapshot, or until no run is left, or as long as each may take."""
     block = Block(problem, optimizers, schedules, begins, setting)
     until = setting.until_log_loss
@@ -235,15 +242,24 @@ def _run(
     runs = len(optimizers)
     weights = np.empty((runs, len(steps), *problem.shape))
     moves, sums, lrs = np.empty((3, runs, len(steps)))
+    updates = np.empty(weights.shape) if "updates" in needs else None
+    divisors = np.full(weights.shape, np.nan) if "divisors" in needs else None
+    dividing = [r for r, item in enumerate(optimizers) if divisors is not None and item.root is not None]
     kept = np.full(runs, len(steps))
     finite = np.ones(runs, bool)
     running = np.ones(runs, bool)
     states: list[np.ndarray] = [np.empty((0, 0))] * runs
     reached: list[End | None] = [None] * runs
     here = slice(0)
-    for first, *found in block.advance(steps, each=until is not None, limit=timeout * runs):
+    # a state is there after the last step of a call alone
+    each = until is not None or bool(dividing)
+    for first, *found in block.advance(steps, each=each, limit=timeout * runs):
         here = slice(first, first + found[0].shape[1])
-        weights[:, here], moves[:, here], sums[:, here], lrs[:, here] = found
+        weights[:, here], moves[:, here], sums[:, here], lrs[:, here], update = found
+        if updates is not None:
+            updates[:, here] = update
+        for r in dividing:
+            divisors[r, first] = block.log2_divisor(r)
         with np.errstate(over="ignore", invalid="ignore"):
             good = np.array([problem.finite(w) for w in weights[:, here]])
         lost = running & ~good.all(axis=1)
@@ -277,7 +293,8 @@ def _run(
         result.append(
             Run(
                 problem, item, schedules[r], setting, begins[r].iterate, steps[keep].copy(), path, *columns, status,
-                block.seconds / runs, states[r], _end=reached[r],
+                block.seconds / runs, states[r], *(None if x is None else x[r, keep] for x in (updates, divisors)),
+                _end=reached[r],
             )
         )  # fmt: skip
     return result

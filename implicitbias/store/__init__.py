@@ -165,9 +165,8 @@ class Store:
         """What is measured of the runs. Errors: ``InputError`` if some of it is not known here."""
         if self._measures is None:
             asked = self.identity().get("measures", {})
-            matrices = bool(self.identity().get("multiclass"))
-            objective = self.identity().get("objective")
-            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), matrices, objective)
+            about = bool(self.identity().get("multiclass")), self.identity().get("objective")
+            self._measures = Measures.of(asked.get("measures"), asked.get("norms"), *about, top=asked.get("top"))
         return self._measures
 
     def runs(self) -> pd.DataFrame:

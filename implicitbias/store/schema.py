@@ -18,7 +18,7 @@ import pyarrow as pa
 from implicitbias.errors import InputError
 from implicitbias.flows import KINDS
 from implicitbias.margins.norms import WITH_PARAMETER, measurable, usual
-from implicitbias.measure import Measures, groups
+from implicitbias.measure import TOP, Measures, groups
 from implicitbias.measure.group import Column
 
 # Orders whose predictions differ at the same batch size.
@@ -140,7 +140,8 @@ def _field(column: Column) -> pa.Field:
 def columns(pattern: str = "*"):
     """What the columns of the tables are: the data dictionary.
 
-    Arguments: pattern, a name with * for any letters; with a norm such as l1.5 in it, the columns of that norm too
+    Arguments: pattern, a name with * for any letters; with a norm such as l1.5 in it, the columns of that norm too,
+    and with a number as in log_lambda_5, those up to it
     Returns a DataFrame with a row a column: name, table ("runs", or "runs, curves"), type, unit, meaning.
 
     >>> columns("ratio_l2").iloc[0].to_dict()["meaning"]
@@ -148,7 +149,8 @@ def columns(pattern: str = "*"):
     """
     import pandas as pd
 
-    both = [_with([x[0] for x in re.finditer(WITH_PARAMETER, pattern)], matrices) for matrices in (False, True)]
+    top = max((int(x) for x in re.findall(r"lambda_(\d{1,3})", pattern)), default=TOP)
+    both = [_with([x[0] for x in re.finditer(WITH_PARAMETER, pattern)], matrices, top) for matrices in (False, True)]
     of_curves = {column.name for measures in both for column in curve_columns(measures)}
     known = {column.name: column for measures in both for column in run_columns(measures)}
     rows = [
@@ -165,13 +167,13 @@ def columns(pattern: str = "*"):
     return pd.DataFrame(rows, columns=["name", "table", "type", "unit", "meaning"])
 
 
-def _with(asked: list[str], matrices: bool) -> Measures:
-    """The usual measures, with those of the norms that there are among the asked ones."""
+def _with(asked: list[str], matrices: bool, top: int) -> Measures:
+    """All measures, with those of the norms that there are among the asked ones."""
     norms = list(usual(matrices))
     for name in asked:
         with contextlib.suppress(InputError):
             norms.append(measurable(name, matrices))
-    return Measures.of(None, norms, matrices)
+    return Measures.every(norms, matrices, max(top, TOP))
 
 
 USUAL = Measures.of()

@@ -48,6 +48,7 @@ import numpy as np
 import pandas as pd
 
 from implicitbias.errors import InputError
+from implicitbias.measure import Shape
 from implicitbias.study import rates
 from implicitbias.study.expand import measures_of
 from implicitbias.study.expected import decided, expectation, slack
@@ -106,13 +107,20 @@ def verdicts(study: Study, runs: pd.DataFrame, curves: pd.DataFrame, objective: 
     Errors: ``InputError`` for a claim that names an unknown measure or column.
     """
     mistakes: list[str] = []
-    measures = measures_of(study.measures, study.norms, ("k" in runs, objective), mistakes)
+    measures = measures_of(study, ("k" in runs, objective), _shapes(runs), mistakes)
     places = {f"claim.{position}": claim for position, claim in enumerate(study.claim)}
     mistakes += claim_mistakes(with_controls(places), measures)
     if mistakes:
         raise InputError(mistakes)
     runs = whole(runs)
     return [_with_control(claim, study, runs, curves) for claim in study.claim]
+
+
+def _shapes(runs: pd.DataFrame) -> set[Shape]:
+    """(n, d, number of classes or None) of the data of the runs."""
+    names = ["n", "d", *["k"] * ("k" in runs)]
+    known = runs[names].dropna().astype(int) if set(names) <= set(runs) else runs.iloc[:0, :0]
+    return {(*shape, None)[:3] for shape in known.itertuples(index=False, name=None)}
 
 
 def _with_control(claim: Claim, study: Study, runs: pd.DataFrame, curves: pd.DataFrame) -> Verdict:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES, make
+from implicitbias.measure import Shape
 from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.study.axes import combinations, enough, unknown_kind
 
@@ -56,6 +57,11 @@ def subject(sets: dict[str, list[Data]]) -> tuple[bool, str | None]:
     """What a study is about: whether its data have weights for each class, and the form of its objectives."""
     one = next(itertools.chain.from_iterable(sets.values()), None)
     return (False, None) if one is None else (one.k is not None, one.objective)
+
+
+def shapes_of(sets: dict[str, list[Data]]) -> set[Shape]:
+    """(n, d, number of classes or None) of the data sets of a study."""
+    return {(item.n, item.d, item.k) for item in itertools.chain.from_iterable(sets.values())}
 
 
 def describe(name: str, kind: str, problem: AnyProblem) -> Data:

@@ -4,13 +4,13 @@ import hashlib
 import json
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import resolve_flow
-from implicitbias.measure import Measures
+from implicitbias.measure import Measures, Shape
 from implicitbias.optimizers import Optimizer
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, Schedule
@@ -18,7 +18,7 @@ from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
 from implicitbias.study.axes import MOST_RUNS, combinations, enough, unknown_kind
-from implicitbias.study.data import Data, data_sets, subject
+from implicitbias.study.data import Data, data_sets, shapes_of, subject
 from implicitbias.study.keys import DISCRETE, Grid, Study
 from implicitbias.study.spec import check_values
 from implicitbias.study.step_sizes import misfits, schedule
@@ -108,19 +108,18 @@ def expand(study: Study) -> list[RunSpec]:
     mistakes: list[str] = []
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
     sets = data_sets(study.data, mistakes)
-    measures = measures_of(study.measures, study.norms, subject(sets), mistakes)
+    measures = measures_of(study, subject(sets), shapes_of(sets), mistakes)
     runs = list(expand_tables(sets, study.optimizer, grids, mistakes, measures))
     if mistakes:
         raise InputError(mistakes)
     return runs
 
 
-def measures_of(
-    measures: list[str] | None, norms: list[str] | None, about: tuple[bool, str | None], mistakes: list[str]
-) -> Measures:
-    """What a study asks to be measured; it is `about` matrices or not, and objectives of a form or data."""
+def measures_of(study: Study, about: tuple[bool, str | None], shapes: Iterable[Shape], mistakes: list[str]) -> Measures:
+    """What a study asks to be measured of problems of these shapes; it is `about` matrices or not, and objectives of a
+    form or data."""
     try:
-        return Measures.of(measures, norms, *about)
+        return Measures.of(study.measures, study.norms, *about, top=study.top, shapes=shapes)
     except InputError as error:
         mistakes.extend(error.mistakes)
         return Measures.of(None, None, *about)

@@ -222,10 +222,15 @@ class Study(_Strict):
         [], "settings of a quick look, as --set has them: those of `check --all --quick`", '["grid.steps=2000"]'
     )
     measures: list[str] | None = key(
-        None, "groups of measures that the tables have columns of: directions, limit, margins, residual; default all",
-        '["directions", "margins"]',
+        None, "groups of measures that the tables have columns of: directions, limit, margins, residual, of several "
+        "classes accuracy, means; default all of these, without curvature and subspace, which are there where they are "
+        "named", '["directions", "curvature"]',
     )  # fmt: skip
     norms: list[str] | None = key(None, "norms of the measures; default l1, l2, linf", '["l2", "linf"]')
+    top: int | None = key(
+        None, "how many of the largest eigenvalues of the Hessian curvature and subspace are about; default 2, of "
+        "several classes their number", "3",
+    )  # fmt: skip
     data: dict[str, dict[str, Any]] = key(
         ..., "[data.NAME]: kind (a data family, default NAME) and its parameters, each an axis; `implicitbias list "
         "FAMILY` shows them. rotate = SEED, of every family, multiplies the rows by a random orthogonal matrix. "

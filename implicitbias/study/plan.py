@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from implicitbias.errors import InputError
 from implicitbias.store.schema import USUAL
-from implicitbias.study.data import data_sets, subject
+from implicitbias.study.data import data_sets, shapes_of, subject
 from implicitbias.study.expand import RunSpec, expand_tables, measures_of
 from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.keys import Claim, Figure, Grid, Study
@@ -50,7 +50,8 @@ def survey(
     claims = with_controls(_readable(Claim, content, "claim"))
     unfit: list[str] = []
     sets = data_sets(data, unfit)
-    measures = USUAL if study is None else measures_of(study.measures, study.norms, subject(sets), mistakes)
+    about, shapes = subject(sets), shapes_of(sets)
+    measures = USUAL if study is None else measures_of(study, about, shapes, mistakes)
     wrong, planned = claim_mistakes(claims, measures), Planned(claims)
     mistakes += figure_mistakes(_readable(Figure, content, "figure"), measures) + unfit
     for run in expand_tables(sets, optimizer, grids, mistakes, measures):

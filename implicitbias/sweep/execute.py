@@ -116,6 +116,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         problem = problem_of(block[0].data)
         certified = block[0].measures.of_data(problem)
         seconds = time.perf_counter() - clock
+        setting |= block[0].measures.asked()  # some of which a run must keep something for
         runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
     except (NotSeparable, Undecided) as error:
         status = "not_separable" if isinstance(error, NotSeparable) else "undecided"
@@ -129,7 +130,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # the norms of a diverged run may overflow
                 limit = predicted(prediction(spec))
-                seen = Snapshots(run, limit, spec.measures.norms)
+                seen = Snapshots(run, limit, spec.measures.norms, spec.measures.top)
                 curve = spec.measures.measure(seen)
                 row = certified | {"status": run.status, "kernel_seconds": run.seconds, "message": _end(run, timeout)}
                 if run.status != "timeout":  # whose end is not what the study asks for; its snapshots are in the curves

@@ -128,7 +128,7 @@ def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
     if row["status"] == "timeout":
         raise InputError(f"run {row['run_id']} was stopped by the clock, so there is no end to go to")
     spec = spec_of(row, store.measures)
-    options = spec.setting.arguments() | ({} if spec.lr is None else {"lr": spec.lr})
+    options = spec.setting.arguments() | ({} if spec.lr is None else {"lr": spec.lr}) | spec.measures.asked()
     problem = spec.data.problem()
     with one_thread():
         run = replace(simulate(problem, spec.optimizer, **options), measures=spec.measures)

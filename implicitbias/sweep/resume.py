@@ -19,7 +19,7 @@ from implicitbias.study.spec import override
 
 MODES = ("resume", "extend", "overwrite")
 FAILED = ("error", "timeout")  # what may end otherwise another time
-DECIDE = ("data", "optimizer", "grid", "measures", "norms")  # what decides the runs in a study file
+DECIDE = ("data", "optimizer", "grid", "measures", "norms", "top")  # what decides the runs in a study file
 MOST, WIDEST = 6, 60  # differences of two studies that are told, and characters of a value
 
 

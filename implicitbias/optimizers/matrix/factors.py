@@ -27,15 +27,16 @@ SWEEPS = 60
 
 
 @helper
-def orthonormal(v, expo, count, most, q, r, size, height):
-    """Q and R of the first `count` vectors v (m, chunks, 8) in units 2^expo, up to rank `most`; v is destroyed.
+def orthonormal(v, expo, count, most, q, r, size, height, enough=0, margin=0.0):
+    """Q and R of the first `count` vectors v (m, chunks, 8) in units 2^expo, up to rank `most`; v is destroyed. With
+    `enough` > 0 it ends once all that is left is shorter than pivot number `enough` by `margin` binary orders.
 
     q (most, chunks, 8): orthonormal rows; r (most, m chunks, 8): R in the units of its columns, those of the vectors;
     height (most,): the units of the pivots; size (m,): room. Returns the rank, or -1 for what is not finite.
     """
     for i in range(count):
         size[i] = dot(v[i], v[i])
-    rank = 0
+    rank, least = 0, -np.inf
     for t in range(most):
         best, top = -1, -np.inf
         for i in range(count):
@@ -48,8 +49,10 @@ def orthonormal(v, expo, count, most, q, r, size, height):
             order = expo[i] + 0.5 * math.log2(left)
             if order > top:
                 best, top = i, order
-        if best < 0:
+        if best < 0 or top < least:
             break
+        if t + 1 == enough:
+            least = top - margin
         line = line_of(r[t])
         for j in range(q.shape[1]):
             store(q[t], j, load(v[best], j))
