@@ -9,6 +9,7 @@
     accuracy     on the rows and on test rows, of Multiclass problems
     means        cos_means, angle_means of the rows of W to the class means, of Multiclass problems
     curvature    log_lambda_1, ..., lr_lambda_1, precond_lambda_1, log_directional_smoothness; asked for by name alone
+    orbit        period, lyapunov, orbit, median_<reading>: of a run on an objective; asked for by name alone
     subspace     chi_gradient, chi_batch, chi_update, in the span of the top eigenvectors; asked for by name alone
 
 `implicitbias columns` and `columns` below list them all, with their units and meanings. NaN stands for what does not
@@ -29,6 +30,7 @@ from implicitbias.integers import whole
 from implicitbias.margins.norms import measurable, usual
 from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.objective import group_of
+from implicitbias.measure.orbit import orbit_of
 from implicitbias.measure.vectors import angle, cosine
 from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.registry import entries
@@ -134,7 +136,7 @@ class Measures:
         return cls.of([name for name, group in groups().items() if group.fits(matrices)], norms, matrices, top=top)
 
     def chosen(self) -> list[Group]:
-        own = {} if self.objective is None else {ALWAYS: group_of(self.objective)}
+        own = {} if self.objective is None else {ALWAYS: group_of(self.objective), "orbit": orbit_of(self.objective)}
         return [own.get(name) or groups()[name] for name in self.groups]
 
     def columns(self) -> list[Column]:

@@ -129,10 +129,10 @@ class Group:
         data_columns  norms -> its columns of a data set
         of_data       (problem, norms) -> {column: value}
         matrices      whether it is for weights that are matrices, or for vectors; None for both
-        objectives    whether it is for objectives too, which have no margins
+        data, objectives  whether it is for data, and for objectives, which have no margins
         top_columns   top -> its columns of every snapshot that are about the `top` largest eigenvalues of the Hessian
         by_name       whether it is there only where it is asked for by name, for what it costs
-        needs         what a run keeps for it at each snapshot: "updates", "divisors" (see `Run`)
+        needs         what a run keeps for it: "updates", "divisors" at each snapshot, "window" of its end (see `Run`)
 
     A new group is a file in this folder with a `GROUP`.
     """
@@ -145,10 +145,13 @@ class Group:
     data_columns: _Columns = _none
     of_data: Callable[[AnyProblem, tuple[str, ...]], dict] = _nothing
     matrices: bool | None = None
+    data: bool = True
     objectives: bool = False
     top_columns: Callable[[int], list[Column]] = _none
     by_name: bool = False
     needs: tuple[str, ...] = ()
 
     def fits(self, matrices: bool, objective: str | None = None) -> bool:
-        return self.objectives if objective else self.matrices is None or self.matrices == matrices
+        if objective:
+            return self.objectives
+        return self.data and (self.matrices is None or self.matrices == matrices)

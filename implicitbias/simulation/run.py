@@ -49,6 +49,7 @@ class Run:
                     but for the V of an AdaGradFlow
         updates     (S, d) the last update w(t) - w(t-1); kept for the measures that need it, else None
         divisors    (S, d) log2 of what it was divided by, sqrt(v) + eps of Adam and its kin; as updates, NaN for others
+        window      (W, d) the iterates after each of the last W updates, for the measures of the orbit; None without
         measures    what the curve has columns of, see `implicitbias.measure`; None is the usual
         curve       DataFrame of measures, one row a snapshot (computed on first use)
     """
@@ -68,6 +69,7 @@ class Run:
     state: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     updates: np.ndarray | None = None
     divisors: np.ndarray | None = None
+    window: np.ndarray | None = None
     measures: Measures | None = None
     _end: End | None = field(default=None, repr=False)  # what `simulate` needs to go on
     _origin: np.ndarray | None = field(default=None, repr=False)  # where another optimizer took over, (d,)

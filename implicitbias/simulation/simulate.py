@@ -199,6 +199,9 @@ def _measured(runs: list[Run], single: bool, asked):
     return runs[0] if single else runs
 
 
+WINDOW = 4096  # iterates that a run keeps of its end, from the second half at most, for what is asked of its orbit
+
+
 def snapshot_steps(horizon: int, per_octave: int) -> np.ndarray:
     """Steps horizon 2^(-k/per_octave), rounded: log-spaced, and with every t (up to rounding) also t/2."""
     count = math.floor(per_octave * math.log2(horizon)) + 1
@@ -237,8 +240,11 @@ def _run(
     def loss_at(weights):
         return problem.log_loss(weights, setting.loss)
 
-    steps = snapshot_steps(setting.steps, setting.per_octave)
+    shown = snapshot_steps(setting.steps, setting.per_octave)
+    window = min(setting.steps // 2, WINDOW) if "window" in needs else 0
+    steps = np.union1d(shown, np.arange(setting.steps - window + 1, setting.steps + 1)) if window else shown
     steps = steps[steps > block.made]
+    shown = np.isin(steps, shown)
     runs = len(optimizers)
     weights = np.empty((runs, len(steps), *problem.shape))
     moves, sums, lrs = np.empty((3, runs, len(steps)))
@@ -286,15 +292,16 @@ def _run(
     diverged = ends > loss_at(problem.start) if on_rows else np.zeros(runs, bool)
     result = []
     for r, item in enumerate(optimizers):
-        keep = slice(kept[r])
+        keep = np.flatnonzero(shown[: kept[r]])
         path = weights[r, keep]
+        last = weights[r, -window:] if window and kept[r] == len(steps) and window <= len(steps) else None
         status = "non_finite" if not finite[r] else "timeout" if late[r] else "diverged" if diverged[r] else "ok"
         columns = (x[r, keep] for x in (sums, lrs, moves))
         result.append(
             Run(
                 problem, item, schedules[r], setting, begins[r].iterate, steps[keep].copy(), path, *columns, status,
                 block.seconds / runs, states[r], *(None if x is None else x[r, keep] for x in (updates, divisors)),
-                _end=reached[r],
+                last, _end=reached[r],
             )
         )  # fmt: skip
     return result
