@@ -24,6 +24,7 @@ from implicitbias.figures.words import label, method
 
 MOST_POINTS = 60  # of a line a few inches long
 MOST_SCATTERED = 2000
+MOST_DOTS = 60_000  # of clouds, which have many points of each run
 CATEGORIES = ("order", "data", "geometry", "limit_method", "measure", "loss", "remainder", "status")
 NOTHING = 1e-5  # degrees
 NEAR = 0.02  # 1 - cosine or ratio, by which most runs are so near to 1 that the gap says more
@@ -142,6 +143,7 @@ class Facets:
         hue, col    what tells rows apart; `col` the words of each row's column
         along       whether rows are snapshots: lines, and no marker a point
         predicted   for a measure the column with its predicted value, or None
+        cloud       whether a scatter has many points of each run
     """
 
     frame: pd.DataFrame
@@ -156,6 +158,7 @@ class Facets:
     yscale: str | None = None
     xscale: str | None = None
     notes: list[str] = field(default_factory=list)
+    cloud: bool = False
 
 
 def spread_orders(frame: pd.DataFrame, axes: list[Axis]) -> pd.DataFrame:
@@ -223,7 +226,7 @@ def _panel(of: Facets, points: _Points, title: str, seen: View, measure: str, pl
         level, rows = of.hue.levels[place], points.of(place)
         look = {"colour": of.hue.colour[level], "marker": of.hue.marker[level]}
         if of.scatter:
-            series.append(Series(rows.x, rows.y, style="", hollow=True, **look))
+            series.append(Series(rows.x, rows.y, style="", hollow=not of.cloud, dots=of.cloud, **look))
             continue
         x, sizes, low, middle, high = quartiles(rows.x, rows.y)
         if of.along:

@@ -9,12 +9,23 @@ heat      the median as a colour, against x and hue
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from implicitbias.errors import InputError
 from implicitbias.figures import palette
 from implicitbias.figures.axes import DATA, Axis, axis_of, full_batches, roles, varying
-from implicitbias.figures.facets import MOST_SCATTERED, Facets, few, heats_of, hue_of, keys_of, panels, spread_orders
+from implicitbias.figures.facets import (
+    MOST_DOTS,
+    MOST_SCATTERED,
+    Facets,
+    few,
+    heats_of,
+    hue_of,
+    keys_of,
+    panels,
+    spread_orders,
+)
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.parts import Panel
 from implicitbias.figures.table import shifted, trajectories, values
@@ -23,6 +34,7 @@ from implicitbias.study.figures import MADE, SHIFTED, along
 from implicitbias.study.filters import select
 from implicitbias.study.keys import Figure
 
+MANY = 600  # points that are drawn as dots
 MAX_OWN = 30  # panels: more are too small to read on one page
 VALUE = "_value"
 _ROLES = ("x", "hue", "col", "row")
@@ -44,6 +56,11 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     if not any("limit" in str(getattr(figure, role)) for role in (*_ROLES, "y")) and "limit_method" in chosen:
         chosen = trajectories(chosen)
     chosen = full_batches(chosen)
+    count, of_each = len(chosen), "One point a run."
+    cloud = figure.y[0] in chosen and chosen[figure.y[0]].map(np.size).max() > 1
+    if cloud:
+        chosen = chosen.explode(figure.y[0], ignore_index=True).dropna(subset=figure.y[0])
+        chosen, of_each = chosen.astype({figure.y[0]: float}), f"{len(chosen) // count} points a run."
     if SHIFTED in [getattr(figure, role) for role in _ROLES]:
         chosen = chosen.assign(**{SHIFTED: shifted(chosen, figure.y[0])})
     figure = _complete(figure, chosen)
@@ -61,10 +78,10 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     title = norms(figure.title) or _title(figure)
     name = slug(figure.title or _title(figure))
     left = _not_told(figure, chosen)
-    caption = f"{len(chosen)} runs. " + (
+    caption = f"{count} runs. " + (
         f"Median, and band or bars from the lower to the upper quartile, over {left or 'seeds'}."
         if figure.mark not in ("scatter",)
-        else "One point a run."
+        else of_each
     )
     if figure.mark == "heat":
         parts = []
@@ -81,9 +98,11 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     looks = palette.methods(runs)
     axes = [axis_of(frame, name) for name in (figure.hue, figure.col, figure.row) if name is not None]
     frame = spread_orders(frame, axes)
-    if figure.mark == "scatter" and len(frame) > MOST_SCATTERED:
-        frame = frame.sample(MOST_SCATTERED, random_state=0).sort_index()
-        caption += f" {MOST_SCATTERED} are drawn, chosen by a fixed seed."
+    cloud = cloud or len(frame) > MANY
+    most = MOST_DOTS if cloud else MOST_SCATTERED
+    if figure.mark == "scatter" and len(frame) > most:
+        frame = frame.sample(most, random_state=0).sort_index()
+        caption += f" {most} are drawn, chosen by a fixed seed."
     hue = hue_of(frame, [axis_of(frame, figure.hue)] if figure.hue else [], looks)
     if len(hue.levels) > 7:
         caption += f" 7 of {len(hue.levels)} levels of {hue.title or label(figure.hue)} are drawn."
@@ -94,7 +113,7 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
         texts, cols = _columns(part, figure.col)
         keys = replace(hue, keys=hue.keys.loc[part.index])
         of = Facets(part, measures, x, keys, texts, cols, along(figure), figure.mark == "scatter",
-                    lambda measure: _limit_of(measure, frame), figure.yscale, figure.xscale)  # fmt: skip
+                    lambda measure: _limit_of(measure, frame), figure.yscale, figure.xscale, cloud=cloud)  # fmt: skip
         for row in panels(of):
             row = [panel for panel in row if panel is not None and panel.series]
             columns = max(columns, len(row))

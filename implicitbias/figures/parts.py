@@ -23,6 +23,7 @@ class Series:
     band: str = "fill"  # or "bars", for a few separate x
     over: bool = False  # drawn above the rest
     faint: bool = False
+    dots: bool = False  # so many points that each is as small as can be seen
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ SHOWN = 64  # points of the orbit that a table keeps
 _COLUMNS = (
     Column("period", int, "updates", f"of the cycle that the run ends on, 1 for a point; 0 for none up to {LONGEST}"),
     Column(
-        "lyapunov", float, "1/update", "Lyapunov exponent, of gradient descent on all samples without momentum: above 0 "
-        "neighbours part; missing for others",
+        "lyapunov", float, "1/update", "Lyapunov exponent, of gradient descent on all samples without momentum: above "
+        "0 neighbours part",
     ),
     Column("orbit", list, "", f"the last {SHOWN} values of the first reading of the objective, or of w_1"),
 )  # fmt: skip

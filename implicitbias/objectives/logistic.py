@@ -8,7 +8,7 @@ from implicitbias.errors import InputError
 from implicitbias.geometry.parameters import Minority, Number, Positive, objective
 from implicitbias.jit import helper
 from implicitbias.problems.binary import Problem
-from implicitbias.problems.objective import Form, Objective
+from implicitbias.problems.objective import Form, Objective, Reading
 
 SMOOTHING, RIDGE, FEATURES, ROWS = range(4)  # where its numbers are; the rows follow, one by one
 
@@ -45,7 +45,10 @@ def _hessian(numbers, w):
     return np.einsum("sn,ni,nj->sij", weights, rows, rows) + numbers[RIDGE] * np.eye(rows.shape[1])
 
 
-FORM = Form("logistic", _slope, _value, _hessian)
+FORM = Form(
+    "logistic", _slope, _value, _hessian,
+    (Reading("size", "", "||w||_2", lambda objective, w, lr: np.linalg.norm(w, axis=1)),),
+)  # fmt: skip
 
 
 def with_minimum(problem: Problem, smoothing: float, ridge: float) -> Objective:

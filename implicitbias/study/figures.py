@@ -39,6 +39,7 @@ def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep:
     """Every unknown column of the figures, each under the name of its place."""
     mistakes, names_of = [], Names(measures)
     numeric, scalars, curves = names_of.numeric, names_of.scalars, names_of.curves
+    points = [column.name for column in measures.end_columns() if column.kind is list]  # many of each run
     given = {column.name for column in measures.columns() + measures.end_columns() + measures.data_columns()}
     for where, figure in figures.items():
         place = f"{where}{sep}" if where else ""
@@ -46,6 +47,10 @@ def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep:
             names = columns(measure)
             if names is None:
                 mistakes.append(f"{place}y must be a column or the difference of two, not {measure!r}")
+            if measure in points:
+                if figure.mark != "scatter":
+                    mistakes.append(f'{place}y: {measure!r} is many points of each run, and needs mark = "scatter"')
+                continue
             for name in names or ():
                 if name not in numeric and not name.startswith(PARAMETER):
                     mistakes.append(f"{place}y: {one_of(name, 'column', numeric)}")

@@ -5,6 +5,7 @@ Any parameter of a grid, of data or of an optimizer may be a list, or {from = 0,
 both ends: an axis. `zip = [["n", "d"]]` in a table advances the lists n and d together instead of taking their product.
 """
 
+import math
 import re
 from dataclasses import fields
 from typing import Any, Literal
@@ -262,4 +263,18 @@ def axis(value) -> list | Any:
         low, high = value["from"], value["to"]
         if type(low) is type(high) is int and high - low < LONGEST_RANGE:
             return list(range(low, high + 1))
+    if isinstance(value, dict) and {"from", "to", "count"} <= set(value) <= {"from", "to", "count", "log"}:
+        return _spaced(**{"start" if key == "from" else key: given for key, given in value.items()}) or [value]
     return [value]
+
+
+def _spaced(start, to, count, log=False) -> list[float] | None:
+    """`count` numbers, evenly spaced, or in their logarithms; None if these are no numbers for it."""
+    if not all(type(x) in (int, float) and math.isfinite(x) for x in (start, to)) or type(log) is not bool:
+        return None
+    if type(count) is not int or not 2 <= count < LONGEST_RANGE or not start < to or (log and start <= 0):
+        return None
+    ends = (math.log(start), math.log(to)) if log else (start, to)
+    inner = [ends[0] + (ends[1] - ends[0]) * i / (count - 1) for i in range(1, count - 1)]
+    inner = [math.exp(x) for x in inner] if log else inner
+    return [float(start), *(float(f"{x:.12g}") for x in inner), float(to)]
