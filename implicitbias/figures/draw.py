@@ -208,7 +208,7 @@ def _series(ax, series: Series) -> None:
         linewidth=0.8 if series.over else 1.2,
         zorder=3.5 if series.over else 3,
         alpha=0.55 if series.faint else 1.0,
-        rasterized=series.dots,
+        rasterized=series.dots > 0.0,
     )
 
 
@@ -227,8 +227,8 @@ def _guide(ax, guide: Guide, share: float) -> None:
 
 def _look(item: Series | Key) -> dict:
     look = {"color": item.colour, "linestyle": item.style, "marker": item.marker, "markersize": 3.6}
-    if getattr(item, "dots", False):
-        return look | {"marker": ".", "markersize": 1.0, "markeredgewidth": 0.0}
+    if isinstance(item, Series) and item.dots:
+        return look | {"marker": ".", "markersize": item.dots, "markeredgewidth": 0.0}
     if item.marker == TICK:
         return look | {"markersize": 9.0, "markeredgewidth": 1.1}
     return look | {"markerfacecolor": "white"} if item.hollow else look

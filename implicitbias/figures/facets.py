@@ -143,7 +143,7 @@ class Facets:
         hue, col    what tells rows apart; `col` the words of each row's column
         along       whether rows are snapshots: lines, and no marker a point
         predicted   for a measure the column with its predicted value, or None
-        cloud       whether a scatter has many points of each run
+        dots        the size of the points of a scatter, where they are many
     """
 
     frame: pd.DataFrame
@@ -158,7 +158,7 @@ class Facets:
     yscale: str | None = None
     xscale: str | None = None
     notes: list[str] = field(default_factory=list)
-    cloud: bool = False
+    dots: float = 0.0
 
 
 def spread_orders(frame: pd.DataFrame, axes: list[Axis]) -> pd.DataFrame:
@@ -226,7 +226,7 @@ def _panel(of: Facets, points: _Points, title: str, seen: View, measure: str, pl
         level, rows = of.hue.levels[place], points.of(place)
         look = {"colour": of.hue.colour[level], "marker": of.hue.marker[level]}
         if of.scatter:
-            series.append(Series(rows.x, rows.y, style="", hollow=not of.cloud, dots=of.cloud, **look))
+            series.append(Series(rows.x, rows.y, style="", hollow=not of.dots, dots=of.dots, **look))
             continue
         x, sizes, low, middle, high = quartiles(rows.x, rows.y)
         if of.along:

@@ -3,6 +3,7 @@
 point     median and quartiles at the end of runs, against levels of x
 line      the same along the runs, against a clock
 scatter   one point a run
+path      one point a snapshot, in the plane of two measures
 heat      the median as a colour, against x and hue
 """
 
@@ -80,8 +81,10 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     left = _not_told(figure, chosen)
     caption = f"{count} runs. " + (
         f"Median, and band or bars from the lower to the upper quartile, over {left or 'seeds'}."
-        if figure.mark not in ("scatter",)
+        if figure.mark not in ("scatter", "path")
         else of_each
+        if figure.mark == "scatter"
+        else "One point a snapshot."
     )
     if figure.mark == "heat":
         parts = []
@@ -98,22 +101,23 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     looks = palette.methods(runs)
     axes = [axis_of(frame, name) for name in (figure.hue, figure.col, figure.row) if name is not None]
     frame = spread_orders(frame, axes)
-    cloud = cloud or len(frame) > MANY
-    most = MOST_DOTS if cloud else MOST_SCATTERED
-    if figure.mark == "scatter" and len(frame) > most:
+    dots = max(1.0, 3.0 * math.sqrt(MANY / len(frame))) if cloud or len(frame) > MANY else 0.0
+    most = MOST_DOTS if dots else MOST_SCATTERED
+    points = figure.mark in ("scatter", "path")
+    if points and len(frame) > most:
         frame = frame.sample(most, random_state=0).sort_index()
         caption += f" {most} are drawn, chosen by a fixed seed."
     hue = hue_of(frame, [axis_of(frame, figure.hue)] if figure.hue else [], looks)
     if len(hue.levels) > 7:
         caption += f" 7 of {len(hue.levels)} levels of {hue.title or label(figure.hue)} are drawn."
         hue = replace(hue, levels=few(hue.levels))
-    x = figure.x if along(figure) or figure.mark == "scatter" else axis_of(frame, figure.x)
+    x = figure.x if along(figure) or points else axis_of(frame, figure.x)
     drawn, columns, of = [], 1, None
     for words_of_row, part in _split(frame, figure.row):
         texts, cols = _columns(part, figure.col)
         keys = replace(hue, keys=hue.keys.loc[part.index])
-        of = Facets(part, measures, x, keys, texts, cols, along(figure), figure.mark == "scatter",
-                    lambda measure: _limit_of(measure, frame), figure.yscale, figure.xscale, cloud=cloud)  # fmt: skip
+        of = Facets(part, measures, x, keys, texts, cols, along(figure) and not points, points,
+                    lambda measure: _limit_of(measure, frame), figure.yscale, figure.xscale, dots=dots)  # fmt: skip
         for row in panels(of):
             row = [panel for panel in row if panel is not None and panel.series]
             columns = max(columns, len(row))

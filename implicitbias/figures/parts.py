@@ -23,7 +23,7 @@ class Series:
     band: str = "fill"  # or "bars", for a few separate x
     over: bool = False  # drawn above the rest
     faint: bool = False
-    dots: bool = False  # so many points that each is as small as can be seen
+    dots: float = 0.0  # the size of the points, where they are so many that rings would hide each other
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def plot(
                     columns that tell runs apart: of the table of runs, "data.NAME" for a parameter of the data,
                     "method" (optimizer with all that varies in it), "geometry" (data with all but the seed)
         where       filter as that of a claim, {"order": "reshuffle", "batch": [1, 2]}
-        mark        "point", "line", "scatter" or "heat"; by default x decides
+        mark        "point", "line", "scatter", "path" or "heat"; by default x decides
         out         a file to write, .pdf, .svg or .png
         width       "column" (3.4 inches) or "page" (7 inches): type is 8 points there
         xscale, yscale  "linear" or "log"; by default the values decide

@@ -32,11 +32,10 @@ def _q(objective, w, lr):
     return 2.0 / (lr * w[:, 1] ** 2)
 
 
-def _over_curve(objective, w, lr):
+def _r(objective, w, lr):
     p = w[:, 0]
     safe = np.where(np.abs(p) < 1e-8, 1.0, p)  # r(p) = 1 + O(p^2)
-    r = np.where(np.abs(p) < 1e-8, 1.0, np.tanh(safe) * (1.0 - np.tanh(safe) ** 2) / safe)
-    return _q(objective, w, lr) / r
+    return np.where(np.abs(p) < 1e-8, 1.0, np.tanh(safe) * (1.0 - np.tanh(safe) ** 2) / safe)
 
 
 FORM = Form(
@@ -44,7 +43,8 @@ FORM = Form(
     (
         Reading("canonical_p", "", "p = x, what the neuron is given", lambda objective, w, lr: w[:, 0]),
         Reading("canonical_q", "", "q = 2/(eta y^2), over 1 where a minimum is stable", _q),
-        Reading("q_over_r", "", "q/r(p) with r(p) = tanh(p) tanh'(p)/p: to 1 on the bifurcation curve", _over_curve),
+        Reading("canonical_r", "", "r(p) = tanh(p) tanh'(p)/p, the bifurcation curve", _r),
+        Reading("q_over_r", "", "q/r(p): to 1 on the bifurcation curve", lambda *at: _q(*at) / _r(*at)),
         Reading("sharpness_gap", "", "2/eta - y^2: what sharpness is short of the edge",
                 lambda objective, w, lr: 2.0 / lr - w[:, 1] ** 2),
     ),

@@ -42,12 +42,11 @@ def _q(objective, w, lr):
     return 2.0 / (lr * _sharpness(objective, w))
 
 
-def _over_curve(objective, w, lr):
+def _r(objective, w, lr):
     p, kind = _p(objective, w, lr), int(objective.numbers[0])
     small = np.abs(p) < 1e-8  # r(p) = 1 + O(p^2)
     safe = np.where(small, 1.0, p)
-    r = np.where(small, 1.0, slopes(kind, safe) / (safe * curvature(kind)))
-    return _q(objective, w, lr) / r
+    return np.where(small, 1.0, slopes(kind, safe) / (safe * curvature(kind)))
 
 
 def _gap(objective, w, lr):
@@ -59,7 +58,8 @@ FORM = Form(
     (
         Reading("canonical_p", "", "p = u v, the output of the network", _p),
         Reading("canonical_q", "", "q = 2/(eta l''(0) (u^2 + v^2)), over 1 where a minimum is stable", _q),
-        Reading("q_over_r", "", "q/r(p) with r(p) = l'(p)/(l''(0) p): to 1 on the bifurcation curve", _over_curve),
+        Reading("canonical_r", "", "r(p) = l'(p)/(l''(0) p), the bifurcation curve", _r),
+        Reading("q_over_r", "", "q/r(p): to 1 on the bifurcation curve", lambda *at: _q(*at) / _r(*at)),
         Reading("sharpness_gap", "", "2/eta - l''(0) (u^2 + v^2): what sharpness is short of the edge", _gap),
     ),
 )  # fmt: skip

@@ -17,7 +17,7 @@ MADE = ("method", "geometry", "measure", SHIFTED)  # columns that figures have a
 
 def along(figure: Figure) -> bool:
     """Whether a figure shows snapshots along the runs, and not their ends."""
-    return figure.mark == "line" or (figure.mark is None and figure.x in CLOCKS)
+    return figure.mark in ("line", "path") or (figure.mark is None and figure.x in CLOCKS)
 
 
 def _mark_mistakes(place: str, figure: Figure) -> list[str]:

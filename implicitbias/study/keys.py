@@ -189,7 +189,9 @@ class Figure(_Strict):
     col: str | None = key(None, "the column told by panels side by side", '"data"')
     row: str | None = key(None, "the column told by panels above each other", '"order"')
     where: dict[str, Any] = key({}, "which runs it shows, as in a claim", '{ order = "reshuffle" }')
-    mark: Literal["point", "line", "scatter", "heat"] | None = key(None, "how values are drawn", '"line"')
+    mark: Literal["point", "line", "scatter", "path", "heat"] | None = key(
+        None, "how values are drawn: a scatter has a point a run, a path one for each snapshot", '"line"'
+    )
     marks: list[dict[str, float | int]] = key(
         [], "points drawn on a heat map, such as a prediction: numbers for x and hue, and for col and row",
         "[{ steps = 2000, eps = 1e-4, batch = 1 }]",
