@@ -9,6 +9,9 @@ _PUBLIC = {
     "geometry": "implicitbias.geometry",
     "objectives": "implicitbias.objectives",
     "testing": "implicitbias.testing",
+    "models": "implicitbias.models",
+    "Diagonal": "implicitbias.models",
+    "TwoLayer": "implicitbias.models",
     "Problem": "implicitbias.problems",
     "Multiclass": "implicitbias.problems",
     "InputError": "implicitbias.errors",
@@ -91,6 +94,7 @@ __all__ = sorted(_PUBLIC)
 TYPE_CHECKING = False  # type checkers and editors take it for true; typing's own would take longer to import than this
 if TYPE_CHECKING:
     from implicitbias import geometry as geometry
+    from implicitbias import models as models
     from implicitbias import objectives as objectives
     from implicitbias import testing as testing
     from implicitbias.catalogue.check import check_all as check_all
@@ -109,6 +113,8 @@ if TYPE_CHECKING:
     from implicitbias.limits.predict import predict as predict
     from implicitbias.margins import Separator as Separator
     from implicitbias.margins import max_margin as max_margin
+    from implicitbias.models import Diagonal as Diagonal
+    from implicitbias.models import TwoLayer as TwoLayer
     from implicitbias.optimizers import EMA as EMA
     from implicitbias.optimizers import FTRL as FTRL
     from implicitbias.optimizers import MARS as MARS

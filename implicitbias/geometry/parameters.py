@@ -7,7 +7,7 @@ import operator
 import os
 import reprlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from numbers import Real
 from typing import Annotated, Any, Literal, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.geometry.rotation import rotate_by
-from implicitbias.problems import AnyProblem, Multiclass, Objective, Problem
+from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.problems.arrays import MOST_ENTRIES
 
 P = ParamSpec("P")
@@ -131,7 +131,7 @@ def _columns(value):
 
 
 _NUMBER = real("a finite number", lambda value: True)
-_POSITIVE = real("a finite number > 0", lambda value: value > 0)
+POSITIVE = real("a finite number > 0", lambda value: value > 0)
 _NOT_NEGATIVE = real("a finite number >= 0", lambda value: value >= 0)
 _MINORITY = real("a number > 0 and <= 0.5", lambda value: 0 < value <= 0.5)
 _FLAG = Rule("True or False", _flag)
@@ -147,8 +147,8 @@ MaybeCount = Annotated[int | None, either(whole(1), none=True)]
 Seed = Annotated[int, SEED]
 MaybeSeed = Annotated[int | None, Rule(f"{SEED.words} or None", either(SEED, none=True).convert, brief=True)]
 Number = Annotated[float, _NUMBER]
-Positive = Annotated[float, _POSITIVE]
-PositiveOrUnit = Annotated[float | str, either(_POSITIVE, one("unit"))]
+Positive = Annotated[float, POSITIVE]
+PositiveOrUnit = Annotated[float | str, either(POSITIVE, one("unit"))]
 NotNegative = Annotated[float, _NOT_NEGATIVE]
 MaybeNotNegative = Annotated[float | None, either(_NOT_NEGATIVE, none=True)]
 Correlation = Annotated[float, real("a number between -1 and 1, both excluded", lambda value: -1 < value < 1)]
@@ -213,15 +213,27 @@ class Family(Protocol[P, R]):
 _ROTATE = inspect.Parameter("rotate", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
 _SHARED = {
     _ROTATE: MaybeSeed.__metadata__[0],
+    inspect.Parameter("model", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | None):
+        Rule("'diagonal', 'two_layer' or None", either(one("diagonal", "two_layer"), none=True).convert, brief=True),
+    **{
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind | None): replace(
+            either(rule, none=True), brief=True
+        )
+        for name, kind, rule in (
+            ("depth", int, COUNT), ("layout", str, one("signed", "product")), ("width", int, COUNT),
+            ("init", int, SEED), ("start", float, POSITIVE),
+        )
+    },
     inspect.Parameter("smoothing", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=float | None):
         replace(either(_MINORITY, none=True), brief=True),
     inspect.Parameter("ridge", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=float | None):
-        replace(either(_POSITIVE, none=True), brief=True),
+        replace(either(POSITIVE, none=True), brief=True),
 }  # fmt: skip
 _ABOUT_SHARED = """
     With rotate = SEED, an integer >= 0, the rows are multiplied by the random orthogonal matrix ``rotation(d, SEED)``.
     Of two classes, smoothing = a in (0, 1/2] and ridge = r > 0 make it an ``Objective`` that has a minimum, the mean of
-    (1 - a) l(z) + a l(-z), plus r ||w||^2/2, with the logistic loss l.
+    (1 - a) l(z) + a l(-z), plus r ||w||^2/2, with the logistic loss l. With model = "diagonal" (depth, start, layout)
+    or "two_layer" (width, start, init) the predictor is that of a network, `implicitbias.models`.
 
     Returns"""
 
@@ -262,8 +274,8 @@ def family(function: Callable[P, R], of_rows: bool = True) -> Family[P, R]:
             problem = function(**{name: value for name, value in params.items() if name not in shared})
             if "rotate" in shared and params["rotate"] is not None:
                 problem = _rotated(problem, params["rotate"])
-        if shared and (params["smoothing"], params["ridge"]) != (None, None):
-            problem = _with_minimum(function.__name__, problem, params["smoothing"], params["ridge"])
+        if shared:
+            problem = _otherwise(function.__name__, problem, params)
         problem.params = {name: value for name, value in params.items() if value is not None or not rules[name].brief}
         return problem
 
@@ -275,12 +287,30 @@ def family(function: Callable[P, R], of_rows: bool = True) -> Family[P, R]:
     return checked  # type: ignore[return-value]
 
 
-def _with_minimum(name: str, problem: AnyProblem, smoothing: float | None, ridge: float | None) -> Objective:
-    from implicitbias.objectives.logistic import with_minimum  # which is made of families itself
+def _otherwise(name: str, problem: AnyProblem, params: dict[str, Any]) -> AnyProblem:
+    """The objective, or the data under a model of depth, that shared parameters ask for."""
+    own = {key: params[key] for key in ("depth", "layout", "width", "init", "start") if params.get(key) is not None}
+    smoothing, ridge, model = (params.get(key) for key in ("smoothing", "ridge", "model"))
+    if own and model is None:
+        raise InputError(f"{name}: {' and '.join(own)} is of a model of depth; say which with model")
+    if (smoothing, ridge, model) == (None, None, None):
+        return problem
+    if not isinstance(problem, Problem):
+        raise InputError(f"{name}: smoothing, ridge and model are for data of two classes")
+    if model is None:
+        from implicitbias.objectives.logistic import with_minimum  # which is made of families itself
 
-    if isinstance(problem, Multiclass):
-        raise InputError(f"{name}: smoothing and ridge are for data of two classes")
-    return with_minimum(problem, smoothing or 0.0, ridge or 0.0)
+        return with_minimum(problem, smoothing or 0.0, ridge or 0.0)
+    if (smoothing, ridge) != (None, None):
+        raise InputError(
+            f"{name}: smoothing and ridge are of the linear predictor, and do not go with a model of depth"
+        )
+    from implicitbias.models import MODELS, Deep
+
+    known = {item.name for item in fields(MODELS[model])}
+    if unknown := [key for key in own if key not in known]:
+        raise InputError(f"{name}: the model {model!r} has no {' and no '.join(unknown)}")
+    return Deep(problem, MODELS[model](**own))
 
 
 def _rotated(problem: AnyProblem, seed: int) -> AnyProblem:

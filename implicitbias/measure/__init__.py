@@ -32,6 +32,7 @@ from implicitbias.measure.group import Column, Group, Snapshots, half_way
 from implicitbias.measure.objective import group_of
 from implicitbias.measure.orbit import orbit_of
 from implicitbias.measure.vectors import angle, cosine
+from implicitbias.models import Deep
 from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.registry import entries
 from implicitbias.simulation.setting import is_integer
@@ -126,6 +127,8 @@ class Measures:
         top: int | None = None,
     ) -> "Measures":
         """`of`, for runs on a problem."""
+        deep = isinstance(problem, Deep)  # which is measured as the data that its predictor sees
+        problem = problem.data if deep else problem
         objective = problem.name if isinstance(problem, Objective) else None
         classes = problem.k if isinstance(problem, Multiclass) else None
         return cls.of(groups_, norms, classes is not None, objective, top=top, shapes=[(problem.n, problem.d, classes)])

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from implicitbias.models import Deep
 from implicitbias.problems import AnyProblem
 
 if TYPE_CHECKING:
@@ -36,10 +37,18 @@ class Snapshots:
         run         the run, with S snapshots of n samples; the weights are d numbers, of a matrix row by row
         limit       its predicted limit, or None
         norms       the norms that are asked for
+        deep        whether the weights are those that a model of depth makes
         top         how many eigenvalues of the Hessian are, if any
     """
 
     def __init__(self, run: "Run", limit: "Limit | None", norms: tuple[str, ...], top: int | None = None):
+        self.deep = isinstance(run.problem, Deep)
+        if self.deep:  # what is measured is the predictor, as that of the data
+            data, predictor = run.problem.data, run.problem.predictor
+            initial = predictor(run.initial)
+            run = replace(
+                run, problem=data, weights=predictor(run.weights), initial=initial, updates=None, divisors=None
+            )
         self.run, self.limit, self.norms, self.top = run, limit, norms, top
 
     def separator(self, norm: str) -> "Separator":

@@ -4,7 +4,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.lengths import length
-from implicitbias.measure.group import Column, Group
+from implicitbias.measure.group import Column, Group, Snapshots
 from implicitbias.problems import Problem
 from implicitbias.simulation.scales import level
 
@@ -37,4 +37,8 @@ def residual(run) -> np.ndarray:
         return np.ldexp(length(np.ldexp(run.weights, k) - np.outer(time, hard_margin(problem)) - limit), -k)
 
 
-GROUP = Group("residual", _columns, lambda seen: {"residual": residual(seen.run)}, matrices=False)
+def _measure(seen: Snapshots) -> dict:
+    return {"residual": np.full(len(seen.run.steps), np.nan) if seen.deep else residual(seen.run)}
+
+
+GROUP = Group("residual", _columns, _measure, matrices=False)

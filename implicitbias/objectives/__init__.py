@@ -9,6 +9,7 @@ The arithmetic is plain float64, in true units: there is no tail to be exact in.
 """
 
 import implicitbias.geometry  # noqa: F401 - which names these among its families, and must begin first
+from implicitbias.models import MODELS, Deep, Diagonal, TwoLayer
 from implicitbias.objectives import logistic as _logistic
 from implicitbias.objectives import river as _river
 from implicitbias.objectives import single_neuron as _single_neuron
@@ -19,13 +20,21 @@ from implicitbias.objectives.river import river
 from implicitbias.objectives.single_neuron import single_neuron
 from implicitbias.objectives.two_layer_scalar import two_layer_scalar
 from implicitbias.objectives.valley import valley
+from implicitbias.problems.binary import Problem
 from implicitbias.problems.objective import Form, Objective, Reading
+
+
+def _deep(model):
+    return lambda: Deep(Problem([[1.0]]), model())
+
 
 EXAMPLES = {
     "two_layer_scalar": two_layer_scalar, "single_neuron": single_neuron, "logistic": noisy_logistic, "river": river,
-    "valley": valley,
+    "valley": valley, "diagonal": _deep(Diagonal), "two_layer": _deep(TwoLayer),
 }  # fmt: skip
 FORMS = {module.FORM.name: module.FORM for module in (_logistic, _river, _single_neuron, _two_layer_scalar, _valley)}
+FORMS |= {kind.name: kind.form for kind in MODELS.values()}
+
 __all__ = [
     "EXAMPLES", "FORMS", "Form", "Objective", "Reading", "noisy_logistic", "river", "single_neuron",
     "two_layer_scalar", "valley",

@@ -26,6 +26,7 @@ def _slope(w, g, numbers, index, size, t, seed):
             g[j] -= (weight - numbers[SMOOTHING]) * numbers[first + j]
     for j in range(d):
         g[j] = g[j] / size + numbers[RIDGE] * w[j]
+    return 0.0
 
 
 def _rows(numbers) -> np.ndarray:

@@ -14,6 +14,7 @@ def _slope(w, g, numbers, index, size, t, seed):
     off = w[0] * w[1] - 1.0
     g[0] = off * w[1] - 1.0 / (1.0 + math.exp(w[0]))
     g[1] = off * w[0]
+    return 0.0
 
 
 def _value(numbers, w):

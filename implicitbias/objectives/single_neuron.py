@@ -14,6 +14,7 @@ def _slope(w, g, numbers, index, size, t, seed):
     out = math.tanh(w[0])
     g[0] = out * (1.0 - out * out) * w[1] * w[1]
     g[1] = out * out * w[1]
+    return 0.0
 
 
 def _value(numbers, w):

@@ -17,6 +17,7 @@ def _slope(w, g, numbers, index, size, t, seed):
     move = slope_of(int(numbers[0]), w[0] * w[1])
     g[0] = move * w[1]
     g[1] = move * w[0]
+    return 0.0
 
 
 def _value(numbers, w):

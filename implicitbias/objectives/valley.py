@@ -15,6 +15,7 @@ def _slope(w, g, numbers, index, size, t, seed):
     noise = numbers[2] * sign / size
     g[0] = numbers[0] * w[0] + noise * w[1]
     g[1] = numbers[1] * w[1] + noise * w[0]
+    return 0.0
 
 
 def _value(numbers, w):

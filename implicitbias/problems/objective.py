@@ -37,8 +37,9 @@ class Form:
 
     Attributes
         name      of the family
-        slope     (w, g, numbers, index, size, t, seed): add the mean gradient, at w, over samples index[:size] to g,
-                  which is zero; numbers (N,) are those of the objective, t is the number of the step. Compiled by Numba
+        slope     (w, g, numbers, index, size, t, seed) -> unit: put the mean gradient at w, over samples index[:size],
+                  into g, which is zero, in units of 2^unit; numbers (N,) are those of the objective, t is the number of
+                  the step. Compiled by Numba
         value     (numbers, weights (S, d)) -> (S,) the mean over all samples
         hessian   (numbers, weights (S, d)) -> (S, d, d) that of the value
         readings  what else a run tells
@@ -118,8 +119,9 @@ class Objective:
         """(d,) the gradient of the value at w (d,)."""
         g = np.zeros(self.d)
         slope = _entry(self.form.slope)
-        slope(np.array(w, np.float64), g, self.numbers.copy(), np.arange(self.n), self.n, 0, np.uint64(0))
-        return g
+        unit = slope(np.array(w, np.float64), g, self.numbers.copy(), np.arange(self.n), self.n, 0, np.uint64(0))
+        with np.errstate(under="ignore"):
+            return np.ldexp(g, int(max(unit, -5000.0)))
 
     def finite(self, weights: np.ndarray) -> np.ndarray:
         """(...) whether the weights (..., d) are."""

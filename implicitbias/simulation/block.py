@@ -78,7 +78,7 @@ class Block:
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
             bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
             steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width, rows.shape[1],
-            _rank(rows) if kind.mode == CLASSES else rows.shape[1],
+            _rank(rows) if kind.mode == CLASSES else rows.shape[1], optimizers[0].step_mode,
         )  # fmt: skip
         self.kernel = driver_of(optimizers[0], problem)
         self.made, self.born = starts[0].steps, starts[0].born

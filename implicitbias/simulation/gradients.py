@@ -95,7 +95,7 @@ def with_squares(data):
         data.rows, data.flat, data.bent, data.bent_flat, data.bent, data.bent_flat, data.shift, data.uneven,
         data.stretch, data.frozen, data.source, data.d, data.columns, data.touched, data.has_zeros, data.loss,
         data.order, data.seed, data.batch, data.per_epoch, data.labels, data.classes, data.width,
-        data.features, data.rank,
+        data.features, data.rank, data.mode,
     )  # fmt: skip
 
 

@@ -10,11 +10,11 @@ ROWS, ITERATE, FROZEN = 0, 1, 2
 # d: coordinates of w, touched (d,): those that rows reach, `columns` of them; has_zeros: whether any entry of the rows
 # is zero; seed: uint64; labels (n,): the class of each row, of `classes`, whose coordinates come one class after the
 # other, `width` of them each: its `features` and zeros up to whole chunks; of binary data 1 class of width d; rank:
-# that of the rows
+# that of the rows; mode: the units of the step
 Data = namedtuple(
     "Data",
     "rows flat scaled scaled_flat bent bent_flat shift uneven stretch frozen source d columns touched has_zeros loss "
-    "order seed batch per_epoch labels classes width features rank",
+    "order seed batch per_epoch labels classes width features rank mode",
 )
 
 # G groups of runs, each one run (narrow) or eight (wide). turns: whether the groups take turns at every step; w, expo,

@@ -24,7 +24,7 @@ _UNITS = types.NamedTuple((_2, _2, types.float64), Units)
 _STEP = types.void(_2, _2, _3, _2, lanes, types.NamedUniTuple(lanes, 2, Bias), _UNITS, types.NamedTuple(_BATCH, Batch))
 _FLOATS, _INDICES = (types.Array(kind, 1, "C") for kind in (types.float64, types.int64))
 _MATRIX = (types.int64, types.int64, types.int64, _3, _INDICES, _2, _2, _INDICES, _FLOATS, _FLOATS, types.uint64)
-_SLOPE = types.void(_FLOATS, _FLOATS, _FLOATS, _INDICES, types.int64, types.int64, types.uint64)
+_SLOPE = types.float64(_FLOATS, _FLOATS, _FLOATS, _INDICES, types.int64, types.int64, types.uint64)
 _MATRIX_STEP = types.void(_2, _2, _2, lanes, _UNITS, types.NamedTuple(_BATCH, Batch), types.NamedTuple(_MATRIX, Matrix))
 
 

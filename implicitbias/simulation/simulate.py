@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from implicitbias.errors import InputError, told
+from implicitbias.models import Deep, Model
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problems import AnyProblem, Objective, as_problem
@@ -33,7 +34,8 @@ def simulate(
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
     Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
-    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ..., model: Model | None
+    = ...,
 ) -> Run: ...
 @overload
 def simulate(
@@ -42,7 +44,8 @@ def simulate(
     None = ..., epochs: float | None = ..., time: float | None = ..., until_log_loss: float | None = ..., seed:
     int | None = ..., loss: str | None = ..., remainder: str | None = ..., initial: ArrayLike | None = ..., start:
     Run | Iterable[Run] | None = ..., per_octave: int | None = ..., timeout: float | None = ...,
-    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ...,
+    measures: Iterable[str] | None = ..., norms: Iterable[str] | None = ..., top: int | None = ..., model: Model | None
+    = ...,
 ) -> list[Run]: ...
 # fmt: on
 
@@ -69,6 +72,7 @@ def simulate(
     measures: Iterable[str] | None = None,
     norms: Iterable[str] | None = None,
     top: int | None = None,
+    model: Model | None = None,
 ) -> Run | list[Run]:
     """Run optimizers on a separable problem, exactly and far past float underflow.
 
@@ -100,6 +104,9 @@ def simulate(
         top             how many eigenvalues of the Hessian the groups curvature and subspace are about; default 2, of a
                         Multiclass k
 
+        model           a model of depth of a Problem, such as Diagonal(depth=2): optimizers move its weights, which are
+                        those of the Run, and what is measured is the predictor that they make
+
     With `start`, the run makes `steps` or `epochs` further updates; bit for bit it is the run of all of them at once.
     lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given. Others begin a
     new phase: step sizes and batches are those that step run.steps[-1] + 1, + 2, ... would have had if all steps had
@@ -126,6 +133,11 @@ def simulate(
     ['ok', 'ok']
     """
     problem = as_problem(problem)
+    if model is not None:
+        problem = _under_model(problem, model)
+    if isinstance(problem, Deep):
+        started = [run.setting.loss for run in (start if isinstance(start, (list, tuple)) else [start]) if start]
+        problem = problem.under(loss or next(iter(started), DEFAULTS["loss"]))
     single = isinstance(optimizer, Optimizer)
     several = isinstance(optimizer, Iterable) and not (isinstance(optimizer, str) or hasattr(optimizer, "__array__"))
     optimizers = list(optimizer) if several else [optimizer]
@@ -179,6 +191,12 @@ def simulate(
     runs = _in_blocks(problem, movers, schedules, begins, settings, limit, needs)
     runs = [replace(run, optimizer=optimizer) for run, optimizer in zip(runs, optimizers)]
     return _measured(list(map(joined, starts, runs)), single, asked)
+
+
+def _under_model(problem: AnyProblem, model) -> Deep:
+    if not isinstance(model, Model):
+        raise InputError(f"model must be one such as Diagonal(depth=2), not {model!r}")
+    return Deep(problem, model)
 
 
 def _measures(measures, norms, top, problem: AnyProblem, mistakes: list[str]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from implicitbias.errors import InputError
 from implicitbias.geometry import FAMILIES, make
 from implicitbias.measure import Shape
+from implicitbias.models import Deep
 from implicitbias.problems import AnyProblem, Multiclass, Objective
 from implicitbias.study.axes import combinations, enough, unknown_kind
 
@@ -25,6 +26,12 @@ class Data:
     reading: tuple[str, ...] = ()  # what was read of a file, in sentences
     k: int | None = None  # the number of classes of a Multiclass
     objective: str | None = None  # the form of an objective
+    model: str | None = None  # that of a model of depth
+
+    @property
+    def form(self) -> str | None:
+        """The form of the kernel that its gradients come from; None for rows."""
+        return self.objective or self.model
 
     @property
     def margins(self) -> int:
@@ -68,8 +75,10 @@ def describe(name: str, kind: str, problem: AnyProblem) -> Data:
     """A data set as a study knows it."""
     params = tuple(sorted((key, tuple(v) if isinstance(v, list) else v) for key, v in problem.params.items()))
     k = problem.k if isinstance(problem, Multiclass) else None
-    objective = problem.name if isinstance(problem, Objective) else None
-    return Data(name, kind, params, problem.digest, problem.n, problem.d, problem.reading, k, objective)
+    model = problem.name if isinstance(problem, Deep) else None
+    objective = problem.name if isinstance(problem, Objective) and model is None else None
+    d = problem.data.d if isinstance(problem, Deep) else problem.d
+    return Data(name, kind, params, problem.digest, problem.n, d, problem.reading, k, objective, model)
 
 
 def _data(name: str, table: dict, mistakes: list[str]) -> list[Data]:

@@ -40,16 +40,16 @@ def kernels_of(runs: list[RunSpec]) -> dict:
 
 def kernel_of(optimizer: Optimizer, data: Data):
     """The compiled driver of an optimizer on a data set."""
-    if data.objective is None:
+    if data.form is None:
         return optimizer.driver(data.k is not None)
-    return with_objective(FORMS[data.objective].slope, optimizer.step)
+    return with_objective(FORMS[data.form].slope, optimizer.step)
 
 
 @functools.cache
-def warm_up(optimizer: Optimizer, multiclass: bool = False, objective: str | None = None) -> None:
+def warm_up(optimizer: Optimizer, multiclass: bool = False, form: str | None = None) -> None:
     """Compile the kernel of an optimizer, or load it from the cache: not part of the time of a run."""
-    if objective is not None:
-        simulate(EXAMPLES[objective](), optimizer, lr=1e-3, steps=1)
+    if form is not None:
+        simulate(EXAMPLES[form](), optimizer, lr=1e-3, steps=1)
         return
     size = next((size for size in 2 ** np.arange(1, 20) if optimizer.unfit((size, size)) is None), 2)
     smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem([[1.0]])
@@ -111,7 +111,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         setting["lr"] = [spec.lr for spec in block]
     try:
         for optimizer in kernels_of(block).values():
-            warm_up(optimizer, block[0].data.k is not None, block[0].data.objective)
+            warm_up(optimizer, block[0].data.k is not None, block[0].data.form)
         clock = time.perf_counter()
         problem = problem_of(block[0].data)
         certified = block[0].measures.of_data(problem)
@@ -211,7 +211,7 @@ def rivals(spec: RunSpec) -> dict[str, Prediction]:
 @functools.lru_cache(maxsize=4096)
 def predicted(of: Prediction) -> "Limit | None":
     """The limit itself; None where no theory has one, or none is asked for."""
-    if of.method == "none" or of.data.objective:
+    if of.method == "none" or of.data.form:
         return None
     from implicitbias.limits import predict
 

@@ -240,7 +240,7 @@ def _sample(block: list[RunSpec], certified: bool) -> Sample:
     first = block[0]
     for optimizer in kernels_of(block).values():
         with suppress(Exception):  # what goes wrong in a run is its status, and no matter here
-            warm_up(optimizer, first.data.k is not None, first.data.objective)
+            warm_up(optimizer, first.data.k is not None, first.data.form)
     setting = _shorter(first, len(block))
     # A run of one step, on another order than the sample's, which leaves the separators behind.
     tiny = {"time": 1.0} if setting.steps is None else {"steps": 1, "seed": 2**62}
@@ -261,7 +261,7 @@ def _predictions(some: list[Prediction]) -> list[float]:
     for item in random.Random(0).sample(some, len(some)):
         with suppress(Exception), one_thread():
             if not isinstance(item.optimizer, Flow):
-                warm_up(item.optimizer, item.data.k is not None, item.data.objective)
+                warm_up(item.optimizer, item.data.k is not None, item.data.form)
             max_margin(problem_of(item.data))  # a run has its separators already
             clock = time.process_time()
             predicted.__wrapped__(item)  # an earlier forecast may have left it behind

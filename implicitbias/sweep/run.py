@@ -205,5 +205,5 @@ def _compile(runs: list[RunSpec], progress: Callable[[str, int, int], None]) -> 
     needed = kernels_of(runs)
     for position, optimizer in enumerate(needed.values()):
         progress(f"compiling {optimizer.name}", position, len(needed))
-        warm_up(optimizer, runs[0].measures.matrices, runs[0].measures.objective)
+        warm_up(optimizer, runs[0].measures.matrices, runs[0].data.form)
     return time.perf_counter() - started
