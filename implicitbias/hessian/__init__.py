@@ -14,7 +14,7 @@ from implicitbias.problems import AnyProblem, Multiclass, as_problem
 from implicitbias.simulation.setting import is_integer
 from implicitbias.simulation.tail import LOSSES
 
-__all__ = ["Curvature", "curvature", "most_of", "share_of", "spectrum"]
+__all__ = ["Curvature", "curvature", "log_stretched", "most_of", "share_of", "spectrum"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +59,26 @@ def most_of(problem: AnyProblem) -> int:
     return min(problem.n, problem.d) * (problem.k - 1 if isinstance(problem, Multiclass) else 1)
 
 
-def spectrum(
-    problem: AnyProblem, weights: np.ndarray, k: int, loss: str, stretch: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def spectrum(problem: AnyProblem, weights: np.ndarray, k: int, loss: str) -> tuple[np.ndarray, np.ndarray]:
     """The k largest eigenvalues at iterates (S, *shape) as logarithms (S, k), and eigenvectors (S, k, d), of a matrix
-    row by row; of D H D with `stretch` (S, d), the log2 of the diagonal of D."""
+    row by row, each with its largest entry positive."""
     h, c = terms(problem, weights, loss)
-    return largest(h, vectors(problem, c), k, most_of(problem), stretch)
+    if c is None:
+        values, found = largest(h, vectors(problem, c), k, most_of(problem))
+    else:  # the entries of a vector of classes add up to 0: in a basis of these there is one less
+        basis = np.linalg.qr(np.eye(problem.k)[:, 1:] - np.eye(problem.k)[:, :1])[0]
+        values, found = largest(h, vectors(problem, c @ basis), k, most_of(problem))
+        found = np.matmul(basis, found.reshape(*found.shape[:2], problem.k - 1, problem.d))
+        found = found.reshape(*found.shape[:2], -1)
+    most = np.take_along_axis(found, np.abs(found).argmax(axis=-1)[..., None], axis=-1)
+    return values, np.where(most < 0.0, -found, found)
+
+
+def log_stretched(problem: AnyProblem, weights: np.ndarray, loss: str, stretch: np.ndarray) -> np.ndarray:
+    """(S,) logarithm of the largest eigenvalue of D H D at iterates (S, *shape), with D = diag(2^stretch), stretch
+    (S, d)."""
+    h, c = terms(problem, weights, loss)
+    return largest(h, vectors(problem, c), 1, most_of(problem), stretch, bare=True)[0][:, 0]
 
 
 @told

@@ -40,7 +40,7 @@ def _nth(i: int) -> str:
 
 
 def _measure(seen: Snapshots) -> dict:
-    from implicitbias.hessian import spectrum
+    from implicitbias.hessian import log_stretched
     from implicitbias.hessian.gradients import log_smoothness
 
     run, loss = seen.run, seen.run.setting.loss
@@ -57,7 +57,7 @@ def _measure(seen: Snapshots) -> dict:
         known = ~np.isnan(stretch).any(axis=1)
         top = nothing.copy()
         if known.any():
-            top[known] = spectrum(run.problem, run.weights[known], 1, loss, stretch[known])[0][:, 0]
+            top[known] = log_stretched(run.problem, run.weights[known], loss, stretch[known])
         columns["precond_lambda_1"] = np.exp(rate + top)
     if run.updates is not None:
         columns["log_directional_smoothness"] = log_smoothness(run.problem, run.weights, run.updates, loss)
