@@ -14,13 +14,13 @@ def features_and_slopes(problem, w, loss):
     classes = isinstance(problem, Multiclass)
     found = []
     for i in range(problem.n):
-        x = [mpf(float(value)) for value in (problem.X if classes else problem.rows)[i]]
+        x = [mpf(value) for value in (problem.X if classes else problem.rows)[i]]
         if not classes:
-            z = mpmath.fsum(a * mpf(float(b)) for a, b in zip(x, w))
+            z = mpmath.fsum(a * mpf(b) for a, b in zip(x, w))
             s = 1 / (1 + mpmath.exp(z)) if loss == "logistic" else mpmath.exp(-z)
             found.append((x, [-s], [[s / (1 + mpmath.exp(-z)) if loss == "logistic" else s]]))
             continue
-        u = [mpmath.fsum(a * mpf(float(b)) for a, b in zip(x, row)) for row in w]
+        u = [mpmath.fsum(a * mpf(b) for a, b in zip(x, row)) for row in w]
         y, k = int(problem.labels[i]), problem.k
         p = [mpmath.exp(u[c] - u[y]) for c in range(k)]
         if loss == "logistic":
@@ -61,21 +61,16 @@ def gradient(problem, w, loss, rows=None):
 
 
 def top_of(H, k):
-    """The k largest eigenvalues, as natural logarithms, and their projector, as floats."""
+    """The k largest eigenvalues, as natural logarithms, and their eigenvectors, one a row."""
     values, vectors = mpmath.eigsy(H)
     order = sorted(range(len(values)), key=lambda i: -values[i])[:k]
-    logs = np.array([float(mpmath.log(values[i])) for i in order])
-    found = np.array([[float(x) for x in vectors[:, i]] for i in order])
-    return logs, found
+    return np.array([float(mpmath.log(values[i])) for i in order]), [list(vectors[:, i]) for i in order]
 
 
 def length(v):
     return mpmath.sqrt(mpmath.fsum(x * x for x in v))
 
 
-def chi(H, k, v):
-    """||P v|| / ||v|| with P the projector on the top k eigenvectors of H."""
-    values, vectors = mpmath.eigsy(H)
-    order = sorted(range(len(values)), key=lambda i: -values[i])[:k]
-    parts = [mpmath.fsum(a * b for a, b in zip(vectors[:, i], v)) for i in order]
-    return float(length(parts) / length(v))
+def chi(vectors, v):
+    """||P v|| / ||v|| with P the projector on orthonormal vectors."""
+    return float(length([mpmath.fsum(a * b for a, b in zip(u, v)) for u in vectors]) / length(v))

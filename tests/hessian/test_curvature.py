@@ -62,7 +62,7 @@ def test_many_digits(name, loss, where):
         assert (top.log_eigenvalues < -900.0).all() and not top.eigenvalues.any()
     ties = np.diff(logs, append=-np.inf)[:-1] > -1e-3
     if not ties.any():
-        assert np.abs(np.abs(np.sum(mine * directions, axis=1)) - 1.0).max() < 1e-10
+        assert np.abs(np.abs(np.sum(mine * np.array(directions, float), axis=1)) - 1.0).max() < 1e-10
 
 
 @given(st.integers(1, 30), st.integers(1, 24), st.integers(0, 2**30), st.sampled_from(LOSSES), st.floats(0.0, 3.0))
@@ -139,7 +139,9 @@ def test_many_iterates_are_those_of_each():
     values, found = spectrum(problem, weights, 3, "logistic")
     for w, logs, directions in zip(weights, values, found):
         top = ib.curvature(problem, w, k=3)
-        assert np.allclose(top.log_eigenvalues, logs, rtol=1e-13, atol=1e-13)  # products of other shapes have other bits
+        assert np.allclose(
+            top.log_eigenvalues, logs, rtol=1e-13, atol=1e-13
+        )  # products of other shapes have other bits
         assert np.allclose(top.directions, directions, rtol=0.0, atol=1e-9)
 
 
