@@ -262,6 +262,8 @@ def test_a_study_end_to_end(tmp_path):
     top = ib.curvature(problem, row["w"], k=3)
     assert np.allclose(row[names[:3]].to_numpy(float), top.log_eigenvalues, rtol=0.0, atol=1e-12)
     assert [verdict.outcome for verdict in ib.check(tmp_path / "out")] == ["holds", "holds"]
+    for results in (tmp_path / "out", runs):
+        assert ib.plot(results, x="batch", y=["log_lambda_3", "chi_update"], hue="optimizer").axes
     assert reproduce(row["run_id"], tmp_path / "out").equal
     again = ib.rerun(tmp_path / "out", row["run_id"]).curve[names]
     stored = curves[curves["run_id"] == row["run_id"]][names].reset_index(drop=True)

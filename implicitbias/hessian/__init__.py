@@ -1,12 +1,13 @@
 """The curvature of the mean loss: the largest eigenvalues of its Hessian, exact at any loss."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from implicitbias.errors import InputError, one_of, told
-from implicitbias.hessian.eigen import largest
+from implicitbias.hessian.eigen import ROOM, largest
 from implicitbias.hessian.terms import terms, vectors
 from implicitbias.integers import whole
 from implicitbias.lengths import unit
@@ -62,14 +63,17 @@ def most_of(problem: AnyProblem) -> int:
 def spectrum(problem: AnyProblem, weights: np.ndarray, k: int, loss: str) -> tuple[np.ndarray, np.ndarray]:
     """The k largest eigenvalues at iterates (S, *shape) as logarithms (S, k), and eigenvectors (S, k, d), of a matrix
     row by row, each with its largest entry positive."""
-    h, c = terms(problem, weights, loss)
-    if c is None:
-        values, found = largest(h, vectors(problem, c), k, most_of(problem))
-    else:  # the entries of a vector of classes add up to 0: in a basis of these there is one less
+    values, found = np.empty((len(weights), k)), np.empty((len(weights), k, math.prod(problem.shape)))
+    for piece in _pieces(problem, weights):
+        h, c = terms(problem, weights[piece], loss)
+        if c is None:
+            values[piece], found[piece] = largest(h, vectors(problem, c), k, most_of(problem))
+            continue
+        # the entries of a vector of classes add up to 0: in a basis of these there is one less
         basis = np.linalg.qr(np.eye(problem.k)[:, 1:] - np.eye(problem.k)[:, :1])[0]
-        values, found = largest(h, vectors(problem, c @ basis), k, most_of(problem))
-        found = np.matmul(basis, found.reshape(*found.shape[:2], problem.k - 1, problem.d))
-        found = found.reshape(*found.shape[:2], -1)
+        values[piece], mine = largest(h, vectors(problem, c @ basis), k, most_of(problem))
+        mine = np.matmul(basis, mine.reshape(*mine.shape[:2], problem.k - 1, problem.d))
+        found[piece] = mine.reshape(*mine.shape[:2], -1)
     most = np.take_along_axis(found, np.abs(found).argmax(axis=-1)[..., None], axis=-1)
     return values, np.where(most < 0.0, -found, found)
 
@@ -77,8 +81,18 @@ def spectrum(problem: AnyProblem, weights: np.ndarray, k: int, loss: str) -> tup
 def log_stretched(problem: AnyProblem, weights: np.ndarray, loss: str, stretch: np.ndarray) -> np.ndarray:
     """(S,) logarithm of the largest eigenvalue of D H D at iterates (S, *shape), with D = diag(2^stretch), stretch
     (S, d)."""
-    h, c = terms(problem, weights, loss)
-    return largest(h, vectors(problem, c), 1, most_of(problem), stretch, bare=True)[0][:, 0]
+    found = np.empty(len(weights))
+    for piece in _pieces(problem, weights):
+        h, c = terms(problem, weights[piece], loss)
+        found[piece] = largest(h, vectors(problem, c), 1, most_of(problem), stretch[piece], bare=True)[0][:, 0]
+    return found
+
+
+def _pieces(problem: AnyProblem, weights: np.ndarray) -> list[slice]:
+    """So many iterates at a time that the vectors of their classes have room."""
+    each = math.prod(problem.shape) * problem.n * (problem.k - 1) if isinstance(problem, Multiclass) else 1
+    step = max(1, ROOM // each)
+    return [slice(first, first + step) for first in range(0, len(weights), step)]
 
 
 @told

@@ -8,7 +8,8 @@ from implicitbias.measure.group import Column, Group, Snapshots
 
 def _columns(norms: tuple[str, ...]) -> list[Column]:
     return [
-        Column("lr_lambda_1", float, "", "step size of the last update times the largest eigenvalue of H"),
+        Column("lr_lambda_1", float, "", "step size of the last update, of a schedule over the loss divided by "
+               "that, times the largest eigenvalue of H"),
         Column(
             "precond_lambda_1", float, "", "the same of P^-1/2 H P^-1/2, P = diag(sqrt(v) + eps) what the optimizer "
             "has divided its last update by, bias corrected if it is; missing for those that do not divide by a root",
