@@ -83,15 +83,17 @@ def plot(
 
 
 def measured(results) -> Measures:
-    """What results may have: of a folder, the measures of its study."""
+    """What results may have: of a folder, the measures of its study; of runs, those of all of them."""
     from implicitbias.store import Store
 
     if isinstance(results, (str, Path)):
         return Store.open(results).measures
     if isinstance(results, pd.DataFrame):
-        return Measures.of(matrices="k" in results)
+        return Measures.of(matrices="k" in results).with_those_of(results.columns)
     runs = results if isinstance(results, (list, tuple)) else [results]
-    return Measures.of(matrices=any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs))
+    usual = Measures.of(matrices=any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs))
+    asked = [run.measures for run in runs if getattr(run, "measures", None)]
+    return usual.with_those_of(name for measures in asked for name in measures.names())
 
 
 def compose(results, figure: Figure) -> Drawn:

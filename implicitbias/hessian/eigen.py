@@ -72,7 +72,7 @@ def spectra(v, expo, rank, k, margin, room, logs, directions):
 
 
 def largest(
-    logs: np.ndarray, u: np.ndarray, k: int, rank: int, stretch: np.ndarray | None = None
+    logs: np.ndarray, u: np.ndarray, k: int, rank: int, stretch: np.ndarray | None = None, bare: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k largest eigenvalues of H at S iterates.
 
@@ -82,9 +82,10 @@ def largest(
         k, rank   1 <= k <= rank, the largest rank that H can have
         stretch   (S, d) log2 of factors of the coordinates of all u_j; default none. A coordinate in which all u_j are
                   zero may have any
+        bare      whether eigenvalues will do, and vectors may be NaN
 
     Returns their natural logarithms (S, k), largest first, -inf beyond the rank, and orthonormal eigenvectors
-    (S, k, d), zero there, each with its largest entry positive. NaN where a weight is, or an entry infinite.
+    (S, k, d), zero there. NaN where a weight is, or an entry infinite.
     """
     N, d = u.shape[-2:]
     u, orders = _ordinary(u)
@@ -101,11 +102,12 @@ def largest(
         left = np.ones(len(mine), bool)
         if min(N, d) > SMALL:
             with one_thread():
-                left[:] = [not _within(*pair, k, values[s], found[s]) for s, *pair in zip(mine, h, rows)]
+                near, *both = _within(h, rows, k, bare)
+            left = ~near
+            values[mine[near]], found[mine[near]] = (x[near] for x in both)
         if left.any():
             values[mine[left]], found[mine[left]] = _apart(h[left], rows[left], k, rank)
-    most = np.take_along_axis(found, np.abs(found).argmax(axis=-1)[..., None], axis=-1)
-    return values, np.where(most < 0.0, -found, found)
+    return values, found
 
 
 def _ordinary(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -117,8 +119,10 @@ def _ordinary(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _stretched(u: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """u 2^stretch for vectors (S, N, d), over 2^order, and the orders (S, N)."""
-    there = np.broadcast_to(u != 0.0, u.shape)
-    stretch = np.where(there.any(axis=1), stretch, -np.inf)
+    there = None
+    if not np.isfinite(stretch).all():
+        there = u != 0.0
+        stretch = np.where(there.any(axis=1), stretch, -np.inf)
     top = np.floor(stretch.max(axis=-1))
     seen = np.where(np.isneginf(stretch), top[:, None], stretch)
     if (np.ptp(seen, axis=-1) <= ALIKE).all():
@@ -127,37 +131,43 @@ def _stretched(u: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarr
     whole = np.where(np.isfinite(seen), np.floor(seen), 0.0)
     part = np.where(np.isfinite(seen), np.exp2(seen - whole), np.nan)[:, None, :]
     _, sizes = np.frexp(u)
+    there = u != 0.0 if there is None else there
     order = np.where(there, sizes + whole[:, None, :], -np.inf).max(axis=-1)
     shift = np.clip(whole[:, None, :] - order[..., None], -(2**20), 2**20).astype(np.int32)
     with np.errstate(under="ignore", over="ignore"):
         return np.where(there, np.ldexp(u * part, shift), 0.0), order
 
 
-def _within(logs: np.ndarray, u: np.ndarray, k: int, values: np.ndarray, found: np.ndarray) -> bool:
-    """The same of one iterate by LAPACK, into values and found, and whether it is as good."""
-    from scipy.linalg import eigh
+def _within(logs: np.ndarray, u: np.ndarray, k: int, bare: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same of several iterates by LAPACK: which are as good (S,), their eigenvalues and vectors."""
+    from scipy.linalg.lapack import dsyevr, dsyevr_lwork
 
-    top = logs.max()
-    weight = np.exp(logs - top)
-    sizes = np.partition(weight * (u * u).sum(axis=1), -k)
-    if not np.isfinite(sizes[-k:].sum()):
-        return False
-    if k > 1 and sizes[: 1 - k].sum() < NEAR * sizes.max():  # a bound on the k-th, and one on the first
-        return False
-    rows = np.sqrt(weight)[:, None] * u
-    N, d = rows.shape
-    dual = d > N
-    H = rows @ rows.T if dual else rows.T @ rows
-    some, turned = eigh(H, subset_by_index=(len(H) - k, len(H) - 1), check_finite=False, overwrite_a=True)
-    if not some[0] > NEAR * some[-1]:
-        return False
-    values[:] = np.log(some[::-1]) + top
-    turned = turned[:, ::-1].T
+    S, N, d = u.shape
+    top = logs.max(axis=1)
+    rows = np.exp(0.5 * (logs - top[:, None]))[..., None] * u
+    sizes = np.einsum("sij,sij->si", rows, rows)
+    good = np.isfinite(sizes).all(axis=1)
+    if k > 1:  # a bound on the k-th, and one on the first
+        sizes = np.sort(sizes, axis=1)
+        good &= sizes[:, : 1 - k].sum(axis=1) >= NEAR * sizes[:, -1]
+    values, found = np.full((S, k), np.nan), np.full((S, k, d), np.nan)
+    dual, m = d > N, min(N, d)
+    sizes = [int(x) for x in dsyevr_lwork(m)[:2]]  # of the room it wants; as `eigh`, which takes as long to call
+    for s in np.flatnonzero(good):
+        mine = rows[s]
+        H = mine @ mine.T if dual else mine.T @ mine
+        some, turned, *_, failed = dsyevr(H.T, compute_v=not bare, range="I", il=m - k + 1, iu=m, lwork=sizes[0],
+                                          liwork=sizes[1], overwrite_a=True)  # fmt: skip
+        good[s] = not failed and some[0] > NEAR * some[k - 1]
+        if not good[s]:
+            continue
+        values[s] = np.log(some[k - 1 :: -1]) + top[s]
+        if not bare:
+            turned = turned[:, ::-1].T
+            found[s] = turned @ mine if dual else turned
     if dual:
-        turned = turned @ rows
-        turned /= np.linalg.norm(turned, axis=1)[:, None]
-    found[:] = turned
-    return True
+        found /= np.linalg.norm(found, axis=-1, keepdims=True)
+    return good, values, found
 
 
 def _apart(logs: np.ndarray, u: np.ndarray, k: int, rank: int) -> tuple[np.ndarray, np.ndarray]:

@@ -66,5 +66,5 @@ def vectors(problem: AnyProblem, c: np.ndarray | None) -> np.ndarray:
     """(S, N, d) the u, of matrices row by row; (N, d) where they are the same at all iterates."""
     if c is None:
         return problem.rows
-    each = c.reshape(len(c), problem.n, problem.k - 1, problem.k, 1) * problem.X[:, None, None, :]
+    each = c.reshape(len(c), problem.n, problem.k - 1, -1, 1) * problem.X[:, None, None, :]
     return each.reshape(*c.shape[:2], -1)

@@ -138,6 +138,19 @@ class Measures:
         """All that there are."""
         return cls.of([name for name, group in groups().items() if group.fits(matrices)], norms, matrices, top=top)
 
+    def with_those_of(self, names: Iterable[str]) -> "Measures":
+        """These, and the groups that are there by name alone of which there are such columns."""
+        names = set(names)
+        top, more = TOP, []
+        for name, group in groups().items():
+            if not (group.by_name and group.fits(self.matrices)):
+                continue
+            if names & {column.name for column in (*group.top_columns(TOP), *group.columns(self.norms))}:
+                more.append(name)
+            while names & ({c.name for c in group.top_columns(top + 1)} - {c.name for c in group.top_columns(top)}):
+                top += 1
+        return Measures.of([*self.groups, *more], self.norms, self.matrices, top if more else None) if more else self
+
     def chosen(self) -> list[Group]:
         own = {} if self.objective is None else {ALWAYS: group_of(self.objective), "orbit": orbit_of(self.objective)}
         return [own.get(name) or groups()[name] for name in self.groups]

@@ -8,7 +8,8 @@ from implicitbias.measure.group import Column, Group, Snapshots
 
 def _columns(norms: tuple[str, ...]) -> list[Column]:
     return [
-        Column("lr_lambda_1", float, "", "step size of the last update times the largest eigenvalue of H"),
+        Column("lr_lambda_1", float, "", "step size of the last update, of a schedule over the loss divided by "
+               "that, times the largest eigenvalue of H"),
         Column(
             "precond_lambda_1", float, "", "the same of P^-1/2 H P^-1/2, P = diag(sqrt(v) + eps) what the optimizer "
             "has divided its last update by, bias corrected if it is; missing for those that do not divide by a root",
@@ -40,7 +41,7 @@ def _nth(i: int) -> str:
 
 
 def _measure(seen: Snapshots) -> dict:
-    from implicitbias.hessian import spectrum
+    from implicitbias.hessian import log_stretched
     from implicitbias.hessian.gradients import log_smoothness
 
     run, loss = seen.run, seen.run.setting.loss
@@ -57,7 +58,7 @@ def _measure(seen: Snapshots) -> dict:
         known = ~np.isnan(stretch).any(axis=1)
         top = nothing.copy()
         if known.any():
-            top[known] = spectrum(run.problem, run.weights[known], 1, loss, stretch[known])[0][:, 0]
+            top[known] = log_stretched(run.problem, run.weights[known], loss, stretch[known])
         columns["precond_lambda_1"] = np.exp(rate + top)
     if run.updates is not None:
         columns["log_directional_smoothness"] = log_smoothness(run.problem, run.weights, run.updates, loss)

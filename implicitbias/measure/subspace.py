@@ -11,12 +11,16 @@ from implicitbias.simulation.orders import counts
 
 
 def _top_columns(top: int) -> list[Column]:
-    space = f"in the span of the {top} largest eigenvectors of the Hessian" if top > 1 else "along its top eigenvector"
+    space = (
+        f"in the span of the top {top} eigenvectors of the Hessian"
+        if top > 1
+        else "along the top eigenvector of the Hessian"
+    )
     return [
         Column("chi_gradient", float, "", f"share of the full gradient {space}"),
         Column(
-            "chi_batch", float, "", f"share {space} of the gradient of the next batch, that of the last phase of a run "
-            "that went on; missing for flows",
+            "chi_batch", float, "", f"share of the gradient of the next batch {space}; of a run that went on, of the "
+            "batches of its last phase; missing for flows",
         ),
         Column("chi_update", float, "", f"share of the last update {space}; missing for flows, and for no update"),
     ]  # fmt: skip
