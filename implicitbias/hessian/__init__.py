@@ -11,9 +11,10 @@ from implicitbias.hessian.eigen import ROOM, largest
 from implicitbias.hessian.terms import terms, vectors
 from implicitbias.integers import whole
 from implicitbias.lengths import unit
-from implicitbias.problems import AnyProblem, Multiclass, as_problem
+from implicitbias.problems import AnyProblem, Multiclass, Objective, as_problem
 from implicitbias.simulation.setting import is_integer
 from implicitbias.simulation.tail import LOSSES
+from implicitbias.threads import one_thread
 
 __all__ = ["Curvature", "curvature", "log_stretched", "most_of", "share_of", "spectrum"]
 
@@ -56,7 +57,10 @@ def share_of(directions: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def most_of(problem: AnyProblem) -> int:
-    """The largest rank that the Hessian of a problem can have: min(n, d), of k classes (k - 1) times that."""
+    """The largest rank that the Hessian of a problem can have: min(n, d), of k classes (k - 1) times that; of an
+    objective d."""
+    if isinstance(problem, Objective):
+        return problem.d
     return min(problem.n, problem.d) * (problem.k - 1 if isinstance(problem, Multiclass) else 1)
 
 
@@ -64,7 +68,9 @@ def spectrum(problem: AnyProblem, weights: np.ndarray, k: int, loss: str) -> tup
     """The k largest eigenvalues at iterates (S, *shape) as logarithms (S, k), and eigenvectors (S, k, d), of a matrix
     row by row, each with its largest entry positive."""
     values, found = np.empty((len(weights), k)), np.empty((len(weights), k, math.prod(problem.shape)))
-    for piece in _pieces(problem, weights):
+    if isinstance(problem, Objective):
+        values, found = _dense(problem.hessian(weights), k)
+    for piece in [] if isinstance(problem, Objective) else _pieces(problem, weights):
         h, c = terms(problem, weights[piece], loss)
         if c is None:
             values[piece], found[piece] = largest(h, vectors(problem, c), k, most_of(problem))
@@ -81,11 +87,24 @@ def spectrum(problem: AnyProblem, weights: np.ndarray, k: int, loss: str) -> tup
 def log_stretched(problem: AnyProblem, weights: np.ndarray, loss: str, stretch: np.ndarray) -> np.ndarray:
     """(S,) logarithm of the largest eigenvalue of D H D at iterates (S, *shape), with D = diag(2^stretch), stretch
     (S, d)."""
+    if isinstance(problem, Objective):
+        by = np.exp2(stretch)
+        return _dense(problem.hessian(weights) * by[:, :, None] * by[:, None, :], 1)[0][:, 0]
     found = np.empty(len(weights))
     for piece in _pieces(problem, weights):
         h, c = terms(problem, weights[piece], loss)
         found[piece] = largest(h, vectors(problem, c), 1, most_of(problem), stretch[piece], bare=True)[0][:, 0]
     return found
+
+
+def _dense(matrices: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Logarithms (S, k) of the largest eigenvalues of matrices (S, d, d), NaN below 0, and eigenvectors (S, k, d)."""
+    good = np.isfinite(matrices).all(axis=(1, 2))  # those of a run that overflows are not
+    with one_thread():
+        values, found = np.linalg.eigh(np.where(good[:, None, None], matrices, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.where(good[:, None], values[:, : -k - 1 : -1], np.nan))
+    return logs, np.swapaxes(found[:, :, : -k - 1 : -1], 1, 2)
 
 
 def _pieces(problem: AnyProblem, weights: np.ndarray) -> list[slice]:
@@ -106,7 +125,7 @@ def curvature(problem: AnyProblem | ArrayLike, w: ArrayLike, k: int = 2, loss: s
     eigenvalue and the next, as a part of them, leaves it.
 
     Arguments
-        problem   a Problem or a Multiclass, or the rows (n, d) of a Problem
+        problem   a Problem or a Multiclass, or the rows (n, d) of a Problem; or an objective, in plain float64
         w         finite weights: (d,), of a Multiclass (k, d)
         k         how many, from 1 to min(n, d), of a Multiclass to (classes - 1) min(n, d)
         loss      "logistic" (default) or "exponential"

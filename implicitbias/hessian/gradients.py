@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 
 from implicitbias.lengths import length
 from implicitbias.losses import log_weights
-from implicitbias.problems import AnyProblem, Multiclass
+from implicitbias.problems import AnyProblem, Multiclass, Objective
 
 FAR = 30.0  # beyond it e^x - 1 is e^x
 
@@ -25,6 +25,8 @@ def gradients(problem: AnyProblem, weights: np.ndarray, loss: str, counts: np.nd
 
     Arguments: counts (S, n), how often each row is in the batch; default once.
     """
+    if isinstance(problem, Objective):
+        return problem.gradients(weights, counts)
     logs = log_pairs(problem, problem.margins(weights), loss)
     if counts is not None:
         with np.errstate(divide="ignore"):
@@ -34,6 +36,10 @@ def gradients(problem: AnyProblem, weights: np.ndarray, loss: str, counts: np.nd
 
 def log_smoothness(problem: AnyProblem, weights: np.ndarray, moves: np.ndarray, loss: str) -> np.ndarray:
     """(S,) log ||g(w) - g(w - m)|| / ||m|| of moves m that lead to iterates w (S, *shape); NaN for no move."""
+    if isinstance(problem, Objective):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = length(problem.gradients(weights) - problem.gradients(weights - moves))
+            return np.where(moves.any(axis=1), np.log(change / length(moves)), np.nan)
     z, m = problem.margins(weights), problem.margins(moves)
     logs = log_pairs(problem, z, loss)
     if loss == "exponential":

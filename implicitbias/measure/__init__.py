@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Group", "Measures", "Snapshots", "angle", "cosine", "half_way", "limit_of"]
 
 ALWAYS = "clock"
+LINEAR = "measures: 'curvature' and 'subspace' are of the Hessian of a linear predictor, not of a model of depth"
 TOP = 2  # eigenvalues that are measured of two classes
 Shape: TypeAlias = "tuple[int, int, int | None]"
 
@@ -131,7 +132,11 @@ class Measures:
         problem = problem.data if deep else problem
         objective = problem.name if isinstance(problem, Objective) else None
         classes = problem.k if isinstance(problem, Multiclass) else None
-        return cls.of(groups_, norms, classes is not None, objective, top=top, shapes=[(problem.n, problem.d, classes)])
+        shape = (problem.d if objective else problem.n, problem.d, classes)
+        found = cls.of(groups_, norms, classes is not None, objective, top=top, shapes=[shape])
+        if deep and found.top is not None:
+            raise InputError(LINEAR)
+        return found
 
     @classmethod
     def every(cls, norms: Iterable[str], matrices: bool, top: int = TOP) -> "Measures":

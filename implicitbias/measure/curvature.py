@@ -66,5 +66,6 @@ def _measure(seen: Snapshots) -> dict:
 
 
 GROUP = Group(
-    "curvature", _columns, _measure, top_columns=_top_columns, by_name=True, needs=("updates", "divisors")
+    "curvature", _columns, _measure, top_columns=_top_columns, by_name=True, needs=("updates", "divisors"),
+    objectives=True,
 )  # fmt: skip

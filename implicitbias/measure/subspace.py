@@ -43,4 +43,6 @@ def _measure(seen: Snapshots) -> dict:
     return columns
 
 
-GROUP = Group("subspace", lambda norms: [], _measure, top_columns=_top_columns, by_name=True, needs=("updates",))
+GROUP = Group(
+    "subspace", lambda norms: [], _measure, top_columns=_top_columns, by_name=True, needs=("updates",), objectives=True
+)  # fmt: skip

@@ -115,13 +115,19 @@ class Objective:
         weights = np.asarray(weights, np.float64)
         return self.form.hessian(self.numbers, weights.reshape(-1, self.d)).reshape(*weights.shape, self.d)
 
-    def gradient(self, w: ArrayLike) -> np.ndarray:
-        """(d,) the gradient of the value at w (d,)."""
+    def gradient(self, w: ArrayLike, batch: np.ndarray | None = None) -> np.ndarray:
+        """(d,) the gradient of the value at w (d,), or of the mean over a batch of sample numbers."""
+        batch = np.arange(self.n) if batch is None else batch
         g = np.zeros(self.d)
         slope = _entry(self.form.slope)
-        unit = slope(np.array(w, np.float64), g, self.numbers.copy(), np.arange(self.n), self.n, 0, np.uint64(0))
+        unit = slope(np.array(w, np.float64), g, self.numbers.copy(), batch, len(batch), 0, np.uint64(0))
         with np.errstate(under="ignore"):
             return np.ldexp(g, int(max(unit, -5000.0)))
+
+    def gradients(self, weights: np.ndarray, counts: np.ndarray | None = None) -> np.ndarray:
+        """(S, d) the gradients at weights (S, d), of a batch with each sample as often as counts (S, n) say."""
+        every = np.ones((len(weights), self.n), int) if counts is None else counts.astype(int)
+        return np.array([self.gradient(w, np.repeat(np.arange(self.n), c)) for w, c in zip(weights, every)])
 
     def finite(self, weights: np.ndarray) -> np.ndarray:
         """(...) whether the weights (..., d) are."""

@@ -68,7 +68,9 @@ def subject(sets: dict[str, list[Data]]) -> tuple[bool, str | None]:
 
 def shapes_of(sets: dict[str, list[Data]]) -> set[Shape]:
     """(n, d, number of classes or None) of the data sets of a study."""
-    return {(item.n, item.d, item.k) for item in itertools.chain.from_iterable(sets.values())}
+    return {
+        (item.d if item.objective else item.n, item.d, item.k) for item in itertools.chain.from_iterable(sets.values())
+    }
 
 
 def describe(name: str, kind: str, problem: AnyProblem) -> Data:

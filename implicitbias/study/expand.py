@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
 from implicitbias.flows.setting import resolve_flow
-from implicitbias.measure import Measures, Shape
+from implicitbias.measure import LINEAR, Measures, Shape
 from implicitbias.optimizers import Optimizer
 from implicitbias.simulation.orders import ORDERS, REMAINDERS
 from implicitbias.simulation.schedules import Power, Schedule
@@ -109,6 +109,8 @@ def expand(study: Study) -> list[RunSpec]:
     grids = {f"grid.{position}": grid for position, grid in enumerate(study.grid)}
     sets = data_sets(study.data, mistakes)
     measures = measures_of(study, subject(sets), shapes_of(sets), mistakes)
+    if measures.top is not None and any(item.model for items in sets.values() for item in items):
+        mistakes.append(LINEAR)
     runs = list(expand_tables(sets, study.optimizer, grids, mistakes, measures))
     if mistakes:
         raise InputError(mistakes)
