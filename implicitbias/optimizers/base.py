@@ -241,7 +241,11 @@ class Optimizer:
         with np.errstate(divide="ignore"):
             floor = np.log2(eps)
         betas = self.bias()
-        second = log2_state if betas is None else log2_state - 2.0 * np.log2(bias_corrections(*betas, t - 1)[1])
+        second = (
+            log2_state
+            if betas is None
+            else log2_state - 2.0 * np.log2(bias_corrections(*betas, np.array([t - 1]))[1][0])
+        )
         if getattr(self, "eps_inside", False):
             return 0.5 * np.logaddexp2(second, floor)
         return np.logaddexp2(0.5 * second, floor)
