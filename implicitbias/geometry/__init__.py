@@ -20,7 +20,6 @@ from implicitbias.geometry.gaussian import gaussian
 from implicitbias.geometry.gaussian_labels import gaussian_labels
 from implicitbias.geometry.heavy_tailed import heavy_tailed
 from implicitbias.geometry.opposed_pair import opposed_pair
-from implicitbias.geometry.parameters import COUNT, SEED, converted
 from implicitbias.geometry.power_law import power_law
 from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
@@ -31,6 +30,7 @@ from implicitbias.objectives.river import river
 from implicitbias.objectives.single_neuron import single_neuron
 from implicitbias.objectives.two_layer_scalar import two_layer_scalar
 from implicitbias.objectives.valley import valley
+from implicitbias.parameters import COUNT, SEED, converted
 from implicitbias.problems import AnyProblem
 
 # The families under the names that study files use.

@@ -6,7 +6,7 @@ import numpy as np
 
 from implicitbias.errors import InputError
 from implicitbias.geometry.features import prepared
-from implicitbias.geometry.parameters import Flag, MaybeCount, either, family, one, whole
+from implicitbias.parameters import Flag, MaybeCount, either, family, one, whole
 from implicitbias.problems import Problem
 
 _IRIS = ("setosa", "versicolor", "virginica")

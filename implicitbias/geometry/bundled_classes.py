@@ -9,7 +9,7 @@ import numpy as np
 from implicitbias.errors import InputError
 from implicitbias.geometry.bundled import load
 from implicitbias.geometry.features import prepared
-from implicitbias.geometry.parameters import Flag, MaybeCount, Rule, Seed, Share, either, family, one, several, whole
+from implicitbias.parameters import Flag, MaybeCount, Rule, Seed, Share, either, family, one, several, whole
 from implicitbias.problems import Multiclass
 
 _IRIS = ("setosa", "versicolor", "virginica")

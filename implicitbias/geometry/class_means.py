@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import (
+from implicitbias.geometry.power_law import powers
+from implicitbias.parameters import (
     MOST_ENTRIES,
     ClassCount,
     Count,
@@ -18,7 +19,6 @@ from implicitbias.geometry.parameters import (
     family,
     one,
 )
-from implicitbias.geometry.power_law import powers
 from implicitbias.problems import Multiclass
 
 Means = Annotated[str, one("gaussian", "sphere")]

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.geometry.features import with_intercept
-from implicitbias.geometry.parameters import Count, Flag, Minority, NotNegative, Positive, Seed, family
+from implicitbias.parameters import Count, Flag, Minority, NotNegative, Positive, Seed, family
 from implicitbias.problems import Problem
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Correlation, Count, Seed, family
+from implicitbias.parameters import Correlation, Count, Seed, family
 from implicitbias.problems import Problem
 
 

@@ -15,7 +15,9 @@ from implicitbias.geometry.choice import AS_ASKED, choose, matrix
 from implicitbias.geometry.delimited import read_delimited
 from implicitbias.geometry.features import prepared
 from implicitbias.geometry.libsvm import is_libsvm, read_libsvm
-from implicitbias.geometry.parameters import (
+from implicitbias.geometry.tables import Options, Table, counted
+from implicitbias.labels import Classes, ManyClasses, few, many_classes, two_classes
+from implicitbias.parameters import (
     MOST_ENTRIES,
     Column,
     Columns,
@@ -27,8 +29,6 @@ from implicitbias.geometry.parameters import (
     MaybeFlag,
     family,
 )
-from implicitbias.geometry.tables import Options, Table, counted
-from implicitbias.labels import Classes, ManyClasses, few, many_classes, two_classes
 from implicitbias.problems import AnyProblem, Multiclass, Problem
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import ClassCount, Count, Seed, family
+from implicitbias.parameters import ClassCount, Count, Seed, family
 from implicitbias.problems import Multiclass
 
 

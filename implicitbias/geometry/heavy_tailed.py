@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Count, Positive, Seed, family
+from implicitbias.parameters import Count, Positive, Seed, family
 from implicitbias.problems import Problem
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Positive, family
+from implicitbias.parameters import Positive, family
 from implicitbias.problems import Problem
 
 

@@ -4,8 +4,8 @@ from decimal import Context, Decimal
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Count, FlagOrSeed, NotNegative, Seed, family
 from implicitbias.geometry.rotation import rotate_by, rotate_rows
+from implicitbias.parameters import Count, FlagOrSeed, NotNegative, Seed, family
 from implicitbias.problems import Problem
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import MOST_ENTRIES, Number, Numbers, family
+from implicitbias.parameters import MOST_ENTRIES, Number, Numbers, family
 from implicitbias.problems import Problem
 
 

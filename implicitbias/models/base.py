@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import Rule
 from implicitbias.jit import helper, hot
+from implicitbias.parameters import Rule
 from implicitbias.problems.binary import Problem
 from implicitbias.problems.objective import Form, Objective
 from implicitbias.simulation.tail import LN2_HIGH, LN2_LOW, LOG2_E, LOSSES, pow2

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from implicitbias.geometry.parameters import COUNT, POSITIVE, SEED
 from implicitbias.jit import helper
 from implicitbias.models.base import Model, parameter, places, pull_back
+from implicitbias.parameters import COUNT, POSITIVE, SEED
 from implicitbias.problems.objective import Form
 
 

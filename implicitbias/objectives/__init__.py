@@ -8,7 +8,6 @@
 The arithmetic is plain float64, in true units: there is no tail to be exact in.
 """
 
-import implicitbias.geometry  # noqa: F401 - which names these among its families, and must begin first
 from implicitbias.models import MODELS, Deep, Diagonal, TwoLayer
 from implicitbias.objectives import logistic as _logistic
 from implicitbias.objectives import river as _river

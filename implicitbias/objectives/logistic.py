@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from implicitbias.errors import InputError
-from implicitbias.geometry.parameters import Minority, Number, Positive, objective
 from implicitbias.jit import helper
+from implicitbias.parameters import Minority, Number, Positive, objective
 from implicitbias.problems.binary import Problem
 from implicitbias.problems.objective import Form, Objective, Reading
 

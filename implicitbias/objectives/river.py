@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Number, objective
 from implicitbias.jit import helper
+from implicitbias.parameters import Number, objective
 from implicitbias.problems.objective import Form, Objective, Reading
 
 

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import numpy as np
 
-from implicitbias.geometry.parameters import Number, objective, one
 from implicitbias.jit import helper
 from implicitbias.objectives.scalar_losses import LOSSES, curvature, loss, second, slope_of, slopes
+from implicitbias.parameters import Number, objective, one
 from implicitbias.problems.objective import Form, Objective, Reading
 
 LossName = Annotated[str, one(*LOSSES)]

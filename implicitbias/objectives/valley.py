@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from implicitbias.geometry.parameters import NotNegative, Number, Positive, objective
 from implicitbias.jit import helper
+from implicitbias.parameters import NotNegative, Number, Positive, objective
 from implicitbias.problems.objective import Form, Objective, Reading
 
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, ParamSpec, Protocol, TypeVar, get_ty
 import numpy as np
 
 from implicitbias.errors import InputError, one_of
-from implicitbias.geometry.rotation import rotate_by
 from implicitbias.problems import AnyProblem, Multiclass, Problem
 from implicitbias.problems.arrays import MOST_ENTRIES
 
@@ -315,6 +314,8 @@ def _otherwise(name: str, problem: AnyProblem, params: dict[str, Any]) -> AnyPro
 
 def _rotated(problem: AnyProblem, seed: int) -> AnyProblem:
     """The problem in other coordinates; its features are mixtures, and lose their names."""
+    from implicitbias.geometry.rotation import rotate_by  # of a folder whose families have all this
+
     if isinstance(problem, Multiclass):
         test = problem.test and (rotate_by(problem.test[0], seed), problem.test[1])
         found: AnyProblem = Multiclass(rotate_by(problem.X, seed), problem.labels, test=test, name=problem.name)
