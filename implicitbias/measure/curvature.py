@@ -40,15 +40,38 @@ def _nth(i: int) -> str:
     return f"{i}{'th' if i % 100 // 10 == 1 else ends.get(i % 10, 'th')}"
 
 
+def _end_columns(norms: tuple[str, ...]) -> list[Column]:
+    return [
+        Column("edge_crossings", int, "", "how often lr_lambda_1 passes 2 from one snapshot to the next"),
+        Column(
+            "edge_exit", int, "updates", "the snapshot after the last one with lr_lambda_1 above 2; missing if that is "
+            "the end, 0 if there is none",
+        ),
+    ]  # fmt: skip
+
+
+def _at_end(seen: Snapshots) -> dict:
+    above = _rate(seen) + seen.spectrum[0][:, 0] > np.log(2.0)
+    steps = np.append(0, seen.run.steps)
+    last = np.flatnonzero(above).max(initial=-1) + 1
+    left = None if last == len(above) else int(steps[last + 1] if above.any() else 0)
+    return {"edge_crossings": int((above[1:] != above[:-1]).sum()), "edge_exit": left}
+
+
+def _rate(seen: Snapshots) -> np.ndarray:
+    """Logarithms of the step sizes."""
+    run = seen.run
+    rate = np.log(run.last_lr)
+    return rate - log_loss(seen.soft_margins, run.setting.loss) if run.lr is not None and run.lr.over_loss else rate
+
+
 def _measure(seen: Snapshots) -> dict:
     from implicitbias.hessian import log_stretched
     from implicitbias.hessian.gradients import log_smoothness
 
     run, loss = seen.run, seen.run.setting.loss
     logs, _ = seen.spectrum
-    rate = np.log(run.last_lr)
-    if run.lr is not None and run.lr.over_loss:
-        rate = rate - log_loss(seen.soft_margins, loss)
+    rate = _rate(seen)
     nothing = np.full(len(rate), np.nan)
     columns = {f"log_lambda_{i + 1}": np.where(np.isneginf(x), np.nan, x) for i, x in enumerate(logs.T)}
     columns |= {"lr_lambda_1": np.exp(rate + logs[:, 0]), "precond_lambda_1": nothing}
@@ -66,6 +89,6 @@ def _measure(seen: Snapshots) -> dict:
 
 
 GROUP = Group(
-    "curvature", _columns, _measure, top_columns=_top_columns, by_name=True, needs=("updates", "divisors"),
-    objectives=True,
+    "curvature", _columns, _measure, _end_columns, _at_end, top_columns=_top_columns, by_name=True,
+    needs=("updates", "divisors"), objectives=True,
 )  # fmt: skip
