@@ -185,7 +185,8 @@ class Measures:
         return frozenset(name for group in self.chosen() for name in group.needs)
 
     def of_data(self, problem: AnyProblem) -> dict:
-        return {name: x for group in self.chosen() for name, x in group.of_data(problem, self.norms).items()}
+        data = problem.data if isinstance(problem, Deep) else problem
+        return {name: x for group in self.chosen() for name, x in group.of_data(data, self.norms).items()}
 
     def measure(self, seen: Snapshots) -> dict[str, np.ndarray]:
         """Every column of the snapshots (S,)."""
