@@ -22,20 +22,22 @@ from implicitbias.optimizers.matrix.rows import add_to, dot, scale_row
 from implicitbias.simulation.tail import pow2
 
 DEPENDENT = 1e-13  # what is left of a vector below this part of its length is round-off
+BESIDE = 60.0  # binary orders by which what is added to a vector is below its last digit
 ORTHOGONAL = 4e-16  # cosine of two rows that are not rotated any more
 SWEEPS = 60
 
 
 @helper
-def orthonormal(v, expo, count, most, q, r, size, height):
-    """Q and R of the first `count` vectors v (m, chunks, 8) in units 2^expo, up to rank `most`; v is destroyed.
+def orthonormal(v, expo, count, most, q, r, size, height, enough=0):
+    """Q and R of the first `count` vectors v (m, chunks, 8) in units 2^expo, up to rank `most`; v is destroyed. If no
+    more than the `enough` largest singular vectors are asked for, what is far below these is left out.
 
     q (most, chunks, 8): orthonormal rows; r (most, m chunks, 8): R in the units of its columns, those of the vectors;
     height (most,): the units of the pivots; size (m,): room. Returns the rank, or -1 for what is not finite.
     """
     for i in range(count):
         size[i] = dot(v[i], v[i])
-    rank = 0
+    rank, last = 0, -np.inf
     for t in range(most):
         best, top = -1, -np.inf
         for i in range(count):
@@ -48,8 +50,9 @@ def orthonormal(v, expo, count, most, q, r, size, height):
             order = expo[i] + 0.5 * math.log2(left)
             if order > top:
                 best, top = i, order
-        if best < 0:
+        if best < 0 or (t >= enough > 0 and top < last - BESIDE):
             break
+        last = top if t < enough else last
         line = line_of(r[t])
         for j in range(q.shape[1]):
             store(q[t], j, load(v[best], j))
