@@ -88,7 +88,7 @@ class Block:
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
             many = len(optimizers)
-        if kind.mode == CLASSES:  # a matrix is seen by one run at a time
+        if kind.mode == CLASSES or kind.sees_hessian:  # one run at a time sees a matrix
             many = 0
         everyone = np.arange(len(optimizers))
         self.lots = [
@@ -272,7 +272,7 @@ class _Lot:
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
         told = kind.driven if block.data.source == FROZEN else block.optimizers[0].recorded
         looks = np.array([LOOKS[name] for name in kind.evaluations])
-        most = batch if EPOCH_LOOK not in looks else block.data.rows.shape[0]
+        most = block.data.rows.shape[0] if EPOCH_LOOK in looks or kind.sees_hessian else batch
         samples = most if wide else -(-most // LANES)
         k, n = block.data.classes, len(block.data.rows)
         kept = [item.rooms(k, block.data.width, block.data.features, n) for item in chosen]
@@ -340,9 +340,10 @@ class _Lot:
         for name in ("state", "expo", "origin"):
             self._fill(getattr(self.runs, name), np.array([getattr(end, name) for end in ends]))
         self.runs.span[:] = self._lanes(np.array([end.span for end in ends])[self.members])
-        if self.runs.memory.size:  # of matrices, which are laid out one by one
+        if self.runs.memory.size:  # of runs that are laid out one by one
             for mine, r in zip(self.runs.memory, self.members):
-                mine[: len(ends[r].memory)] = ends[r].memory
+                if (kept := ends[r].memory) is not None:  # of another rank there may be more; it is not read then
+                    mine[: len(kept)] = kept[: len(mine)]
 
     def _fill(self, x: np.ndarray, values: np.ndarray) -> None:
         """Set x (G, ..., chunks, 8) to the values (R, ..., d) of the runs of the block."""

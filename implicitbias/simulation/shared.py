@@ -67,12 +67,17 @@ def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
 
     Errors: ``InputError`` for a step that takes something else.
     """
+    taken = taken_step(step)
+    return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
+
+
+def taken_step(step: Callable) -> FirstClass:
+    """A step (w, g, state, hyper, lr, bias, units, batch) as a value. Errors: ``InputError`` as `with_step`."""
     function = getattr(step, "py_func", step)
     given = list(inspect.signature(function).parameters)
     if len(given) != len(ARGUMENTS):
         raise InputError(f"the step of an optimizer takes ({', '.join(ARGUMENTS)}), not ({', '.join(given)})")
-    taken = _taken(function, _STEP)
-    return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
+    return _taken(function, _STEP)
 
 
 @functools.cache

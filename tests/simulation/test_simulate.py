@@ -218,7 +218,7 @@ def test_horizon_down_to_a_log_loss():
     assert (alone.weights == runs[0].weights).all()
 
 
-@pytest.mark.parametrize("optimizer", [kind() for kind in BINARY.values()])
+@pytest.mark.parametrize("optimizer", [kind(rank=1) if kind.sees_hessian else kind() for kind in BINARY.values()])
 def test_one_row_one_feature(optimizer):
     run = ib.simulate([[2.0]], optimizer, lr=0.1, steps=50)
     assert run.status == "ok"
