@@ -55,6 +55,8 @@ _PUBLIC = {
     "ScheduleFreeSGD": "implicitbias.optimizers",
     "Sophia": "implicitbias.optimizers",
     "SteepestDescent": "implicitbias.optimizers",
+    "Subspace": "implicitbias.optimizers",
+    "SubspaceSGD": "implicitbias.optimizers",
     "Muon": "implicitbias.optimizers",
     "NormalizedSteepestDescent": "implicitbias.optimizers",
     "OLion": "implicitbias.optimizers",
@@ -153,6 +155,8 @@ if TYPE_CHECKING:
     from implicitbias.optimizers import Signum as Signum
     from implicitbias.optimizers import Sophia as Sophia
     from implicitbias.optimizers import SteepestDescent as SteepestDescent
+    from implicitbias.optimizers import Subspace as Subspace
+    from implicitbias.optimizers import SubspaceSGD as SubspaceSGD
     from implicitbias.problems import Multiclass as Multiclass
     from implicitbias.problems import Problem as Problem
     from implicitbias.report import write_report as write_report

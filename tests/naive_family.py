@@ -42,6 +42,18 @@ class See:
                 found[j] += bend * a * a / len(self.of)
         return found
 
+    def hessian(self, w):
+        """Of all rows, over the largest l'', in float64."""
+        bends = [sample_weight(margin(row, w, self.number(0)), self.loss, self.ns) for row in self.rows]
+        bends = [s if self.loss == "exponential" else s * (1 - s) for s in bends]
+        H = np.zeros((len(w), len(w)))
+        for row, bend in zip(self.rows, bends):
+            a = np.zeros(len(w))
+            for j, x in row:
+                a[j] = x
+            H += float(bend / max(bends)) * np.outer(a, a)
+        return H
+
     def power(self, x, exponent):
         return mpmath.power(x, exponent) if isinstance(x, mpmath.mpf) else x**exponent
 
@@ -348,6 +360,27 @@ class SVRG(Corrected):
         if see.first:
             self.reference, self.mean = w, see.all(w)
         return [a - b + c for a, b, c in zip(see.batch(w), see.batch(self.reference), self.mean)]
+
+
+class Subspace(Rule):
+    """A base whose update is projected on the top eigenvectors of H, or off them, by a dense solver."""
+
+    def __init__(self, base, rank=2, side="dominant", every=1):
+        super().__init__()
+        self.inner, self.rank, self.side, self.every = base, rank, side, every
+
+    def start(self, number):
+        self.inner.begin(self.w, number)
+        self.number = number
+
+    def step(self, see, t, eta):
+        if t % self.every == 0:
+            V = np.linalg.eigh(see.hessian(self.w))[1][:, -self.rank :]
+            self.P = V @ V.T if self.side == "dominant" else np.eye(len(V)) - V @ V.T
+        u = [a - b for a, b in zip(self.inner.step(see, t, eta), self.w)]
+        self.w = [a + sum(self.number(float(p)) * b for p, b in zip(row, u)) for a, row in zip(self.w, self.P)]
+        self.inner.w = self.w
+        return self.w
 
 
 def trajectory(rows, rule, batches, lr, per_epoch, loss="logistic", w0=None, record=None, dps=50, backend="decimal"):

@@ -90,6 +90,22 @@ class See:
             total = total + np.outer(bend, self.X[i] ** 2)
         return list((total / len(self.of)).reshape(-1))
 
+    def hessian(self, w):
+        """Of the entries of W and all rows, in float64: the second derivative of each pair of classes."""
+        W, H = self._matrix(w), 0
+        for x, y in zip(self.X, self.labels):
+            s = pair_weights(W, x, y, self.loss).astype(float)
+            if self.loss == "logistic":
+                p = np.abs(s)
+                p[y] = 1 - p[y]
+                M = np.diag(p) - np.outer(p, p)
+            else:
+                M = np.diag(np.abs(s))
+                M[:, y] = M[y] = -np.abs(s)
+                M[y, y] = abs(s[y])
+            H = H + np.kron(M, np.outer(x, x).astype(float))
+        return H
+
     def power(self, x, exponent):
         return x**exponent
 

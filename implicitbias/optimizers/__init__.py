@@ -1,6 +1,6 @@
 """The optimizers, one file each. A new one is a new file and its class in the list below."""
 
-from implicitbias.optimizers import clipped, decayed, ema, mars, matrix, svrg
+from implicitbias.optimizers import clipped, decayed, ema, mars, matrix, subspace, svrg
 from implicitbias.optimizers.adagrad import AdaGrad
 from implicitbias.optimizers.adam import Adam
 from implicitbias.optimizers.adam_proxy import AdamProxy
@@ -39,6 +39,7 @@ from implicitbias.optimizers.sgd import SGD
 from implicitbias.optimizers.signum import Signum
 from implicitbias.optimizers.sophia import Sophia
 from implicitbias.optimizers.steepest_descent import SteepestDescent
+from implicitbias.optimizers.subspace import Subspace, SubspaceSGD
 from implicitbias.optimizers.svrg import SVRG
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -46,7 +47,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     for kind in (
         Adam, AdamW, AdamProxy, AdaGrad, SGD, Signum, NGD, RMSProp, NAdam, LaProp, AMSGrad, FTRL, Lion, SteepestDescent,
         MirrorDescent, SAM, ScheduleFreeSGD, ScheduleFreeAdamW, DualAccelerated, ProgressiveRescaling, Sophia,
-        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS, *matrix.KINDS,
+        *ema.KINDS, *mars.KINDS, *svrg.KINDS, *decayed.KINDS, *clipped.KINDS, *subspace.KINDS, *matrix.KINDS,
     )
 }  # fmt: skip
 
@@ -90,4 +91,6 @@ __all__ = [
     "Signum",
     "Sophia",
     "SteepestDescent",
+    "Subspace",
+    "SubspaceSGD",
 ]  # fmt: skip

@@ -74,23 +74,25 @@ class Around(Optimizer):
     @property
     def label(self) -> str:
         defaults = {item.name: item.default for item in fields(self)}
-        told = [f", {name}={getattr(self, name):g}" for name in self.own if getattr(self, name) != defaults[name]]
+        values = {name: getattr(self, name) for name in self.own if getattr(self, name) != defaults[name]}
+        told = [f", {name}={x if isinstance(x, str) else format(x, 'g')}" for name, x in values.items()]
         return f"{self.outer}({self.base.label}{''.join(told)})"
 
 
 def around(outer: str, base: type[Optimizer], doc: str, own: dict[str, Any], degrees: tuple[int, ...], *,
            points: tuple[int, ...] = (), recorded: int | None = None, looks: tuple[str, ...] = ("batch",),
            own_decays: tuple[float, ...], make_step: Callable, instead: dict[str, Any] | None = None,
-           **more: Any) -> type[Around]:  # fmt: skip
+           above: type[Around] = Around, called: str = "{outer}{base}", **more: Any) -> type[Around]:  # fmt: skip
     """The class of an optimizer around a base: `own` are its fields, `degrees` of its states; the base's follow, but
-    for those that there are others `instead` of. `more` are further attributes."""
-    parts = [(name, float, value) for name, value in own.items()]
+    for those that there are others `instead` of. `more` are further attributes, `above` and `called` the class that it
+    is one of, and its name."""
+    parts = [(name, str if "choices" in value.metadata else float, value) for name, value in own.items()]
     parts += [
         (item.name, item.type, (instead or {}).get(item.name) or field(default=item.default, metadata=item.metadata))
         for item in fields(base)
     ]
-    name = f"{outer}{base.__name__}"
-    kinds = (Around, MatrixOptimizer) if issubclass(base, MatrixOptimizer) else (Around,)
+    name = called.format(outer=outer, base=base.__name__)
+    kinds = (above, MatrixOptimizer) if issubclass(base, MatrixOptimizer) else (above,)
     space = {
         "__doc__": f"{outer} around {base.__name__}; help(implicitbias.{outer}) says all of it.\n\n{doc}",
         "__module__": f"{__package__}.{outer.lower()}",  # where it is found by its name

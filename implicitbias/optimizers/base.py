@@ -100,6 +100,7 @@ class Optimizer:
     transient: ClassVar[bool] = False  # whether a rule for its limit rests on the start of a run, and so on the loss
     moves: ClassVar[bool] = True  # whether a step depends on where w is through its gradients alone
     equivariant: ClassVar[bool] = True  # whether permuted coordinates have the permuted path
+    sees_hessian: ClassVar[bool] = False  # whether it asks for the Hessian of all rows; runs then go one by one
     step: ClassVar[Any]  # step(w, g, state, hyper, lr, bias, units, batch), see simulation/driver.py
 
     if not TYPE_CHECKING:  # where the fields are the signature
@@ -156,6 +157,11 @@ class Optimizer:
         return self.name
 
     @property
+    def keeper(self) -> "type[Optimizer]":
+        """The kind whose state this is: all of one keeper take over from each other where they are."""
+        return type(self)
+
+    @property
     def advance(self) -> Any:
         """The compiled driver with this optimizer's step; which one may depend on hyper-parameters."""
         from implicitbias.simulation.shared import with_step
@@ -193,8 +199,14 @@ class Optimizer:
 
     def unfit_for_objectives(self) -> str | None:
         """The sentence that says why there is no run on an `Objective`, which has no rows; None if there is."""
+        if self.sees_hessian:
+            return f"{self.label} projects on eigenvectors of the Hessian of rows, which an objective has not"
         if self.sees_samples or self.mode not in (TRUE, BATCH, COORDINATE):
             return f"{self.label} sees the samples behind a gradient, which an objective has not"
+        return None
+
+    def too_few(self, shape: tuple[int, ...], n: int) -> str | None:
+        """The sentence that says why n rows are too few for a run with weights of this shape; None if they are not."""
         return None
 
     def under(self, schedule: "Schedule | None") -> "Optimizer":

@@ -8,20 +8,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from implicitbias.errors import InputError
 from implicitbias.lanes import LANES, aligned
 from implicitbias.lengths import length
 from implicitbias.optimizers.base import bias_corrections
-from implicitbias.problems import Multiclass, Objective, Problem
+from implicitbias.problems import Multiclass, Objective
 from implicitbias.simulation.end import End
 from implicitbias.simulation.layout import EPOCH_LOOK, FROZEN, ITERATE, LOOKS, ROWS, Data, Runs, Work
-from implicitbias.simulation.margin_space import MarginSpace, margin_space
 from implicitbias.simulation.orders import FULL, ORDERS, effective, steps_per_epoch
-from implicitbias.simulation.scales import CLASSES, COORDINATE, DECAY, PERIOD, TRUE, level
+from implicitbias.simulation.rows import bent_rows, padded_rows, rank_of, space_of
+from implicitbias.simulation.scales import CLASSES, DECAY, PERIOD, TRUE, level
 from implicitbias.simulation.shapes import Shape
-from implicitbias.simulation.shared import with_objective
+from implicitbias.simulation.shared import driver_of
 from implicitbias.simulation.tail import LOSSES
-from implicitbias.threads import one_thread
 
 # A call of the compiled driver should hide its own cost and end soon enough (0.1 s) for Ctrl-C to be answered.
 MULTIPLICATIONS = 3e8
@@ -33,8 +31,6 @@ AHEAD = 4096
 MOST_SLOTS, ROOM = 64, 4e6
 # Bytes of iterates and states that fit the nearest cache, beside the rows.
 NEAREST_CACHE = 24_000
-# Binary orders of the squares of the entries, with room for the units of gradients beside them.
-ROOT = 600
 # So many runs left over from groups of eight are cheaper as a group with empty lanes than one by one.
 WORTH_A_GROUP = 5
 
@@ -51,7 +47,7 @@ class Block:
         self.optimizers, self.schedules = optimizers, schedules
         order, batch = effective(problem.n, setting.batch, setting.order)
         kind = type(optimizers[0])
-        self.space = None if frozen else _space(problem, kind, starts)
+        self.space = None if frozen else space_of(problem, kind, starts)
         classes = problem.k if isinstance(problem, Multiclass) else 1
         numbers = None
         if isinstance(problem, Objective):  # whose samples are told by their numbers alone
@@ -62,9 +58,9 @@ class Block:
         self.shape = Shape(problem.shape if self.space is None else rows.shape[1:])
         # Updates proportional to the gradient need its true size, and no squares.
         shift, uneven = (0, False) if kind.mode == TRUE or self.space is not None else level(rows)
-        padded = _padded(rows)
-        scaled = _padded(np.ldexp(rows, -shift)) if shift else padded
-        bent = _bent(padded, scaled, kind)
+        padded = padded_rows(rows)
+        scaled = padded_rows(np.ldexp(rows, -shift)) if shift else padded
+        bent = bent_rows(padded, scaled, kind)
         d, touched = (
             self.shape.size,
             self.shape.flat(np.tile(np.any(rows, axis=0), (classes, 1)).reshape(self.shape.of)),
@@ -78,7 +74,7 @@ class Block:
             FROZEN if frozen else ROWS if self.space is None else ITERATE, d, int(touched.sum()), touched != 0.0,
             bool((rows == 0).any()), LOSSES[setting.loss], ORDERS[order], np.uint64(setting.seed), batch,
             steps_per_epoch(n, batch, setting.remainder), labels, classes, self.shape.width, rows.shape[1],
-            _rank(rows) if kind.mode == CLASSES else rows.shape[1], optimizers[0].step_mode,
+            rank_of(rows) if kind.mode == CLASSES else rows.shape[1], optimizers[0].step_mode,
         )  # fmt: skip
         self.kernel = driver_of(optimizers[0], problem)
         self.made, self.born = starts[0].steps, starts[0].born
@@ -94,7 +90,7 @@ class Block:
         many = len(optimizers) // LANES * LANES
         if len(optimizers) - many >= WORTH_A_GROUP:
             many = len(optimizers)
-        if kind.mode == CLASSES or numbers is not None:  # a matrix, or an objective, is seen by one run at a time
+        if kind.mode == CLASSES or kind.sees_hessian or numbers is not None:  # these are seen one run at a time
             many = 0
         everyone = np.arange(len(optimizers))
         self.lots = [
@@ -225,53 +221,6 @@ class Block:
         return x if self.space is not None else self.shape.back(x)
 
 
-def driver_of(optimizer, problem):
-    """The compiled driver of an optimizer on a problem."""
-    if isinstance(problem, Objective):
-        return with_objective(problem.form.slope, optimizer.step)
-    return optimizer.driver(isinstance(problem, Multiclass))
-
-
-def _space(problem, kind, starts: list[End]) -> MarginSpace | None:
-    """The margin space, if runs that begin can use it, or those that go on are in it."""
-    if not isinstance(problem, Problem):
-        return None
-    if starts[0].state is None:
-        return margin_space(problem, kind, np.array([end.iterate for end in starts]))
-    return margin_space(problem, kind, np.zeros((1, problem.d))) if starts[0].in_margins else None
-
-
-def _rank(rows: np.ndarray) -> int:
-    with one_thread():
-        return int(np.linalg.matrix_rank(rows))
-
-
-def _padded(rows: np.ndarray) -> np.ndarray:
-    """(n, chunks, 8) the rows (n, d), filled up with zeros."""
-    n, d = rows.shape
-    padded = aligned((n, -(-d // LANES), LANES))
-    padded.reshape(n, -1)[:, :d] = rows
-    return padded
-
-
-def _bent(padded: np.ndarray, scaled: np.ndarray, kind) -> np.ndarray:
-    """Minus the squares of the rows, for an optimizer that sees curvatures, in the units of `scaled`."""
-    if "curvature" not in kind.evaluations:
-        return scaled
-    if kind.mode != COORDINATE:
-        raise InputError(f"{kind.__name__} sees the curvature, which there is in mode COORDINATE alone")
-    bent = aligned(padded.shape)
-    with np.errstate(over="ignore", under="ignore"):
-        np.multiply(padded, -scaled, out=bent)
-    sizes = np.abs(bent[padded != 0.0])
-    if not (sizes.min() >= 2.0**-ROOT and sizes.max() <= 2.0**ROOT):
-        raise InputError(
-            f"{kind.__name__} sees squares of the entries of the rows, and these are too large or too small for them; "
-            "scale the rows"
-        )
-    return bent
-
-
 class _Lot:
     """Runs laid out alike: eight side by side (wide), or each on its own (see products.py)."""
 
@@ -295,7 +244,7 @@ class _Lot:
         hyper = np.array([item.hyper() for item in chosen], np.float64).reshape(len(chosen), -1)
         told = kind.driven if block.data.source == FROZEN else block.optimizers[0].recorded
         looks = np.array([LOOKS[name] for name in kind.evaluations])
-        most = batch if EPOCH_LOOK not in looks else block.data.rows.shape[0]
+        most = block.data.rows.shape[0] if EPOCH_LOOK in looks or kind.sees_hessian else batch
         samples = most if wide else -(-most // LANES)
         k, n = block.data.classes, len(block.data.rows)
         kept = [item.rooms(k, block.data.width, block.data.features, n) for item in chosen]
@@ -363,9 +312,10 @@ class _Lot:
         for name in ("state", "expo", "origin"):
             self._fill(getattr(self.runs, name), np.array([getattr(end, name) for end in ends]))
         self.runs.span[:] = self._lanes(np.array([end.span for end in ends])[self.members])
-        if self.runs.memory.size:  # of matrices, which are laid out one by one
+        if self.runs.memory.size:  # of runs that are laid out one by one
             for mine, r in zip(self.runs.memory, self.members):
-                mine[: len(ends[r].memory)] = ends[r].memory
+                if (kept := ends[r].memory) is not None:  # of another rank there may be more; it is not read then
+                    mine[: len(kept)] = kept[: len(mine)]
 
     def _fill(self, x: np.ndarray, values: np.ndarray) -> None:
         """Set x (G, ..., chunks, 8) to the values (R, ..., d) of the runs of the block."""

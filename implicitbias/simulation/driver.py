@@ -72,7 +72,7 @@ def through(advance, step, mode, data, runs, table, bias, slots, first):
                 data.order, data.seed, first + done, stretch, data.per_epoch, done == 0, permutation, index, sizes
             )
         groups = runs.w.shape[0]
-        next_r, next_i = 0, 0
+        next_r, next_i = 0 * groups, 0 * groups  # not the literal, with which helpers would be compiled once more
         for _ in range(stretch * groups):
             r, i = next_r, next_i
             # Small groups take turns, and each fills the time the others wait for their own results; large ones keep
@@ -132,26 +132,32 @@ def several_of_matrices(step, mode, data, runs, table, bias, slots, r, at, t, ro
 
 @inlined
 def looks(gradient, curvature, step, mode, data, runs, table, bias, slots, r, at, t, rows, size):
-    """As `once`, for the gradients that `runs.looks` asks for, each at the w that the step before has left."""
+    """As `once`, for several gradients."""
     slot = slots[at]
     if slot >= 0:
         keep(runs, slot, 0, r)
-    for phase in range(runs.looks.shape[0]):
-        look, squared = runs.looks[phase], splat(0.0)
-        whole = look == EPOCH_LOOK
-        if whole and t % data.per_epoch > 0 and t != runs.born:
-            continue
-        seen = runs.work.every if whole else rows
-        count = seen.shape[0] if whole else size
-        if look == CURVATURE_LOOK:
-            curvature(data, runs, rows, size, r)
-        else:  # in one place: what it becomes is most of a driver
-            squared = gradient(mode, data, runs, seen, count, r)
-        apply(step, data, runs, table, bias, r, at, t, count, squared, phase)
+    look(gradient, curvature, step, mode, data, runs, table, bias, r, at, t, rows, size)
     if slot >= 0:
         keep(runs, slot, 1, r)
     if mode == COORDINATE and not runs.forget and t & (runs.period - 1) == 0:
         follow(data, runs, r)
+
+
+@inlined
+def look(gradient, curvature, step, mode, data, runs, table, bias, r, at, t, rows, size):
+    """The gradients that `runs.looks` asks for, each at the w that the step before has left."""
+    for phase in range(runs.looks.shape[0]):
+        kind, squared = runs.looks[phase], splat(0.0)
+        whole = kind == EPOCH_LOOK
+        if whole and t % data.per_epoch > 0 and t != runs.born:
+            continue
+        seen = runs.work.every if whole else rows
+        count = seen.shape[0] if whole else size
+        if kind == CURVATURE_LOOK:
+            curvature(data, runs, rows, size, r)
+        else:  # in one place: what it becomes is most of a driver
+            squared = gradient(mode, data, runs, seen, count, r)
+        apply(step, data, runs, table, bias, r, at, t, count, squared, phase)
 
 
 @hot

@@ -18,7 +18,7 @@ class End:
     iterate     (d,) where the next gradient is taken, which need not be the recorded iterate
     state       (K, d) in units given by expo, origin (d,) and span (3,), see scales.py; None if there is none yet
     in_margins  whether all this is in the space of margins, d being n
-    memory      what a matrix optimizer keeps beside the iterate
+    memory      what an optimizer keeps beside the iterate and the state
     """
 
     steps: int
@@ -36,6 +36,11 @@ class End:
     def rescheduled(self, eta: float) -> End:
         """The same under another schedule than that with factor eta."""
         return replace(self, earlier=self.earlier + eta * self.shapes, shapes=0.0)
+
+    def in_weights(self, iterate: np.ndarray, state: np.ndarray) -> End:
+        """The same out of the space of margins, for an iterate (d,) and a state (K, d) in true units."""
+        nothing, span = np.zeros(len(iterate)), np.zeros_like(self.span)
+        return replace(self, iterate=iterate, state=state, expo=nothing, origin=nothing, span=span, in_margins=False)
 
     def taken_over(self, iterate: np.ndarray) -> End:
         """The same for another optimizer, which starts from iterate (d,)."""

@@ -25,7 +25,8 @@ Data = namedtuple(
 # state keeps nothing from one step to the next; looks (L,): the gradients of a step, BATCH_LOOK, EPOCH_LOOK or
 # CURVATURE_LOOK; recorded: which state is the iterate that is kept, -1 for w; born: the step from which the optimizer
 # counts its own, where it took over from another; tells: whether the step asks for the weights of the samples (1), and
-# for their losses (2); memory (G, ...): numbers that a matrix optimizer keeps; work: see `Work`
+# for their losses (2); memory (G, ...): numbers that an optimizer of matrices or
+# in a subspace keeps; work: see `Work`
 Runs = namedtuple(
     "Runs",
     "wide turns w kept state degrees expo origin span hyper eta which alive period fade forget looks recorded born "
@@ -40,8 +41,8 @@ LOOKS = {"batch": BATCH_LOOK, "epoch": EPOCH_LOOK, "curvature": CURVATURE_LOOK}
 # permutation (n,), index (steps, batch), sizes (steps,); every (n,): all rows; of several classes also z_each, f_each,
 # q_each (classes batch, 8), one class after the other, the labels (batch, 8) of the batch, and highest (classes, 8),
 # the exponents of their heaviest weights, factor (classes, 8): from one unit to those of the
-# classes, turned (2 width, 8): the features of sixteen samples; scratch, counted: the room of a matrix optimizer, and
-# 0, 1, 2, ...
+# classes, turned (2 width, 8): the features of sixteen samples; scratch: the room of an optimizer of matrices or in a
+# subspace; counted: 0, 1, 2, ...
 Work = namedtuple(
     "Work",
     "z f q weight g squares room permutation index sizes every z_each f_each q_each labels highest factor turned "

@@ -87,13 +87,15 @@ def _setting(n: int, start: Run | None, known: dict[str, Any]) -> Setting:
 
 
 def begin(start: Run | None, optimizer: Optimizer, lr: Schedule, initial: np.ndarray) -> End:
-    """Where a run begins: at initial (d,), or where its start was, with the state if the optimizer is of its kind."""
+    """Where a run begins: at initial (d,), or where its start was, with the state if the optimizer keeps one of the
+    same kind."""
     if start is None:
         return fresh(initial)
     end = start._end if lr == start.lr else start._end.rescheduled(start.lr.eta)
-    return (
-        end if type(optimizer.under(lr)) is type(start.optimizer.under(start.lr)) else end.taken_over(start.weights[-1])
-    )
+    mover, before = optimizer.under(lr), start.optimizer.under(start.lr)
+    if mover.keeper is not before.keeper:
+        return end.taken_over(start.weights[-1])
+    return end.in_weights(start.weights[-1], start.state) if end.in_margins and not mover.linear else end
 
 
 def joined(start: Run | None, run: Run) -> Run:

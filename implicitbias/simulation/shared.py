@@ -13,6 +13,7 @@ from numba.core import types
 from implicitbias.errors import InputError
 from implicitbias.jit import FirstClass, kernel
 from implicitbias.lanes.value import lanes
+from implicitbias.problems import Multiclass, Objective
 from implicitbias.simulation.driver import drive_classes, drive_matrices, drive_several
 from implicitbias.simulation.layout import Batch, Bias, Matrix
 from implicitbias.simulation.objective_driver import drive_objective
@@ -74,12 +75,17 @@ def with_step(step: Callable, mode: int, several: bool = False) -> Callable:
 
     Errors: ``InputError`` for a step that takes something else.
     """
+    taken = taken_step(step)
+    return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
+
+
+def taken_step(step: Callable) -> FirstClass:
+    """A step (w, g, state, hyper, lr, bias, units, batch) as a value. Errors: ``InputError`` as `with_step`."""
     function = getattr(step, "py_func", step)
     given = list(inspect.signature(function).parameters)
     if len(given) != len(ARGUMENTS):
         raise InputError(f"the step of an optimizer takes ({', '.join(ARGUMENTS)}), not ({', '.join(given)})")
-    taken = _taken(function, _STEP)
-    return functools.partial(classes, taken, mode) if several else functools.partial(_DRIVERS[mode], taken)
+    return _taken(function, _STEP)
 
 
 @functools.cache
@@ -93,6 +99,13 @@ def with_objective(slope: Callable, step: Callable) -> Callable:
     """The driver of an objective, with the slope (w, g, numbers, index, size, t, seed) of its form and a step in it."""
     step = getattr(step, "py_func", step)
     return functools.partial(objectives, _taken(getattr(slope, "py_func", slope), _SLOPE), _taken(step, _STEP))
+
+
+def driver_of(optimizer, problem):
+    """The compiled driver of an optimizer on a problem."""
+    if isinstance(problem, Objective):
+        return with_objective(problem.form.slope, optimizer.step)
+    return optimizer.driver(isinstance(problem, Multiclass))
 
 
 @functools.cache

@@ -16,12 +16,13 @@ from implicitbias.models import Deep, Model
 from implicitbias.optimizers import Optimizer
 from implicitbias.optimizers.base import wrong_optimizer
 from implicitbias.problems import AnyProblem, Objective, as_problem
-from implicitbias.simulation.block import Block, driver_of
+from implicitbias.simulation.block import Block
 from implicitbias.simulation.end import End
 from implicitbias.simulation.resumption import DEFAULTS, begin, joined, runs_to_go_on_from, settings_of
 from implicitbias.simulation.run import Run
 from implicitbias.simulation.schedules import Power, Schedule, as_schedule
 from implicitbias.simulation.setting import Setting
+from implicitbias.simulation.shared import driver_of
 
 StepSizes: TypeAlias = "float | Schedule | Sequence[float | Schedule] | NDArray[np.floating]"
 
@@ -111,10 +112,11 @@ def simulate(
     lr, batch, order, remainder, seed, loss, per_octave and measures are those of the start unless given. Others begin a
     new phase: step sizes and batches are those that step run.steps[-1] + 1, + 2, ... would have had if all steps had
     been of this phase, and the column `epoch` counts all steps in its passes. An optimizer of the same class, whatever
-    its hyper-parameters, takes over the iterate, the state and the clock of bias corrections and averages; one of
-    another class starts from the iterate that was recorded, run.weights[-1], with an empty state and its own clock at
-    0. The Run has the whole path: the snapshots of the start, then new ones, log-spaced in all steps. So
-    w(t) - w(t/2) is there at the end of twice the steps or more, and else where t/2 happens to be a snapshot.
+    its hyper-parameters, takes over the iterate, the state and the clock of bias corrections and averages, and so do
+    the `Subspace`s of an optimizer from it and from each other; one of another class starts from the iterate that was
+    recorded, run.weights[-1], with an empty state and its own clock at 0. The Run has the whole path: the snapshots of
+    the start, then new ones, log-spaced in all steps. So w(t) - w(t/2) is there at the end of twice the steps or more,
+    and else where t/2 happens to be a snapshot.
 
     Returns a Run, or a list of R Runs where a list was given.
     Errors: ``InputError`` listing every argument that is wrong; for flows also ``NotSeparable``, and RuntimeError where
@@ -178,9 +180,10 @@ def simulate(
     wrong = [law.mistake(setting.steps) for law, setting in zip(schedules, settings) if setting is not None]
     mistakes += filter(None, dict.fromkeys(wrong))
     movers = _under(optimizers, schedules, mistakes)
-    mistakes += filter(None, dict.fromkeys(item.unfit(problem.shape) for item in movers))
+    wrong = [item.unfit(problem.shape) or item.too_few(problem.shape, problem.n) for item in movers]
     if isinstance(problem, Objective):
-        mistakes += filter(None, dict.fromkeys(item.unfit_for_objectives() for item in movers))
+        wrong += [item.unfit_for_objectives() for item in movers]
+    mistakes += filter(None, dict.fromkeys(wrong))
     if mistakes:
         raise InputError(mistakes)
     limit = math.inf if timeout is None else timeout

@@ -51,8 +51,11 @@ def warm_up(optimizer: Optimizer, multiclass: bool = False, form: str | None = N
     if form is not None:
         simulate(EXAMPLES[form](), optimizer, lr=1e-3, steps=1)
         return
-    size = next((size for size in 2 ** np.arange(1, 20) if optimizer.unfit((size, size)) is None), 2)
-    smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem([[1.0]])
+    shape = (lambda size: (size, size)) if multiclass else (lambda size: (size,))
+    sizes = 2 ** np.arange(1 if multiclass else 0, 20)
+    fit = (size for size in sizes if not (optimizer.unfit(shape(size)) or optimizer.too_few(shape(size), size)))
+    size = next(fit, sizes[0])
+    smallest = Multiclass(np.eye(size), range(size)) if multiclass else Problem(np.eye(size))
     simulate(smallest, optimizer, lr=1.0, steps=1)
 
 

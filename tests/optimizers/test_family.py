@@ -95,6 +95,8 @@ PAIRS = {
             ("ftrl", 1.5, ib.FTRL(0.9), twin.FTRL(beta=0.9), 0.5),
         )
     },
+    "in the subspace": (ib.SubspaceSGD(2, momentum=0.5), twin.Subspace(twin.SGD(momentum=0.5)), 0.05),
+    "in the bulk": (ib.SubspaceSGD(2, "bulk", 3), twin.Subspace(twin.SGD(momentum=0.0), 2, "bulk", 3), 0.05),
     "svrg on sgd": (ib.SVRG(ib.SGD()), twin.SVRG(twin.SGD(momentum=0.0)), 0.05),
     "svrg on signum": (ib.SVRG(ib.Signum(0.9)), twin.SVRG(twin.Signum(beta=0.9)), 0.5),
     "svrg on adam": (ib.SVRG(ib.Adam(0.9, 0.95)), twin.SVRG(twin.Adam(beta1=0.9, beta2=0.95)), 0.5),

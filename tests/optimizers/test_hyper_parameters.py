@@ -69,6 +69,7 @@ def test_beta_must_be_below_one():
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_promise_of_the_suite_is_kept(kind):
-    found = {check.name: check.outcome for check in conformance(kind())}
+    lr = 0.03 if kind.sees_hessian else 0.1  # in a subspace larger steps of Adam may ascend
+    found = {check.name: check.outcome for check in conformance(kind(), lr=lr)}
     assert found["alone"] == found["snapshots"] == found["resumed"] == "kept"
     assert (found["permuted"] == "kept") == (kind.name not in ("dion", "hybrid"))

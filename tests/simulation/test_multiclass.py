@@ -119,7 +119,7 @@ def factor(item):
 def of_difference(item):
     """The optimizer that moves w = w_1 - w_0 as this one moves W."""
     changed = {"weight_decay": item.weight_decay / factor(item)} if hasattr(item, "weight_decay") else {}
-    if isinstance(item, ib.SAM):
+    if isinstance(getattr(item, "base", item), ib.SAM):
         changed["rho"] = item.rho * (2.0 if item.linf else ROOT)
     return replace(item, **changed)
 
@@ -185,8 +185,9 @@ def same(one, other, names=PATH):
 def test_the_same_bits_alone_in_a_block_and_in_parts(item, place):
     """Eleven runs: eight side by side and three left over, where there are such groups; then from one into another."""
     problem, initial = PLACES[place]
-    # of SOAP without eps, a direction that a new basis has just shown may be a huge step
+    # of SOAP without eps, a direction that a new basis has just shown may be a huge step; in a subspace Adam may ascend
     shared, size = {"batch": 2, "initial": initial}, 1e-5 if isinstance(item, ib.SOAP) else 2e-3
+    size = 2e-4 if item.sees_hessian else size
     lrs = [ib.Power(size * (k + 1), 0.5 * (k % 2)) for k in range(MANY)]
     whole = simulate(problem, [item] * MANY, lr=lrs, steps=FIRST_PART + MORE, **shared)
     part = simulate(problem, [item] * MANY, lr=lrs, steps=FIRST_PART, **shared)
@@ -204,7 +205,10 @@ def test_the_same_bits_alone_in_a_block_and_in_parts(item, place):
 
 
 @pytest.mark.parametrize("batch", ["n", 3])
-@pytest.mark.parametrize("kind", [kind for name, kind in OPTIMIZERS.items() if name not in COUNT_FEATURES])
+@pytest.mark.parametrize(
+    "kind",  # eigenvectors are rounded otherwise with a feature more
+    [kind for name, kind in OPTIMIZERS.items() if name not in COUNT_FEATURES and not kind.sees_hessian],
+)
 def test_one_pass_and_the_careful_way_have_the_same_bits(kind, batch):
     """A feature that no row has asks for care, and changes nothing else."""
     plain = ib.geometry.gaussian_labels(n=8, d=16, k=3, seed=0)
