@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 import implicitbias as ib
 from implicitbias.optimizers import OPTIMIZERS
 from implicitbias.optimizers.matrix.base import MatrixOptimizer
-from implicitbias.simulation import rows
+from implicitbias.simulation import block
+from implicitbias.simulation import rows as of_rows
 from implicitbias.simulation.orders import batches
 from implicitbias.simulation.simulate import snapshot_steps
 
@@ -159,7 +160,7 @@ def test_the_space_of_margins_gives_the_same_trajectory(item, batch, monkeypatch
     rows = np.random.default_rng(2).normal(size=(11, 17))
     shared = {"lr": 0.1, "batch": batch, "steps": 1000, "seed": 1}
     there = ib.simulate(rows, item, **shared)
-    monkeypatch.setattr(rows, "margin_space", lambda *arguments: None)
+    monkeypatch.setattr(of_rows, "margin_space", lambda *arguments: None)
     here = ib.simulate(rows, item, **shared)
     np.testing.assert_allclose(there.weights, here.weights, rtol=1e-11, atol=1e-12)
     np.testing.assert_allclose(there.last_move, here.last_move, rtol=1e-9)
