@@ -25,6 +25,7 @@ from implicitbias.geometry.rotation import rotate_by
 from implicitbias.geometry.scaled_rademacher import scaled_rademacher, scaled_rademacher_reference
 from implicitbias.geometry.shifted_diagonal import shifted_diagonal
 from implicitbias.geometry.sparse import sparse
+from implicitbias.geometry.weak_features import weak_features
 from implicitbias.objectives.logistic import noisy_logistic
 from implicitbias.objectives.river import river
 from implicitbias.objectives.single_neuron import single_neuron
@@ -46,6 +47,7 @@ FAMILIES: dict[str, Callable[..., AnyProblem]] = {
     "correlated": correlated,
     "sparse": sparse,
     "heavy_tailed": heavy_tailed,
+    "weak_features": weak_features,
     "digits": digits,
     "iris": iris,
     "breast_cancer": breast_cancer,
@@ -68,7 +70,7 @@ __all__ = [
     "FAMILIES", "breast_cancer", "class_means", "clusters", "correlated", "digits", "digits_classes",
     "from_file", "gaussian", "gaussian_labels", "heavy_tailed", "imbalanced", "iris", "iris_classes", "make",
     "opposed_pair", "power_law", "rotation", "scaled_rademacher", "scaled_rademacher_reference",
-    "shifted_diagonal", "sparse", "wine", "wine_classes", "zipf",
+    "shifted_diagonal", "sparse", "weak_features", "wine", "wine_classes", "zipf",
 ]  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """What the runs of a block share beside the data: checked, and with nothing left open."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,14 +25,19 @@ class Setting:
     seed: int
     loss: str
     per_octave: int
+    after: str | None = field(default=None, kw_only=True)  # what a run of a study goes on from: study/branches.py
 
     def epochs(self, steps: np.ndarray, n: int) -> np.ndarray:
         """Passes over the n rows after this many steps."""
         return steps / _per_epoch(n, self.batch, self.order, self.remainder)
 
     def arguments(self) -> dict:
-        """The arguments of `simulate` that give this setting."""
-        return dict(vars(self))
+        """The arguments of `simulate` that give this setting, but for what it goes on from."""
+        return {name: value for name, value in vars(self).items() if name != "after"}
+
+    def told(self) -> dict:
+        """All of it; without what it goes on from, if that is nothing."""
+        return {name: value for name, value in vars(self).items() if name != "after" or value is not None}
 
 
 def resolve(

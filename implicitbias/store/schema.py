@@ -30,6 +30,7 @@ _KINDS = {bool: bool, "bool": bool, str: str, "str": str}  # of hyper-parameters
 
 _RUN_ID = Column("run_id", str, "", "hash of everything that decides the result of a run")
 _CLASSES = Column("k", int, "classes", "number of classes; only in tables of runs on Multiclass data")
+_AFTER = Column("after", str, "JSON", "what the run goes on from: another optimizer, and for how many steps")
 _SCHEDULE = Column(
     "lr_schedule", str, "JSON", "schedule of the step size, and its own numbers; missing for eta (t + t0)^-a"
 )
@@ -76,6 +77,7 @@ def _what_was_run(matrices: bool) -> list[Column]:
         Column("seed", int, "", "seed of the batch order"),
         Column("loss", str, "", "logistic or exponential"),
         Column("per_octave", int, "", "snapshots per doubling of the clock"),
+        _AFTER,
         Column("limit_method", str, "", "how the limit is predicted: theory, numerical or none"),
         Column("status", str, "", f"how the run ended: {', '.join(STATUSES)}"),
         Column("message", str, "", "what went wrong, if something did"),
@@ -122,7 +124,7 @@ def curve_columns(measures: Measures) -> list[Column]:
 def optional() -> frozenset[str]:
     """Columns that may be left out where no row has them: hyper-parameters, and what few optimizers have."""
     rare = groups()["residual"].columns(USUAL.norms)
-    return frozenset(column.name for column in (*_hyper_columns(), _SCHEDULE, *rare))
+    return frozenset(column.name for column in (*_hyper_columns(), _SCHEDULE, _AFTER, *rare))
 
 
 @cache

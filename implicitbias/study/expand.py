@@ -5,7 +5,7 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from implicitbias.errors import InputError, one_of
 from implicitbias.flows import KINDS, Flow
@@ -18,6 +18,7 @@ from implicitbias.simulation.setting import Setting, resolve
 from implicitbias.simulation.tail import LOSSES
 from implicitbias.store.schema import USUAL
 from implicitbias.study.axes import MOST_RUNS, combinations, enough, unknown_kind
+from implicitbias.study.branches import written
 from implicitbias.study.data import Data, data_sets, shapes_of, subject
 from implicitbias.study.keys import DISCRETE, Grid, Study
 from implicitbias.study.spec import check_values
@@ -57,8 +58,12 @@ def canonical(
         "lr": None if lr is None else lr.table(),
         "limit": limit,
         **measures.asked(),
-        **asdict(setting),
+        **_of(setting),
     }
+
+
+def _of(setting: Setting) -> dict:
+    return setting.told() if isinstance(setting, Setting) else asdict(setting)  # of a flow
 
 
 def run_id(specification: dict) -> str:
@@ -78,7 +83,7 @@ def identity(
 
 def _outer(setting: Setting, limit: str, measures: Measures) -> str:
     """The JSON of `canonical` with four holes, for what varies within a cell of a grid."""
-    texts = {**asdict(setting), "limit": limit, **measures.asked()}
+    texts = {**_of(setting), "limit": limit, **measures.asked()}
     fixed = {key: _json(value).replace("%", "%%") for key, value in texts.items()}
     parts = fixed | {"data": '"%s"', "hyper": "%s", "lr": "%s", "optimizer": '"%s"'}
     return "{" + ",".join(f'"{key}":{parts[key]}' for key in sorted(parts)) + "}"
@@ -205,8 +210,12 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
     table.setdefault("optimizer", list(optimizers))
     for field, known in (("data", data), ("optimizer", optimizers)):
         mistakes.extend(f"{where}.{field}: {one_of(name, field, known)}" for name in table[field] if name not in known)
+    laws = table.get("lr")
     if "lr" in table:
         table["lr"] = [schedule(value, f"{where}.lr", mistakes) or ANY_LR for value in table["lr"]]
+    if "after" in table:
+        lr = table["lr"][0] if laws and len(laws) == 1 else None
+        table["after"] = [written(given, where, optimizers, lr, mistakes) for given in table["after"]]
     if not any(map(data.get, table["data"])) or not any(map(optimizers.get, table["optimizer"])):
         # No run can be formed, because of mistakes elsewhere; the words of the grid can be checked all the same.
         for field, known in (("order", ORDERS), ("loss", LOSSES), ("remainder", REMAINDERS), ("limit", METHODS)):
@@ -226,7 +235,7 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
         mistakes.append(f"{where} has {math.prod(counts.values())} runs; the most are {MOST_RUNS}")
         return
     # The JSON of every optimizer, and of its own step size, once.
-    written = {
+    texts = {
         name: [(*item, _hyper(item[1]), item[2] and _law(item[2])) for item in items]
         for name, items in optimizers.items()
     }
@@ -238,7 +247,7 @@ def _grid_runs(where, grid: Grid, data, optimizers, measures: Measures, mistakes
         cell_text = _law(cell_lr)
         shared: dict = {}  # the setting of a cell depends on the number of rows, and on which flow it is
         for item in data.get(cell["data"], ()):
-            for name, optimizer, own_lr, hyper, own_text in written.get(cell["optimizer"], ()):
+            for name, optimizer, own_lr, hyper, own_text in texts.get(cell["optimizer"], ()):
                 lr = own_lr or cell_lr
                 if lr is None and not flowing:
                     mistakes.append(
@@ -300,4 +309,5 @@ def _setting(n: int, optimizer: Optimizer, cell: dict) -> Setting:
     if isinstance(optimizer, Flow):
         return resolve_flow(n, [optimizer], time=cell["time"], **{key: cell.get(key) for key in names})
     axes = {key: cell.get(key) for key in ("steps", "epochs", "seed", "order", "remainder", *names[:2])}
-    return resolve(n, batch=cell["batch"], per_octave=cell.get("per_octave", 8), **axes)
+    found = resolve(n, batch=cell["batch"], per_octave=cell.get("per_octave", 8), **axes)
+    return replace(found, after=cell.get("after"))

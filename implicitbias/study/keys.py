@@ -69,10 +69,15 @@ class Grid(_Strict):
     )  # fmt: skip
     per_octave: list[int] | None = key(None, "snapshots per doubling of the clock; default 8, of flows 1", "16")
     limit: list[str] = key(["theory"], "how limits are predicted: theory, numerical or none", '"none"')
+    after: list[Any] | None = key(
+        None, "branches: every run goes on from the end of one of another optimizer, with its iterate, its state if "
+        "they share it, its seed and its batches; lr, batch and order are those of the grid unless given",
+        '{ optimizer = "sgd", steps = 2000 }',
+    )  # fmt: skip
     zip: list[list[str]] = key([], "axes that advance together", '[["batch", "lr"]]')
 
-    @field_validator("data", "optimizer", "batch", "order", "lr", "steps", "epochs", "time", "until_log_loss", "seed",
-                     "loss", "remainder", "per_octave", "limit", mode="before")  # fmt: skip
+    @field_validator("after", "data", "optimizer", "batch", "order", "lr", "steps", "epochs", "time", "until_log_loss",
+                     "seed", "loss", "remainder", "per_octave", "limit", mode="before")  # fmt: skip
     @classmethod
     def _axis(cls, value, info):
         found = axis(value)

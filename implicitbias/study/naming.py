@@ -5,6 +5,7 @@ order, batch size and seeds: hyper-parameters, step size, horizon, loss, ... Run
 batch differ in seeds alone.
 """
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from implicitbias.study.branches import phase_words
 from implicitbias.study.groups import SPECIFICATION
 from implicitbias.study.step_sizes import STEP_SIZE, schedule_of
 
@@ -100,7 +102,8 @@ def _methods(runs: pd.DataFrame, brief: bool) -> list[str]:
     append(varies(STEP_SIZE) & runs["lr_eta"].notna(), [name for name in STEP_SIZE if name in runs], step_size)
     for name in _OTHERS:
         if (keep := varies([name])).any():
-            append(keep & runs[name].notna(), [name], lambda row, whole, name=name: f"{name} {short(row[name], whole)}")
+            level = functools.partial(_level, name)
+            append(keep & runs[name].notna(), [name], level)
     mixed = (not brief) & (varies(["limit_method"]) | labels.isin(_two_methods(runs)))
     append(mixed & runs["limit_method"].notna(), ["limit_method"], lambda row, _: f"limit {row['limit_method']}")
     return found.tolist()
@@ -121,6 +124,10 @@ def _data(run: pd.Series, runs: pd.DataFrame) -> str:
     varied = [key for key in own if key != "seed" and any(table.get(key) != own[key] for table in tables)]
     seed = [] if pd.isna(run["data_seed"]) else [f"seed {run['data_seed']:g}"]
     return " ".join([str(run["data"]), *(f"{key}={short(own[key])}" for key in varied), *seed])
+
+
+def _level(name: str, row: pd.Series, whole: bool) -> str:
+    return f"{name} {phase_words(row[name]) if name == 'after' else short(row[name], whole)}"
 
 
 def _varies(runs: pd.DataFrame, name: str) -> bool:

@@ -22,6 +22,7 @@ from implicitbias.simulation.run import Run
 from implicitbias.simulation.shared import with_objective
 from implicitbias.simulation.simulate import simulate
 from implicitbias.store.schema import RIVALS, schemas
+from implicitbias.study.branches import before
 from implicitbias.study.data import Data
 from implicitbias.study.expand import RunSpec, run_id
 from implicitbias.study.rows import describe
@@ -120,6 +121,7 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
         certified = block[0].measures.of_data(problem)
         seconds = time.perf_counter() - clock
         setting |= block[0].measures.asked()  # some of which a run must keep something for
+        setting |= start_of(problem, block[0])
         runs = simulate(problem, [spec.optimizer for spec in block], timeout=timeout, **setting)
     except (NotSeparable, Undecided) as error:
         status = "not_separable" if isinstance(error, NotSeparable) else "undecided"
@@ -143,6 +145,18 @@ def _execute_block(block: list[RunSpec], timeout: float | None = None):
             continue
         row["measure_seconds"] = seconds / len(block) + time.perf_counter() - clock
         yield spec, row, curve
+
+
+def start_of(problem: AnyProblem, spec: RunSpec) -> dict:
+    """What `simulate` is told of where a run goes on from; nothing if it begins."""
+    text = getattr(spec.setting, "after", None)
+    if text is None:
+        return {}
+    optimizer, options = before(text)
+    setting = spec.setting.arguments() | spec.measures.asked() | {"until_log_loss": None} | options
+    if setting["order"] != spec.setting.order or setting["batch"] != spec.setting.batch:
+        setting["remainder"] = None  # each order has its own
+    return {"start": simulate(problem, optimizer, **setting)}
 
 
 def _end(run: Run, timeout: float | None) -> str | None:

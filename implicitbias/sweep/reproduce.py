@@ -34,7 +34,7 @@ from implicitbias.study.provenance import PROVENANCE
 from implicitbias.study.rows import labels
 from implicitbias.study.spec import read_study
 from implicitbias.study.step_sizes import schedule_of
-from implicitbias.sweep.execute import execute, predicted, prediction
+from implicitbias.sweep.execute import execute, predicted, prediction, start_of
 from implicitbias.threads import one_thread
 
 # Columns that may differ from one time to the next, and why.
@@ -131,6 +131,7 @@ def rerun(folder: str | os.PathLike[str], run_id: str) -> Run:
     options = spec.setting.arguments() | ({} if spec.lr is None else {"lr": spec.lr}) | spec.measures.asked()
     problem = spec.data.problem()
     with one_thread():
+        options |= start_of(problem, spec)
         run = replace(simulate(problem, spec.optimizer, **options), measures=spec.measures)
         if spec.limit != "theory":  # which is what a Run compares with otherwise
             run.__dict__["curve"] = measure(run, predicted(prediction(spec)), spec.measures)
