@@ -17,7 +17,7 @@ _COLUMNS = (
         "lyapunov", float, "1/update", "Lyapunov exponent, of gradient descent on all samples without momentum: above "
         "0 neighbours part",
     ),
-    Column("orbit", list, "", f"the last {SHOWN} values of the first reading of the objective, or of w_1"),
+    Column("orbit", list, "", f"the last {SHOWN} values of w_1, or of canonical_p"),
 )  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def orbit_of(form: str) -> Group:
     """The group, of objectives of a form: with the median of each reading over the last updates."""
     from implicitbias.objectives import FORMS
 
-    readings = FORMS[form].readings
+    readings, shown = FORMS[form].readings, FORMS[form].shown
     medians = [
         Column(f"median_{item.name}", float, item.unit, f"median over the last updates: {item.says}")
         for item in readings
@@ -38,10 +38,9 @@ def orbit_of(form: str) -> Group:
             return {}
         rates = np.full(len(window), seen.run.last_lr[-1])
         told = {item.name: item.of(seen.run.problem, window, rates) for item in readings}
-        first = next(iter(told.values()), window[:, 0])
+        first = window[:, 0] if shown is None else told[shown]
         found = {f"median_{name}": float(np.median(x)) for name, x in told.items()}
-        shown = first[-SHOWN:].tolist()
-        return found | {"period": period(window), "lyapunov": lyapunov(seen.run), "orbit": shown}
+        return found | {"period": period(window), "lyapunov": lyapunov(seen.run), "orbit": first[-SHOWN:].tolist()}
 
     return Group(
         "orbit", lambda norms: [], lambda seen: {}, lambda norms: [*medians, *_COLUMNS], at_end, data=False,

@@ -49,6 +49,7 @@ FORM = Form(
         Reading("sharpness_gap", "", "2/eta - y^2: what sharpness is short of the edge",
                 lambda objective, w, lr: 2.0 / lr - w[:, 1] ** 2),
     ),
+    shown="canonical_p",
 )  # fmt: skip
 
 

@@ -63,6 +63,7 @@ FORM = Form(
         Reading("q_over_r", "", "q/r(p): to 1 on the bifurcation curve", lambda *at: _q(*at) / _r(*at)),
         Reading("sharpness_gap", "", "2/eta - l''(0) (u^2 + v^2): what sharpness is short of the edge", _gap),
     ),
+    shown="canonical_p",
 )  # fmt: skip
 
 

@@ -43,6 +43,7 @@ class Form:
         value     (numbers, weights (S, d)) -> (S,) the mean over all samples
         hessian   (numbers, weights (S, d)) -> (S, d, d) that of the value
         readings  what else a run tells
+        shown     the reading whose orbit is kept; None for w_1
     """
 
     name: str
@@ -50,6 +51,7 @@ class Form:
     value: Callable[[np.ndarray, np.ndarray], np.ndarray]
     hessian: Callable[[np.ndarray, np.ndarray], np.ndarray]
     readings: tuple[Reading, ...] = ()
+    shown: str | None = None
 
     def __reduce__(self):  # kernels do not travel between processes, and names do
         from implicitbias.objectives import FORMS
