@@ -25,6 +25,14 @@ class InSubspace(Around):
         return self.base_kind
 
     @property
+    def label(self) -> str:
+        told = {"rank": 2.0, "every": 1.0}
+        more = "".join(
+            f", {name}={getattr(self, name):g}" for name, usual in told.items() if getattr(self, name) != usual
+        )
+        return f"{'Bulk' if self.side == 'bulk' else 'Dom'}({self.base.label}{more})"
+
+    @property
     def advance(self):
         return self.driver(False)
 
@@ -96,7 +104,7 @@ def Subspace(base: Optimizer, k: int = 2, side: str = "dominant", every: int = 1
     the rank of H.
 
     >>> Subspace(Adam(beta2=0.95), k=4, side="bulk").label
-    'Subspace(Adam(0.9, 0.95), rank=4, side=bulk)'
+    'Bulk(Adam(0.9, 0.95), rank=4)'
 
     Source: arXiv 2405.16002, section 4 and Algorithms 1 and 2.
     """
