@@ -60,8 +60,9 @@ def own(figure: Figure, runs: pd.DataFrame, curves: pd.DataFrame | None) -> Draw
     count, of_each = len(chosen), "One point a run."
     cloud = figure.y[0] in chosen and chosen[figure.y[0]].map(np.size).max() > 1
     if cloud:
+        of_each = f"{chosen[figure.y[0]].map(np.size).max()} points a run."
         chosen = chosen.explode(figure.y[0], ignore_index=True).dropna(subset=figure.y[0])
-        chosen, of_each = chosen.astype({figure.y[0]: float}), f"{len(chosen) // count} points a run."
+        chosen = chosen.astype({figure.y[0]: float})
     if SHIFTED in [getattr(figure, role) for role in _ROLES]:
         chosen = chosen.assign(**{SHIFTED: shifted(chosen, figure.y[0])})
     figure = _complete(figure, chosen)

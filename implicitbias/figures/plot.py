@@ -13,7 +13,6 @@ from implicitbias.figures.own import own
 from implicitbias.figures.parts import Figure as Drawn
 from implicitbias.figures.table import label_runs, needed, with_parameters
 from implicitbias.measure import Measures
-from implicitbias.problems import Multiclass
 from implicitbias.study.figures import along, figure_mistakes
 from implicitbias.study.groups import whole
 from implicitbias.study.keys import Figure
@@ -89,11 +88,22 @@ def measured(results) -> Measures:
     if isinstance(results, (str, Path)):
         return Store.open(results).measures
     if isinstance(results, pd.DataFrame):
-        return Measures.of(matrices="k" in results).with_those_of(results.columns)
+        usual = Measures.of(matrices="k" in results, objective=_form_of(set(results)))
+        return usual.with_those_of(results.columns)
     runs = results if isinstance(results, (list, tuple)) else [results]
-    usual = Measures.of(matrices=any(isinstance(getattr(run, "problem", None), Multiclass) for run in runs))
+    problems = [run.problem for run in runs if hasattr(run, "problem")]
+    usual = Measures.fitting(problems[0]) if problems else Measures.of()
     asked = [run.measures for run in runs if getattr(run, "measures", None)]
-    return usual.with_those_of(name for measures in asked for name in measures.names())
+    there = [column.name for item in asked for column in (*item.columns(), *item.end_columns())]
+    return usual.with_those_of(there)
+
+
+def _form_of(names: set[str]) -> str | None:
+    """The form of the objectives of a table of runs, by what they are read by; None of data."""
+    from implicitbias.objectives import FORMS
+
+    fitting = (name for name, form in FORMS.items() if form.readings and {x.name for x in form.readings} <= names)
+    return next(fitting, None)
 
 
 def compose(results, figure: Figure) -> Drawn:

@@ -148,13 +148,18 @@ class Measures:
         names = set(names)
         top, more = TOP, []
         for name, group in groups().items():
-            if not (group.by_name and group.fits(self.matrices)):
+            if not (group.by_name and group.fits(self.matrices, self.objective)):
                 continue
-            if names & {column.name for column in (*group.top_columns(TOP), *group.columns(self.norms))}:
+            there = (*group.top_columns(TOP), *group.columns(self.norms), *group.end_columns(self.norms))
+            if names & {column.name for column in there}:
                 more.append(name)
             while names & ({c.name for c in group.top_columns(top + 1)} - {c.name for c in group.top_columns(top)}):
                 top += 1
-        return Measures.of([*self.groups, *more], self.norms, self.matrices, top if more else None) if more else self
+        if not more:
+            return self
+        norms = None if self.objective else self.norms
+        sees_top = any(groups()[name].top_columns(TOP) for name in more)
+        return Measures.of([*self.groups, *more], norms, self.matrices, self.objective, top if sees_top else None)
 
     def chosen(self) -> list[Group]:
         own = {} if self.objective is None else {ALWAYS: group_of(self.objective), "orbit": orbit_of(self.objective)}

@@ -260,7 +260,7 @@ def along_the_way(runs: pd.DataFrame, curves: pa.Table, norms: Sequence[str], lo
          "Minus the logarithm of the mean loss: about the smallest margin once the data are separated. It grows like "
          f"the sum of the step sizes when updates are normalised, and like log t for gradient descent.{end} {_LINES}"),
     ):  # fmt: skip
-        if not measures or "min_margin" not in curves.column_names:  # objectives are not separated
+        if not measures or not norms:  # objectives are not separated
             continue
         kind: list[Figure] = []
         for of, part in parts:

@@ -151,10 +151,14 @@ def columns(pattern: str = "*"):
     """
     import pandas as pd
 
+    from implicitbias.objectives import FORMS
+
     top = max((int(x) for x in re.findall(r"lambda_(\d{1,3})", pattern)), default=TOP)
-    both = [_with([x[0] for x in re.finditer(WITH_PARAMETER, pattern)], matrices, top) for matrices in (False, True)]
-    of_curves = {column.name for measures in both for column in curve_columns(measures)}
-    known = {column.name: column for measures in both for column in run_columns(measures)}
+    every = [_with([x[0] for x in re.finditer(WITH_PARAMETER, pattern)], matrices, top) for matrices in (False, True)]
+    of_objectives = [name for name, group in groups().items() if group.by_name and group.objectives]
+    every += [Measures.of(of_objectives, objective=name, top=max(top, TOP)) for name, x in FORMS.items() if x.readings]
+    of_curves = {column.name for measures in every for column in curve_columns(measures)}
+    known = {column.name: column for measures in every for column in run_columns(measures)}
     rows = [
         {
             "name": column.name,

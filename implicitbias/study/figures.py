@@ -50,6 +50,8 @@ def figure_mistakes(figures: dict[str, Figure], measures: Measures = USUAL, sep:
             if measure in points:
                 if figure.mark != "scatter":
                     mistakes.append(f'{place}y: {measure!r} is many points of each run, and needs mark = "scatter"')
+                elif len(figure.y) > 1:
+                    mistakes.append(f"{place}y: {measure!r} is many points of each run, and stands alone")
                 continue
             for name in names or ():
                 if name not in numeric and not name.startswith(PARAMETER):

@@ -1,22 +1,26 @@
 """The keys of a study file, each with its type, default, unit, meaning and example: what is read, and what help,
 the page about study files, the JSON schema for editors and the template are made from.
 
-Any parameter of a grid, of data or of an optimizer may be a list, or {from = 0, to = 9} for a range of integers with
-both ends: an axis. `zip = [["n", "d"]]` in a table advances the lists n and d together instead of taking their product.
+Any parameter of a grid, of data or of an optimizer may be a list, {from = 0, to = 9} for a range of integers with both
+ends, or {from = 0.1, to = 10, count = 5, log = true} for real numbers at even distances, or ratios: an axis.
+`zip = [["n", "d"]]` in a table advances the lists n and d together instead of taking their product.
 """
 
 import math
 import re
+import sys
 from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from implicitbias.errors import one_of
 from implicitbias.integers import whole
 from implicitbias.simulation.schedules import SCHEDULES, Power, required
 
 DISCRETE = ("batch", "order", "lr", "steps", "epochs", "seed", "remainder")  # keys of a grid that a flow does not take
-LONGEST_RANGE = 10**6  # a longer {from, to} is a slip of the keyboard
+LONGEST_RANGE = 10**6  # a longer axis is a slip of the keyboard
+_SPACED = ("from", "to", "count", "log")  # keys of an axis of real numbers
 # Columns of the curves that converge with the direction, and not with the horizon.
 _OF_DIRECTION = re.compile(r"(inc_)?(cos|angle|ratio)_(?!if_)|direction$")
 
@@ -270,17 +274,53 @@ def axis(value) -> list | Any:
         low, high = value["from"], value["to"]
         if type(low) is type(high) is int and high - low < LONGEST_RANGE:
             return list(range(low, high + 1))
-    if isinstance(value, dict) and {"from", "to", "count"} <= set(value) <= {"from", "to", "count", "log"}:
-        return _spaced(**{"start" if key == "from" else key: given for key, given in value.items()}) or [value]
+    if isinstance(value, dict) and _is_spaced(value) and not spaced_mistakes(value):
+        return _spaced(value["from"], value["to"], whole(value["count"]), value.get("log", False))
     return [value]
 
 
-def _spaced(start, to, count, log=False) -> list[float] | None:
-    """`count` numbers, evenly spaced, or in their logarithms; None if these are no numbers for it."""
-    if not all(type(x) in (int, float) and math.isfinite(x) for x in (start, to)) or type(log) is not bool:
-        return None
-    if type(count) is not int or not 2 <= count < LONGEST_RANGE or not start < to or (log and start <= 0):
-        return None
+def _is_spaced(table: dict) -> bool:
+    """Whether a table is meant as an axis of real numbers, rightly or not."""
+    ends = {"from", "to"} & set(table)
+    if ends == set(table) and len(ends) == 2:
+        return all(map(_is_number, table.values())) and any(isinstance(x, float) for x in table.values())
+    return bool(ends) and bool({"count", "log"} & set(table))
+
+
+def _is_number(value) -> bool:
+    return type(value) in (int, float) and -sys.float_info.max <= value <= sys.float_info.max
+
+
+def spaced_mistakes(table: dict) -> list[str]:
+    """What is wrong with an axis of real numbers, as the ends of sentences that begin with its place; nothing is wrong
+    with another table."""
+    if not _is_spaced(table):
+        return []
+    mistakes = [f": {one_of(name, 'key', _SPACED)}" for name in table if name not in _SPACED]
+    mistakes += [f".{name} is missing" for name in ("from", "to") if name not in table]
+    if "count" not in table:
+        mistakes.append(".count is missing: how many numbers from `from` to `to`; of integers alone it may be left out")
+    else:
+        count = whole(table["count"])
+        if type(count) is not int or not 2 <= count <= LONGEST_RANGE:
+            mistakes.append(f".count must be an integer from 2 to {LONGEST_RANGE}, not {table['count']!r}")
+    log = table.get("log", False)
+    if type(log) is not bool:
+        mistakes.append(f".log must be true or false, not {log!r}")
+    ends = {name: table[name] for name in ("from", "to") if name in table}
+    wrong = [name for name, value in ends.items() if not _is_number(value)]
+    mistakes += [f".{name} must be a finite number, not {ends[name]!r}" for name in wrong]
+    if len(ends) == 2 and not wrong:
+        if not ends["from"] < ends["to"]:
+            mistakes.append(f".from must be below to, which {ends['from']!r} is not of {ends['to']!r}")
+        elif log is True and ends["from"] <= 0:
+            mistakes.append(f".from must be > 0 where log = true, but is {ends['from']!r}")
+    return mistakes
+
+
+def _spaced(start: float, to: float, count: int, log: bool) -> list[float]:
+    """`count` numbers at even distances, or ratios. The ends are exact, and between them are twelve digits, so that
+    every machine has the same."""
     ends = (math.log(start), math.log(to)) if log else (start, to)
     inner = [ends[0] + (ends[1] - ends[0]) * i / (count - 1) for i in range(1, count - 1)]
     inner = [math.exp(x) for x in inner] if log else inner

@@ -20,8 +20,10 @@ _SIMPLE = {str: "text", int: "integer", float: "number", bool: "true or false", 
 WIDTH = 100
 INTRODUCTION = (
     "A study file is TOML: data, optimizers and grids, the product of which are the runs; claims that the runs are "
-    "judged by; and figures. An axis is a value, a list of values, or { from = 0, to = 9 } for a range of integers "
-    'with both ends. zip = [["n", "d"]] in a table advances the lists n and d together instead of taking their product.'
+    "judged by; and figures. An axis is a value, a list of values, { from = 0, to = 9 } for a range of integers with "
+    "both ends, or { from = 0.1, to = 10, count = 5, log = true } for five real numbers from the one to the other, "
+    "both exact, each the same multiple of the last (without log they are the same distance apart). "
+    'zip = [["n", "d"]] in a table advances the lists n and d together instead of taking their product.'
 )
 
 
@@ -112,11 +114,18 @@ def json_schema() -> dict:
         "type": "object", "properties": {"from": {"type": "integer"}, "to": {"type": "integer"}},
         "required": ["from", "to"], "additionalProperties": False,
     }  # fmt: skip
+    definitions["Spaced"] = {
+        "type": "object", "properties": {
+            "from": {"type": "number"}, "to": {"type": "number"},
+            "count": {"type": "integer", "minimum": 2, "maximum": keys.LONGEST_RANGE}, "log": {"type": "boolean"},
+        }, "required": ["from", "to", "count"], "additionalProperties": False,
+    }  # fmt: skip
     for name, item in definitions["Grid"]["properties"].items():
         if name != "zip":
             items = next(part for part in item.pop("anyOf", [item]) if "items" in part).get("items")
             item.pop("type", None), item.pop("items", None), item.pop("default", None)
-            item["anyOf"] = [items, {"type": "array", "items": items}, {"$ref": "#/$defs/Range"}]
+            axes = [{"$ref": f"#/$defs/{kind}"} for kind in ("Range", "Spaced")]
+            item["anyOf"] = [items, {"type": "array", "items": items}, *axes]
     figure = definitions["Figure"]["properties"]["y"]
     figure["anyOf"] = [{"type": "string"}, {"type": "array", "items": figure.pop("items"), "minItems": 1}]
     figure.pop("type"), figure.pop("minItems", None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from implicitbias.errors import InputError, one_of
-from implicitbias.study.keys import DISCRETE, LONGEST_RANGE, Claim, Figure, Grid, Study
+from implicitbias.study.keys import DISCRETE, LONGEST_RANGE, Claim, Figure, Grid, Study, spaced_mistakes
 
 MOST_BYTES = 2**20  # of a study file; those of this package have a few thousand
 DEEPEST = 20  # tables and lists inside each other; the deepest a study can mean is 5
@@ -111,6 +111,7 @@ def check_values(content: dict, where: str) -> None:
             low, high = value.get("from"), value.get("to")
             if type(low) is type(high) is int and len(value) == 2 and high - low >= LONGEST_RANGE and _fits(low, high):
                 mistakes.append(f"{where}: {name} is a range from {low} to {high}; the longest has {LONGEST_RANGE}")
+            mistakes += [f"{where}: {name}{words}" for words in spaced_mistakes(value)]
         elif isinstance(value, list):
             stack += [((*place, k), item) for k, item in enumerate(value) if isinstance(item, (dict, list, int))]
         elif isinstance(value, int) and not _fits(value):

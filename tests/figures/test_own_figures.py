@@ -9,6 +9,8 @@ from implicitbias.errors import InputError
 from implicitbias.figures.draw import draw
 from implicitbias.figures.own import own
 from implicitbias.figures.table import label_runs, with_parameters
+from implicitbias.measure import Measures
+from implicitbias.objectives.logistic import FORM
 from implicitbias.study.figures import figure_mistakes
 from implicitbias.study.spec import parse_figure
 
@@ -100,6 +102,94 @@ def test_a_mark_at_the_full_batch_is_there_and_one_off_the_map_is_told():
 def test_what_is_wrong_with_marks(marks, mark, sentence):
     figure = parse_figure({"y": "cos_l2", "x": "batch", "hue": "data_seed", "mark": mark, "marks": marks})
     assert figure_mistakes({"figure.0": figure}) == [f"figure.0.{sentence}"]
+
+
+# -- points ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_path_has_a_point_of_each_snapshot_in_the_plane_of_two_measures():
+    runs, curves = frames(orders=("cyclic",), batches=(1,), seeds=2)
+    curves = curves.to_pandas()
+    keys = {"x": "ratio_l1", "y": "cos_l2", "hue": "label", "mark": "path"}
+    figure = own(parse_figure(keys), with_parameters(label_runs(runs)), curves)
+    (panel,) = figure.panels
+    assert panel.xscale == "linear" and "One point a snapshot." in figure.caption
+    of_label = curves.merge(runs[["run_id", "label"]], on="run_id")
+    for series, label in zip(panel.series, ("Adam(0.9, 0.95)", "SGD"), strict=True):
+        mine = of_label[of_label["label"] == label]
+        assert series.style == "" and series.low is None and series.hollow and series.dots == 0.0
+        assert sorted(zip(series.x, series.y)) == sorted(zip(mine["ratio_l1"], mine["cos_l2"]))
+    assert figure_mistakes({"figure.0": parse_figure(keys)}) == []
+    log = own(parse_figure(keys | {"xscale": "log", "yscale": "log"}), with_parameters(label_runs(runs)), curves)
+    assert (log.panels[0].xscale, log.panels[0].yscale) == ("log", "log")
+
+
+def test_many_points_are_dots_and_a_picture_within_the_figure():
+    runs, curves = frames(labels=("SGD",), orders=("cyclic",), batches=(1,), seeds=2, steps=[*range(1, 601)])
+    keys = {"x": "ratio_l1", "y": "cos_l2", "mark": "path"}
+    (few,) = own(parse_figure(keys | {"where": {"data_seed": 0}}), with_parameters(runs), curves.to_pandas()).panels
+    assert few.series[0].dots == 0.0 and len(few.series[0].x) == 600
+    figure = own(parse_figure(keys), with_parameters(runs), curves.to_pandas())
+    (series,) = figure.panels[0].series
+    assert len(series.x) == 1200 and 1.0 < series.dots < 3.0 and not series.hollow
+    (line,) = [line for line in draw(figure).axes[0].lines if len(line.get_xdata()) == 1200]
+    assert line.get_rasterized() and (line.get_marker(), line.get_linestyle()) == (".", "None")
+    assert line.get_markersize() == series.dots
+
+
+@pytest.mark.parametrize("keys, sentence", [
+    ({"x": "gamma_l2", "y": "cos_l2"}, "x: 'gamma_l2' does not vary along a run, which a line needs"),
+    ({"x": "cos_l1", "y": "gamma_l2"}, "y: 'gamma_l2' is known at the end of runs, and not along them, as x asks"),
+])  # fmt: skip
+def test_a_path_needs_what_is_known_along_runs(keys, sentence):
+    assert figure_mistakes({"figure.0": parse_figure(keys | {"mark": "path"})}) == [f"figure.0.{sentence}"]
+
+
+def orbits(counts, seeds=1):
+    """Runs at three step sizes, with an orbit of so many points each, or none."""
+    sizes = (1.0, 2.0, 3.0)
+    runs = pd.concat([frames(labels=("SGD",), orders=("cyclic",), batches=(4,), seeds=seeds)[0].assign(lr_eta=lr)
+                      for lr in sizes], ignore_index=True)  # fmt: skip
+    runs["run_id"] = [f"{i:016x}" for i in range(len(runs))]
+    per_size = np.repeat(counts, seeds)
+    found = [None if not n else (lr + np.linspace(0, 1, n)).tolist() for n, lr in zip(per_size, runs["lr_eta"])]
+    return with_parameters(label_runs(runs.assign(orbit=found)))
+
+
+def test_an_orbit_is_a_cloud_of_all_its_points():
+    """A run that ended before it had one has no points, and counts as a run."""
+    figure = own(parse_figure({"x": "lr_eta", "y": "orbit", "mark": "scatter"}), orbits((4, 2, 0)), None)
+    (series,) = figure.panels[0].series
+    assert series.x.tolist() == [1.0] * 4 + [2.0] * 2
+    np.testing.assert_allclose(series.y, [1, 4 / 3, 5 / 3, 2, 2, 3])
+    assert series.dots > 0.0 and series.style == ""
+    assert figure.caption.startswith("3 runs. 4 points a run.")
+    (line,) = [line for line in draw(figure).axes[0].lines if len(line.get_xdata()) == 6]
+    assert line.get_rasterized() and line.get_marker() == "."
+
+
+def test_of_a_cloud_too_large_to_draw_a_fixed_part_is_drawn(monkeypatch):
+    monkeypatch.setattr("implicitbias.figures.own.MOST_DOTS", 1000)
+    keys = {"x": "lr_eta", "y": "orbit", "mark": "scatter"}
+    first, again = (own(parse_figure(keys), orbits((64, 64, 64), seeds=10), None) for _ in range(2))
+    assert first.caption.endswith("1000 are drawn, chosen by a fixed seed.")
+    (one,), (other,) = first.panels[0].series, again.panels[0].series
+    assert len(one.x) == 1000 and (one.x == other.x).all() and (one.y == other.y).all()
+    assert own(parse_figure(keys), orbits((16, 16, 16)), None).panels[0].series[0].dots > one.dots
+
+
+@pytest.mark.parametrize("keys, sentence", [
+    ({"y": "orbit"}, "y: 'orbit' is many points of each run, and needs mark = \"scatter\""),
+    ({"y": "orbit", "mark": "heat", "hue": "data"}, "y: 'orbit' is many points of each run, and needs mark ="),
+    ({"y": ["period", "orbit"], "mark": "scatter"}, "y: 'orbit' is many points of each run, and stands alone"),
+    ({"y": "orbits", "mark": "scatter"}, "y: unknown column 'orbits'"),
+])  # fmt: skip
+def test_what_is_wrong_with_clouds(keys, sentence):
+    measures = Measures.of(["orbit"], None, False, FORM.name)
+    (found,) = figure_mistakes({"figure.0": parse_figure({"x": "lr_eta"} | keys)}, measures)
+    assert found.startswith(f"figure.0.{sentence}")
+    good = parse_figure({"x": "lr_eta", "y": "orbit", "mark": "scatter"})
+    assert figure_mistakes({"figure.0": good}, measures) == []
 
 
 # -- names at the ends of lines ---------------------------------------------------------------------------------------

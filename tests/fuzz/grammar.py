@@ -25,6 +25,7 @@ FAMILIES = {
     "sparse": {"n": COUNT, "nonzeros": st.integers(1, 3), "seed": SEED},
     "heavy_tailed": {"n": COUNT, "d": COUNT, "seed": SEED},
 }
+LOGS = [{}, {"log": True}, {"log": False}]
 DECAY = st.sampled_from([0, 0.0, 0.5, 0.9])
 STEP = st.one_of(
     st.sampled_from([1, 0.1, 1e-3]),
@@ -57,13 +58,17 @@ TEXT = st.sampled_from(
 
 
 def axes(parameters: dict, most: int = 3) -> st.SearchStrategy:
-    """Some of the parameters, each a value, a list or a range."""
+    """Some of the parameters, each a value, a list or a range; of step sizes one of real numbers."""
 
     def axis(strategy):
         return strategy | st.lists(strategy, min_size=1, max_size=2)
 
     ranges = st.builds(lambda low, more: {"from": low, "to": low + more}, st.integers(0, 2), st.integers(0, 1))
-    optional = {key: axis(value) | ranges if key == "seed" else axis(value) for key, value in parameters.items()}
+    spaced = st.builds(
+        lambda count, log: {"from": 0.1, "to": 2, "count": count} | log, st.integers(2, 3), st.sampled_from(LOGS)
+    )
+    others = {"seed": ranges, "lr": spaced}
+    optional = {key: axis(value) | others.get(key, st.nothing()) for key, value in parameters.items()}
     keys = st.lists(st.sampled_from(sorted(optional)), max_size=most, unique=True) if optional else st.just([])
     return keys.flatmap(lambda chosen: st.fixed_dictionaries({key: optional[key] for key in chosen}))
 
@@ -143,8 +148,10 @@ HOSTILE = st.one_of(
         math.nan, math.inf, -math.inf, 1e308, -1e308, 5e-324, 0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 2**64, 10**400,
         True, False, "", "n", "\x00", "\x1b[2J", "é", "a" * 9999, "{{ 7*7 }}", "__import__('os').system('x')", [], {},
         [[]], [[[1]]], [1, "a"], {"from": 0, "to": 10**12}, {"from": -(2**63), "to": 2**63 - 1}, {"from": 5, "to": 0},
-        {"from": 0}, {"from": 0.5, "to": 2}, {"from": 0, "to": 10**6 + 1}, {"eta": math.nan}, {"eta": [1]},
-        [1] * 300, [{"eta": 0.1}, -1], {"a": {"b": {"c": 1}}}, [["n", "d"]], "file",
+        {"from": 0}, {"from": 0.5, "to": 2}, {"from": -(10**400), "to": 10**400, "count": 3},
+        {"from": -1.7e308, "to": 1.7e308, "count": 3}, {"from": 1, "to": 2, "count": 2**63, "log": 0},
+        {"from": 0, "to": 10**6 + 1}, {"eta": math.nan}, {"eta": [1]}, [1] * 300, [{"eta": 0.1}, -1],
+        {"a": {"b": {"c": 1}}}, [["n", "d"]], "file",
     ]),
     st.text(max_size=5), st.integers(-3, 6), st.floats(),
 )  # fmt: skip

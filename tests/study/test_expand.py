@@ -69,6 +69,39 @@ def test_a_range_has_both_ends():
     assert [run.setting.batch for run in runs_of(BASE, "grid.batch={from = 1, to = 4}")] == [1, 2, 3, 4]
 
 
+def steps_of(axis):
+    return [run.lr.eta for run in runs_of(BASE.replace("lr = 0.1", f"lr = {axis}"))]
+
+
+def test_an_axis_of_real_numbers_has_both_ends():
+    assert steps_of("{ from = 5, to = 40.0, count = 8 }") == [5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 35.0, 40.0]
+    assert steps_of("{ from = 0.1, to = 0.7, count = 2 }") == [0.1, 0.7]
+    # between them twelve digits, so that machines whose last bits differ have the same runs
+    assert steps_of("{ from = 0.1, to = 0.30000000000000004, count = 4 }") == [
+        0.1, 0.166666666667, 0.233333333333, 0.30000000000000004,
+    ]  # fmt: skip
+    thousand = steps_of("{ from = 5.0, to = 40.0, count = 1e3 }")
+    assert len(thousand) == 1000 and thousand[::333] == [5.0, 16.6666666667, 28.3333333333, 40.0]
+
+
+def test_an_axis_of_logarithms_has_both_ends():
+    assert steps_of("{ from = 1e-3, to = 10, count = 5, log = true }") == [0.001, 0.01, 0.1, 1.0, 10.0]
+    assert steps_of("{ from = 0.1, to = 0.7, count = 3, log = true }") == [0.1, 0.264575131106, 0.7]
+    assert steps_of("{ from = 1, to = 3, count = 3, log = false }") == [1.0, 2.0, 3.0]
+
+
+def test_axes_of_real_numbers_are_of_every_table():
+    """Where integers are asked for, numbers that are none stay a mistake."""
+    text = BASE.replace("n = 4", "n = 4\nkind = 'clusters'\nnoise = { from = 0.1, to = 0.3, count = 3 }")
+    runs = runs_of(
+        text.replace("lr = 0.1", "lr = 0.1\nmomentum = { from = 0, to = 0.9, count = 2 }"),
+        "grid.steps={ from = 10, to = 1000, count = 3, log = true }",
+    )
+    found = [(dict(run.data.params)["noise"], run.optimizer.momentum, run.setting.steps) for run in runs]
+    assert sorted(found) == [(x, m, s) for x in (0.1, 0.2, 0.3) for m in (0.0, 0.9) for s in (10, 100, 1000)]
+    assert {type(run.setting.steps) for run in runs} == {int}
+
+
 def test_zipped_lists_advance_together_in_every_table():
     runs = runs_of(
         BASE.replace("n = 4\nd = 6", "n = [4, 5]\nd = [6, 7]\nzip = [['n', 'd']]").replace(

@@ -60,6 +60,16 @@ def test_shipped_studies_fit_the_schema(path):
     jsonschema.validate(tomllib.loads(path.read_text()), reference.json_schema())
 
 
+GRID = {"title": "t", "data": {"iris": {}}, "optimizer": {"sgd": {}}}
+
+
+@pytest.mark.parametrize(
+    "axis", [10, [10, 20], {"from": 10, "to": 12}, {"from": 10, "to": 1000, "count": 3, "log": True}]
+)
+def test_every_axis_fits_the_schema(axis):
+    jsonschema.validate(GRID | {"grid": {"steps": axis}}, reference.json_schema())
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -67,6 +77,8 @@ def test_shipped_studies_fit_the_schema(path):
         {"title": 1},
         {"title": "t", "data": {"x": {"kind": "gausian"}}, "optimizer": {"sgd": {}}, "grid": {"steps": 1}},
         {"title": "t", "data": {"iris": {}}, "optimizer": {"sgd": {}}, "grid": {"steps": "many"}},
+        GRID | {"grid": {"steps": {"from": 10, "to": 1000, "count": 1}}},
+        GRID | {"grid": {"steps": {"from": 10, "to": 1000, "log": True}}},
     ],
 )
 def test_mistakes_do_not_fit_the_schema(content):
