@@ -14,8 +14,9 @@ import implicitbias as ib
 
 ROOT = Path(ib.__file__).parents[1]
 CALLABLES = {
-    **{name: getattr(ib, name) for name in ib.__all__ if name not in ("geometry", "testing")},
+    **{name: getattr(ib, name) for name in ib.__all__ if name not in ("geometry", "models", "objectives", "testing")},
     **{f"geometry.{name}": getattr(ib.geometry, name) for name in ib.geometry.__all__ if name != "FAMILIES"},
+    **{f"objectives.{name}": make for name, make in ib.geometry.FAMILIES.items() if name in ib.objectives.__all__},
 }
 
 
@@ -35,7 +36,7 @@ def test_what_is_loaded_and_what_type_checkers_see_are_the_same_names():
 def test_completion_offers_the_public_names_alone():
     assert dir(ib) == sorted(ib.__all__) == sorted(ib._PUBLIC)
     assert dir(ib.geometry) == sorted(ib.geometry.__all__)
-    families = set(ib.geometry.FAMILIES) - {"file"}
+    families = set(ib.geometry.FAMILIES) - {"file"} - set(ib.objectives.__all__)
     assert set(ib.geometry.__all__) == {"FAMILIES", "make", "rotation", "from_file", *families}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         getattr(ib, "nonsense")  # noqa: B009  to be read as a user would write it
@@ -60,7 +61,7 @@ def test_help_shows_plain_types(name):
 
 def test_gaussian_has_the_signature_of_its_source():
     assert str(inspect.signature(ib.geometry.gaussian)).startswith(
-        "(n: int = 10, d: int = 50, seed: int = 0, *, rotate: int | None = None)"
+        "(n: int = 10, d: int = 50, seed: int = 0, *, rotate: int | None = None, model: str | None = None, "
     )
 
 

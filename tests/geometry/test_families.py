@@ -24,6 +24,9 @@ SEEDED = {
     "heavy_tailed": ("heavy_tailed", {"df": 3.0}, "5db9789b43ec5ced"),
 }
 
+# Beside rotate, the parameters of every family of rows, which are noted where they are given.
+OF_ALL = ("model", "depth", "layout", "width", "init", "start", "smoothing", "ridge")
+
 
 def of(label, **params):
     kind, options, _ = SEEDED[label]
@@ -33,8 +36,19 @@ def of(label, **params):
 def test_every_seeded_family_is_listed():
     signatures = {kind: inspect.signature(function) for kind, function in FAMILIES.items()}
     assert {kind for kind, _, _ in SEEDED.values()} == {
-        kind for kind, of in signatures.items() if "seed" in of.parameters and of.return_annotation is ib.Problem
+        kind
+        for kind, of in signatures.items()
+        if {"d", "seed"} <= set(of.parameters) and of.return_annotation is ib.Problem
     }
+
+
+def test_weak_features():
+    """They have two numbers of features, and no d."""
+    problem = ib.geometry.weak_features(n=7, strong=2, weak=3, seed=0)
+    assert (problem.digest, problem.d) == ("002639ee73bfdbbf", 5)
+    assert (ib.geometry.weak_features(n=9, strong=2, weak=3, seed=0).rows[:7] == problem.rows).all()
+    many = ib.geometry.weak_features(n=20_000, strong=1, weak=1, scale=4.0, shift=0.5, seed=1).rows
+    assert abs(many[:, 1].mean() - 0.5) < 0.03 and abs(many[:, 0].std() - 4.0) < 0.1 and abs(many[:, 0].mean()) < 0.1
 
 
 @pytest.mark.parametrize("label", SEEDED)
@@ -47,6 +61,7 @@ def test_seed_zero_is_pinned(label):
     defaults = {k: p.default for k, p in inspect.signature(FAMILIES[kind]).parameters.items()}
     if kind != "power_law":  # its own is true or false where no seed is given
         assert defaults.pop("rotate") is None
+    assert {defaults.pop(name) for name in OF_ALL} == {None}
     assert problem.params == {**defaults, **options, "n": 7, "d": 5, "seed": 0}
 
 

@@ -22,6 +22,8 @@ SEEDED = {
     "zipf": ("zipf", {"n": 9, "exponent": 1.5}, "9aa91aa7df0d6540"),
     "gaussian_labels": ("gaussian_labels", {"n": 7}, "713ace92849d2aa2"),
 }
+# The parameters of every family of rows, which are noted where they are given.
+OF_ALL = ("model", "depth", "layout", "width", "init", "start", "smoothing", "ridge")
 REAL = ("digits_classes", "iris_classes", "wine_classes")
 
 
@@ -49,7 +51,7 @@ def test_seed_zero_is_pinned(label):
     assert problem.digest == of(label, d=5, k=3, seed=0).digest != of(label, d=5, k=3, seed=1).digest
     assert (problem.name, problem.k, problem.d, problem.classes) == (kind, 3, 5, (0, 1, 2))
     defaults = {name: item.default for name, item in inspect.signature(FAMILIES[kind]).parameters.items()}
-    assert defaults.pop("rotate") is None
+    assert all(defaults.pop(name) is None for name in ("rotate", *OF_ALL))
     assert problem.params == {**defaults, **options, "d": 5, "k": 3, "seed": 0}
 
 

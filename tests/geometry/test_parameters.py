@@ -30,7 +30,8 @@ def test_kinds():
     assert "unknown data family" in mistakes(make, ["gaussian"])[0]
     assert mistakes(make, "file") == ["from_file: parameter 'path' is missing; it must be the path of a file"]
     assert mistakes(make, "scaled_rademacher_reference", n=3) == [
-        "scaled_rademacher_reference: unknown parameter 'n'; use one of 'rotate'"
+        "scaled_rademacher_reference: unknown parameter 'n'; use one of 'depth', 'init', 'layout', 'model', 'ridge', "
+        "'rotate', 'smoothing', 'start', 'width'"
     ]
 
 

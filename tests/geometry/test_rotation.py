@@ -6,6 +6,7 @@ import pytest
 import implicitbias as ib
 from implicitbias.geometry import FAMILIES, make, rotation
 
+OBJECTIVES = set(FAMILIES) & set(ib.objectives.__all__)
 NEEDED = {"digits": {"a": 0, "b": 1}}
 PLAIN = ib.geometry.gaussian(n=5, d=8, seed=3)
 ROTATED = ib.geometry.gaussian(n=5, d=8, seed=3, rotate=4)
@@ -31,7 +32,13 @@ def test_it_is_uniform():
     assert np.abs((found**2).mean(axis=0) - 1 / 3).max() < 5 * np.sqrt(4 / 45 / 1500)
 
 
-@pytest.mark.parametrize("kind", sorted(set(FAMILIES) - {"file"}))
+def test_an_objective_has_no_rows_to_rotate():
+    for kind in OBJECTIVES:
+        with pytest.raises(ib.InputError, match=f"^{kind}: unknown parameter 'rotate'"):
+            make(kind, rotate=4)
+
+
+@pytest.mark.parametrize("kind", sorted(set(FAMILIES) - {"file"} - OBJECTIVES))
 def test_every_family_can_be_rotated(kind):
     plain, rotated = (make(kind, **NEEDED.get(kind, {}), **more) for more in ({}, {"rotate": 4}))
     of = "X" if isinstance(plain, ib.Multiclass) else "rows"

@@ -53,7 +53,7 @@ def test_every_mistake_of_a_plot_has_its_sentence(call, results):
         "x: unknown column 'bach'; did you mean 'batch'?", "where: unknown column 'oder'; did you mean 'order'?",
     )  # fmt: skip
     refused(call("plot", results, "x=batch"), "plot needs a measure, such as y=inc_cos_linf")
-    refused(call("plot", results, "y=cos_l2", "mark=bar"), "mark must be 'point', 'line', 'scatter' or 'heat'")
+    refused(call("plot", results, "y=cos_l2", "mark=bar"), "mark must be 'point', 'line', 'scatter', 'path' or 'heat'")
     refused(call("plot", results, "y=cos_l2", "--width", "wide"), "unknown width 'wide'; use one of 'column', 'page'")
     refused(call("plot", results, "y=cos_l2", "--where", "order=x"), "no run that ended ok matches the figure's where")
     refused(call("plot", results, "x=step", "y=distance_l2"), "'distance_l2' is known at the end of runs")

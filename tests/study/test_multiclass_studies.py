@@ -76,8 +76,8 @@ def test_the_column_is_in_tables_of_this_kind_alone(groups):
 
 def test_a_study_has_data_of_one_kind(tmp_path):
     sentence = (
-        "data.classes has weights for each class (Multiclass) and data.gaussian has not, and a table of runs has one "
-        "set of columns; make two studies of them"
+        "data.classes has weights for each class (Multiclass) and data.gaussian has two classes, and a table of runs "
+        "has one set of columns; make a study of each of them"
     )
     mixed = STUDY["data"] | {"gaussian": {"n": 4, "d": 6}}
     for look in (lambda: runs_of(data=mixed), lambda: plan(written(tmp_path, data=mixed))):
