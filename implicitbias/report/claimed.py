@@ -16,7 +16,7 @@ from implicitbias.figures import palette
 from implicitbias.figures.axes import MAX_HUES, MAX_PANELS, Axis, axis_of, full_batches, varying
 from implicitbias.figures.facets import LEAST_ANGLE, LEAST_GAP, Hue, few, hue_of
 from implicitbias.figures.parts import DOTTED, Bound, Figure, Guide, Key, Panel, Series
-from implicitbias.figures.table import needed, values
+from implicitbias.figures.table import values
 from implicitbias.figures.words import label, method, norms, number, slug
 from implicitbias.study.claims import Verdict
 from implicitbias.study.filters import select
@@ -331,8 +331,3 @@ def _guide(verdict: Verdict, name: str, down: float) -> Guide:
     (x0, _), (x1, y1) = verdict.fits[name].start, verdict.fits[name].end
     x = np.linspace(x0, x1, 41)
     return Guide(*_on_axes(claim, x, y1 - down - slope * (x1 - x)), f"slope {sign}{number(slope)}")
-
-
-def curve_needs(study: Study) -> list[str]:
-    """The columns of the runs that the figures of the claims read."""
-    return sorted({name for claim in study.claim for name in needed(claim.measure)})

@@ -3,6 +3,8 @@
 It shares no code with implicitbias.study: loops instead of products, defaults from the README.
 """
 
+import numpy as np
+
 from implicitbias.flows import KINDS
 from implicitbias.geometry import make
 
@@ -14,6 +16,10 @@ def values(value) -> list:
     """A parameter as its values."""
     if isinstance(value, dict) and set(value) == {"from", "to"}:
         return list(range(value["from"], value["to"] + 1))
+    if isinstance(value, dict) and "count" in value:
+        between = np.geomspace if value.get("log") else np.linspace
+        inner = between(value["from"], value["to"], value["count"])[1:-1]
+        return [float(value["from"]), *(float(f"{x:.12g}") for x in inner), float(value["to"])]
     return value if isinstance(value, list) else [value]
 
 

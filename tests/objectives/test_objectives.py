@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 import implicitbias as ib
 from implicitbias.flows import KINDS
-from implicitbias.objectives import EXAMPLES
+from implicitbias.objectives import EXAMPLES, FORMS
 from implicitbias.objectives.logistic import FORM
 from implicitbias.problems import Objective
+from implicitbias.store.schema import columns
 
 DATA = ib.geometry.gaussian(n=6, d=3, seed=1)
 CASES = {
@@ -213,3 +214,28 @@ def test_a_study_of_objectives(tmp_path):
     two = study | {"data": study["data"] | {"river": {}}}
     with pytest.raises(ib.InputError, match="make a study of each"):
         ib.run_study(two, out=tmp_path / "two")
+
+
+def test_figures_of_runs_and_of_their_table_know_the_readings(tmp_path):
+    objective = ib.objectives.two_layer_scalar(u=4.0, v=0.1)
+    for measures in (None, ["orbit", "curvature"]):
+        run = ib.simulate(objective, ib.SGD(), lr=0.2, steps=200, batch="n", measures=measures)
+        assert run.plot(y="q_over_r").axes and ib.plot([run], x="canonical_p", y="canonical_q", mark="path").axes
+        with pytest.raises(ib.InputError, match="unknown column 'off_river'"):
+            run.plot(y="off_river")
+    assert run.plot(y="log_lambda_1").axes
+    study = {
+        "title": "t", "measures": ["orbit", "curvature"], "data": {"two_layer_scalar": {"u": 4.0, "v": 0.1}},
+        "optimizer": {"sgd": {}}, "grid": [{"batch": "n", "steps": 200, "lr": [0.1, 0.2]}],
+    }  # fmt: skip
+    ib.run_study(study, out=tmp_path / "out")
+    for results in (tmp_path / "out", ib.load_runs(tmp_path / "out")):
+        assert ib.plot(results, x="lr_eta", y="orbit", mark="scatter").axes
+        assert ib.plot(results, x="lr_eta", y=["q_over_r", "log_lambda_1"]).axes
+
+
+def test_the_data_dictionary_has_what_objectives_are_read_by():
+    known = set(columns()["name"])
+    for form in FORMS.values():
+        assert {name for item in form.readings for name in (item.name, f"median_{item.name}")} <= known
+    assert {"orbit", "period", "lyapunov"} <= known and columns("orbit").iloc[0]["type"] == "vector"

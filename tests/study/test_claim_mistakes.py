@@ -20,7 +20,7 @@ SINGLE = [
     ('"data.n" = 4', "data.n = 4",
      "claim.0.where.data must be a value or a list, not {'n': 4}; a parameter of the data is written \"data.NAME\""),
     ('"cos_l2"', '"cos_l2"\nacross = "bach"', "claim.0.across: unknown column 'bach'; did you mean 'batch'?"),
-    ('"cos_l2"', '"cos_l2"\nacross = "xyz"', "claim.0.across: unknown column 'xyz'; use one of 'averaging', 'batch', "),
+    ('"cos_l2"', '"cos_l2"\nacross = "xyz"', "claim.0.across: unknown column 'xyz'; use one of 'after', 'averaging', "),
     ('"cos_l2"', '"cos_l2"\nover = "median"', "claim.0.over must be 'each' or 'mean', not 'median'"),
     ('"cos_l2"', '"gamma_l2"\nlimit = true', "claim.0.limit: 'gamma_l2' has no value at t/2 to say which"),
     ('"cos_l2"', '"1 - 2"', "claim.0.measure must be a column or the difference of two, not '1 - 2'"),
